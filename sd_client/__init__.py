@@ -1,0 +1,3 @@
+"""The clients of the daemon."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""The `sd` command."""
+
+from __future__ import annotations

@@ -1,0 +1,48 @@
+"""What a job sees of the world while it runs in its worker process.
+
+A job is a function `run(params, context)`. It never talks to the daemon itself: it reports through
+its context, and it asks its context at safe points whether it may go on. A safe point is one where
+everything done so far is committed, so that being stopped there loses nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class JobInterrupted(Exception):
+    """Raised by `JobContext.safe_point` when the job must stop now: to pause, or for good."""
+
+
+class JobContext(Protocol):
+    """Reports of one running job, and the question whether it may go on."""
+
+    job_id: str
+    library_dir: str
+
+    def progress(
+        self,
+        phase: str,
+        completed: int,
+        total: int | None = None,
+        *,
+        size: int = 0,
+        message: str = "",
+        path: bytes | None = None,
+        errors: int = 0,
+        warnings: int = 0,
+    ) -> None:
+        """Say how far the job is. Cheap: the context passes on at most ten reports a second.
+
+        `completed` and `total` count items of this phase (total None: not known yet), `size` is
+        the number of bytes handled in this phase, `path` what is being worked on.
+        """
+
+    def safe_point(self) -> None:
+        """Return if the job may go on, raise JobInterrupted if it must stop now."""
+
+    def event(self, name: str, fields: dict[str, object]) -> None:
+        """Publish one event of the catalogue in sd_wire/events.py, by name and JSON fields."""
+
+    def log(self, level: str, message: str, **fields: object) -> None:
+        """Write one record to the daemon's log, with the job's and the library's id on it."""

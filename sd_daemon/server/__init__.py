@@ -1,0 +1,3 @@
+"""Listeners, connected clients, and the way from a line to a handler."""
+
+from __future__ import annotations
