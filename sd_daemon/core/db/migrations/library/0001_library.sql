@@ -18,7 +18,8 @@ CREATE TABLE entries (
 CREATE UNIQUE INDEX entries_parent_name ON entries (parent, name);
 CREATE INDEX entries_content ON entries (content) WHERE content IS NOT NULL;
 -- entries_name, ON entries (name COLLATE NOCASE), serves search by prefix. The index job makes it
--- after the first load, because filling it row by row costs more than building it once.
+-- after the first load, because filling it row by row costs more than building it once. So does
+-- folders_inode, ON folders (inode), by which a folder that was moved is found again.
 
 -- The directories among the entries, with what a rescan needs to know without reading them.
 CREATE TABLE folders (
@@ -27,7 +28,8 @@ CREATE TABLE folders (
     device INTEGER NOT NULL,     -- st_dev
     mtime  INTEGER NOT NULL,     -- as it was just before its names were read; 0: read it again
     ctime  INTEGER NOT NULL,
-    scan   INTEGER NOT NULL      -- scans.id that read it last; 0: never read
+    inode  INTEGER NOT NULL,
+    scan   INTEGER NOT NULL      -- scans.id that read it last; 0: never read; -1: read in part
 );
 CREATE UNIQUE INDEX folders_path ON folders (path);
 
@@ -45,6 +47,8 @@ CREATE TABLE locations (
     file_count      INTEGER NOT NULL DEFAULT 0,
     directory_count INTEGER NOT NULL DEFAULT 0,
     total_size      INTEGER NOT NULL DEFAULT 0,
+    unidentified    INTEGER NOT NULL DEFAULT 1, -- its files with an id below this are identified
+    rules           TEXT,                   -- JSON: the rules its last complete scan followed
     job_policies    TEXT NOT NULL,          -- JSON
     created_at      INTEGER NOT NULL,
     updated_at      INTEGER NOT NULL
@@ -63,17 +67,24 @@ CREATE TABLE scans (
     started_at     INTEGER NOT NULL
 );
 
--- Entries whose name was gone when their folder was read in a pass that is still running. They are
--- matched with new ones of the same inode (a move) or deleted when the pass settles.
+-- Entries that are on their way out: their name was gone when their folder was read, or the location
+-- they belong to was removed. When the pass settles, each is matched with a new entry of the same
+-- device, inode and kind (it was moved, and keeps its id), or deleted.
 CREATE TABLE vanished (
-    entry INTEGER PRIMARY KEY,
-    scan  INTEGER NOT NULL
+    entry  INTEGER PRIMARY KEY,
+    scan   INTEGER NOT NULL,
+    device INTEGER NOT NULL,
+    inode  INTEGER NOT NULL,
+    inside INTEGER NOT NULL,  -- 0: it was seen to be gone; 1: the folder that held it is gone
+    open   INTEGER NOT NULL   -- 1: what it holds has yet to be added to this table
 );
+CREATE INDEX vanished_inode ON vanished (inode);
+CREATE INDEX vanished_open ON vanished (entry) WHERE open = 1;
 
 -- What the index does not contain although it is on the disk, and why.
 CREATE TABLE omissions (
     folder  INTEGER NOT NULL,  -- entries.id of the folder that holds it
-    name    NOT NULL,
+    name    NOT NULL,          -- '.' stands for everything in the folder
     reason  TEXT NOT NULL,     -- 'rule' or an errno name such as EACCES
     detail  TEXT NOT NULL,     -- the rule's name, or the sentence for the error
     PRIMARY KEY (folder, name)
