@@ -1,3 +1,36 @@
-"""The operations, one file per noun."""
+"""The operations, one file per noun. Importing this package fills the catalogue.
+
+This list of imports is the only list of files.
+"""
 
 from __future__ import annotations
+
+from sd_wire.operations import (
+    config,
+    core,
+    devices,
+    files,
+    indexing,
+    jobs,
+    libraries,
+    locations,
+    network,
+    search,
+    test,
+    volumes,
+)
+
+__all__ = [
+    "config",
+    "core",
+    "devices",
+    "files",
+    "indexing",
+    "jobs",
+    "libraries",
+    "locations",
+    "network",
+    "search",
+    "test",
+    "volumes",
+]

@@ -1,0 +1,161 @@
+"""Configuration of the daemon and of a library."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from sd_wire.errors import InvalidValue, StorageReadOnly
+from sd_wire.operation import (
+    Natural,
+    Percent,
+    Permission,
+    Positive,
+    Request,
+    Scope,
+    action,
+    doc,
+    query,
+)
+from sd_wire.types.libraries import IndexerSettings
+
+
+class Preferences(msgspec.Struct):
+    """What user interfaces look like."""
+
+    theme: str = "system"
+    language: str = "en"
+
+
+class JobLoggingConfig(msgspec.Struct):
+    """Logs of single jobs."""
+
+    enabled: bool = True
+    log_directory: str = "logs"
+    max_file_size: int = 10 * 1024 * 1024  # bytes
+    include_debug: bool = False
+    log_ephemeral_jobs: bool = False
+
+
+class ServiceConfig(msgspec.Struct):
+    """Parts of the daemon that can be switched off."""
+
+    networking_enabled: bool = False
+    volume_monitoring_enabled: bool = True
+    fs_watcher_enabled: bool = True
+    statistics_listener_enabled: bool = True
+
+
+class LoggingConfig(msgspec.Struct):
+    """What the daemon logs."""
+
+    main_filter: str = "info"  # LEVEL, or TARGET=LEVEL, separated by commas
+
+
+class ProxyPairingConfig(msgspec.Struct):
+    """How devices vouch for each other."""
+
+    auto_accept_vouched: bool = True
+    auto_vouch_to_all: bool = False
+    vouch_signature_max_age: int = 300  # seconds
+    vouch_response_timeout: int = 60  # seconds
+    vouch_queue_retry_limit: int = 5
+
+
+class AppConfig(msgspec.Struct):
+    """The configuration of the daemon."""
+
+    version: int
+    data_dir: str
+    log_level: str
+    telemetry_enabled: bool
+    preferences: Preferences
+    job_logging: JobLoggingConfig
+    services: ServiceConfig
+    logging: LoggingConfig
+    proxy_pairing: ProxyPairingConfig
+
+
+@query("config.app.get", scope=Scope.CORE)
+class GetAppConfig(Request[AppConfig]):
+    """The configuration of the daemon."""
+
+
+class AppConfigUpdated(msgspec.Struct):
+    """Whether a change took effect."""
+
+    success: bool
+    message: str
+    requires_restart: bool
+
+
+@action(
+    "config.app.update",
+    scope=Scope.CORE,
+    permission=Permission.ADMIN,
+    errors=(InvalidValue, StorageReadOnly),
+)
+class UpdateAppConfig(Request[AppConfigUpdated]):
+    """Change the configuration of the daemon. What is left out stays as it is."""
+
+    telemetry_enabled: Annotated[bool | None, doc("never sends anything; kept for clients")] = None
+    log_level: Annotated[str | None, doc("error, warn, info, debug or trace")] = None
+    theme: Annotated[str | None, doc("for user interfaces")] = None
+    language: Annotated[str | None, doc("for user interfaces")] = None
+    networking_enabled: Annotated[bool | None, doc("talk to other devices")] = None
+    volume_monitoring_enabled: Annotated[bool | None, doc("notice mounts and free space")] = None
+    fs_watcher_enabled: Annotated[bool | None, doc("notice changes of files")] = None
+    statistics_listener_enabled: Annotated[bool | None, doc("keep statistics current")] = None
+    job_logging_enabled: Annotated[bool | None, doc("a log file per job")] = None
+    job_logging_include_debug: Annotated[bool | None, doc("with debug records")] = None
+    proxy_pairing_auto_accept_vouched: Annotated[bool | None, doc("accept vouched devices")] = None
+    proxy_pairing_auto_vouch_to_all: Annotated[bool | None, doc("vouch for new devices")] = None
+    proxy_pairing_vouch_signature_max_age: Annotated[Positive | None, doc("in seconds")] = None
+    proxy_pairing_vouch_response_timeout: Annotated[Positive | None, doc("in seconds")] = None
+    proxy_pairing_vouch_queue_retry_limit: Annotated[Natural | None, doc("tries")] = None
+
+
+class LibraryConfig(msgspec.Struct):
+    """The settings of a library."""
+
+    generate_thumbnails: bool
+    thumbnail_quality: int
+    enable_ai_tagging: bool
+    sync_enabled: bool
+    encryption_enabled: bool
+    auto_track_system_volumes: bool
+    auto_track_external_volumes: bool
+    indexer: IndexerSettings
+
+
+@query("config.library.get")
+class GetLibraryConfig(Request[LibraryConfig]):
+    """The settings of a library."""
+
+
+class LibraryConfigUpdated(msgspec.Struct):
+    """Whether a change took effect."""
+
+    success: bool
+    message: str
+
+
+@action("config.library.update", errors=(InvalidValue, StorageReadOnly))
+class UpdateLibraryConfig(Request[LibraryConfigUpdated]):
+    """Change the settings of a library. What is left out stays as it is. Index rules take effect
+    with the next full rescan."""
+
+    generate_thumbnails: Annotated[bool | None, doc("make thumbnails")] = None
+    thumbnail_quality: Annotated[Percent | None, doc("1 to 100")] = None
+    enable_ai_tagging: Annotated[bool | None, doc("suggest tags")] = None
+    sync_enabled: Annotated[bool | None, doc("share the library with other devices")] = None
+    encryption_enabled: Annotated[bool | None, doc("encrypt the library")] = None
+    auto_track_system_volumes: Annotated[bool | None, doc("track system volumes")] = None
+    auto_track_external_volumes: Annotated[bool | None, doc("track external volumes")] = None
+    no_system_files: Annotated[bool | None, doc("leave out system files and trash")] = None
+    no_git: Annotated[bool | None, doc("leave out internals of version control")] = None
+    no_dev_dirs: Annotated[bool | None, doc("leave out dependencies, builds, caches")] = None
+    no_hidden: Annotated[bool | None, doc("leave out names that begin with a dot")] = None
+    gitignore: Annotated[bool | None, doc("leave out what git ignores")] = None
+    only_images: Annotated[bool | None, doc("leave out everything but pictures")] = None

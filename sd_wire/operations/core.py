@@ -1,0 +1,177 @@
+"""The daemon as a whole."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+
+from sd_wire.errors import MethodNotFound
+from sd_wire.operation import Request, Scope, doc, query
+from sd_wire.operations.network import NetworkStatus
+from sd_wire.types.libraries import LibraryInfo
+
+
+class DeviceInfo(msgspec.Struct):
+    """This machine, briefly."""
+
+    id: UUID
+    name: str
+    slug: str
+    os: str
+    hardware_model: str | None
+    created_at: datetime
+
+
+class ServiceState(msgspec.Struct):
+    """Whether a part of the daemon runs, and what there is to say about it."""
+
+    running: bool
+    details: str | None = None
+
+
+class ServiceStatus(msgspec.Struct):
+    """The parts of the daemon that may or may not run."""
+
+    location_watcher: ServiceState
+    networking: ServiceState
+    volume_monitor: ServiceState
+    file_sharing: ServiceState
+
+
+class SystemInfo(msgspec.Struct):
+    """The process that answers."""
+
+    uptime: int  # seconds
+    data_directory: str
+    instance_name: str | None
+    current_library: str | None
+    pid: int = 0  # ours, as is all that follows
+    started_at: datetime | None = None
+    python: str = ""
+    memory_resident: int = 0  # bytes
+    open_files: int = 0
+    open_files_limit: int = 0
+    socket: str = ""
+    log_file: str = ""
+
+
+class JobCounts(msgspec.Struct):
+    """Jobs of all open libraries."""
+
+    queued: int = 0
+    running: int = 0
+    paused: int = 0
+
+
+class PeerInfo(msgspec.Struct):
+    """Who asks, as the kernel says."""
+
+    pid: int
+    uid: int
+    gid: int
+    permission: str
+
+
+class ConnectionCounts(msgspec.Struct):
+    """Clients and what they watch."""
+
+    connections: int = 0
+    subscriptions: int = 0
+    requests: int = 0  # answered since start
+
+
+class CoreStatus(msgspec.Struct):
+    """What the daemon is and does right now. All of it is measured when asked."""
+
+    version: str
+    built_at: str
+    library_count: int
+    device_info: DeviceInfo
+    libraries: list[LibraryInfo]
+    services: ServiceStatus
+    network: NetworkStatus
+    system: SystemInfo
+    jobs: JobCounts = msgspec.field(default_factory=JobCounts)  # ours
+    clients: ConnectionCounts = msgspec.field(default_factory=ConnectionCounts)  # ours
+    peer: PeerInfo | None = None  # ours
+    problems: list[str] = []  # ours: sentences about what needs attention
+
+
+@query("core.status", scope=Scope.CORE)
+class GetStatus(Request[CoreStatus]):
+    """Version, libraries, jobs, services and the state of the process."""
+
+
+class EventInfo(msgspec.Struct):
+    """One kind of event."""
+
+    variant: str
+    is_noisy: bool
+    description: str
+
+
+class EventList(msgspec.Struct):
+    """The kinds of events that can be subscribed to."""
+
+    all_events: list[str]
+    noisy_events: list[str]
+    event_info: list[EventInfo]
+
+
+@query("core.events.list", scope=Scope.CORE)
+class ListEvents(Request[EventList]):
+    """Every kind of event, with its documentation."""
+
+
+class OperationDescription(msgspec.Struct):
+    """One operation, as a program can read it."""
+
+    name: str
+    method: str
+    kind: str
+    scope: str
+    permission: str
+    documentation: str
+    request: dict[str, Any]  # JSON Schema (2020-12)
+    result: dict[str, Any]
+    errors: list[str]  # codes
+
+
+class ErrorDescription(msgspec.Struct):
+    """One kind of failure."""
+
+    code: str
+    kind: str
+    message: str
+    hint: str | None
+    exit_status: int
+    retryable: bool
+    documentation: str
+
+
+class EventDescription(msgspec.Struct):
+    """One kind of event."""
+
+    name: str
+    documentation: str
+    schema: dict[str, Any]
+
+
+class Description(msgspec.Struct):
+    """The contract of this daemon."""
+
+    version: str
+    operations: list[OperationDescription]
+    events: list[EventDescription]
+    errors: list[ErrorDescription]
+    types: dict[str, Any]  # what "#/$defs/NAME" in the schemas refers to
+
+
+@query("core.describe", scope=Scope.CORE, errors=(MethodNotFound,))
+class Describe(Request[Description]):
+    """The whole contract, or one operation of it, as JSON Schema."""
+
+    method: Annotated[str | None, doc("the name of one operation; all when it is left out")] = None

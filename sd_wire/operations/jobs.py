@@ -1,0 +1,104 @@
+"""Jobs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+
+from sd_wire.errors import JobNotFound, JobStateConflict
+from sd_wire.operation import Request, action, doc, query
+from sd_wire.types.jobs import ActionContext, GenericProgress, JobListItem, JobOutput, JobStatus
+
+
+class JobList(msgspec.Struct):
+    """Jobs, newest first."""
+
+    jobs: list[JobListItem]
+
+
+@query("jobs.list")
+class ListJobs(Request[JobList]):
+    """The jobs of a library, finished ones included."""
+
+    status: Annotated[JobStatus | None, doc("only jobs in this state")] = None
+
+
+class ActiveJob(msgspec.Struct):
+    """A job that runs or is paused."""
+
+    id: UUID
+    name: str
+    status: JobStatus
+    progress: float  # 0 to 1
+    action_type: str | None
+    action_context: ActionContext | None
+    generic_progress: GenericProgress | None = None  # ours
+
+
+class ActiveJobs(msgspec.Struct):
+    """Jobs that are not over."""
+
+    jobs: list[ActiveJob]
+    running_count: int
+    paused_count: int
+
+
+@query("jobs.active")
+class ListActiveJobs(Request[ActiveJobs]):
+    """The jobs of a library that are queued, running or paused."""
+
+
+class JobInfo(msgspec.Struct):
+    """One job."""
+
+    id: UUID
+    name: str
+    status: JobStatus
+    progress: float  # 0 to 1
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    error_message: str | None
+    generic_progress: GenericProgress | None = None  # ours, as is all that follows
+    output: JobOutput | None = None
+    warnings: list[str] = []
+    attempts: int = 0  # how often a worker was started for it
+
+
+@query("jobs.info")
+class GetJob(Request[JobInfo | None]):
+    """One job by its id, or null."""
+
+    job_id: Annotated[UUID, doc("the job")]
+
+
+class JobChange(msgspec.Struct):
+    """Whether a job did what it was told."""
+
+    job_id: UUID
+    success: bool
+
+
+@action("jobs.pause", errors=(JobNotFound, JobStateConflict))
+class PauseJob(Request[JobChange]):
+    """Stop a job at its next safe point and keep its place. It stays paused until it is resumed,
+    also when the daemon restarts."""
+
+    job_id: Annotated[UUID, doc("the job")]
+
+
+@action("jobs.resume", errors=(JobNotFound, JobStateConflict))
+class ResumeJob(Request[JobChange]):
+    """Let a paused or failed job go on where it stopped."""
+
+    job_id: Annotated[UUID, doc("the job")]
+
+
+@action("jobs.cancel", errors=(JobNotFound, JobStateConflict))
+class CancelJob(Request[JobChange]):
+    """Stop a job for good. What it has done stays done."""
+
+    job_id: Annotated[UUID, doc("the job")]

@@ -1,0 +1,95 @@
+"""Jobs: work that goes on after its request was answered, and survives the daemon."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from sd_wire.types.locations import Duration
+from sd_wire.types.paths import SdPath
+
+
+class JobStatus(StrEnum):
+    """Where a job stands. The last three are final."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class JobReceipt(msgspec.Struct):
+    """What an action that starts a job answers."""
+
+    id: UUID
+    job_name: str
+
+
+class ActionContext(msgspec.Struct):
+    """Which request started a job."""
+
+    action_type: str
+    initiated_at: datetime
+    initiated_by: str | None
+    action_input: Any
+    context: Any
+
+
+class JobListItem(msgspec.Struct):
+    """A job in a list."""
+
+    id: UUID
+    name: str
+    device_id: UUID
+    status: JobStatus
+    progress: float  # 0 to 1
+    action_type: str | None
+    action_context: ActionContext | None
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    message: str = ""  # ours: what it is doing, or how it ended
+
+
+class Completion(msgspec.Struct):
+    """How much of a phase is done."""
+
+    completed: int
+    total: int
+    bytes_completed: int | None = None
+    total_bytes: int | None = None
+
+
+class Performance(msgspec.Struct):
+    """How fast a phase goes."""
+
+    rate: float  # items per second
+    estimated_remaining: Duration | None
+    elapsed: Duration | None
+    error_count: int
+    warning_count: int
+
+
+class GenericProgress(msgspec.Struct):
+    """How far a job is."""
+
+    percentage: float  # 0 to 1
+    phase: str
+    current_path: SdPath | None
+    message: str
+    completion: Completion
+    performance: Performance
+    metadata: Any = None
+
+
+class JobOutput(msgspec.Struct, omit_defaults=True):
+    """What came out of a job: `type` names the shape of `data` (docs/events.md lists them)."""
+
+    type: str
+    data: Any = None
