@@ -1,0 +1,103 @@
+"""How a handler is tied to the operation it serves.
+
+    @handles(ListLibraries)
+    async def list_libraries(context: Context, request: ListLibraries) -> list[LibraryInfo]:
+        ...
+
+A handler is a few lines: from the request to the core and back. It may be a plain function, which
+is answered within the same read of the socket and so must not touch a disk, or a coroutine
+function. It raises the errors that its operation declares; anything else is a defect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from sd_wire.errors import LibraryNotFound, LibraryRequired
+from sd_wire.operation import Operation, Permission, Request
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from sd_daemon.core.core import Core
+    from sd_daemon.core.library import Library
+    from sd_wire.operations.core import ConnectionCounts
+
+R = TypeVar("R")
+Q = TypeVar("Q", bound=Request[Any])
+
+
+class Peer(msgspec.Struct, frozen=True):
+    """Who is at the other end of a connection, as the kernel says."""
+
+    pid: int
+    uid: int
+    gid: int
+    permission: Permission
+
+
+class Context:
+    """What a handler may use: the core, the library that was named, and who asks."""
+
+    __slots__ = ("_library_id", "core", "correlation_id", "counts", "operation", "peer", "socket")
+
+    def __init__(
+        self,
+        core: Core,
+        operation: Operation,
+        peer: Peer,
+        counts: ConnectionCounts,
+        *,
+        library_id: UUID | None = None,
+        correlation_id: str | None = None,
+        socket: str = "",
+    ) -> None:
+        self.core = core
+        self.operation = operation
+        self.peer = peer
+        self.counts = counts
+        self.correlation_id = correlation_id  # goes onto the events that the request causes
+        self.socket = socket
+        self._library_id = library_id
+
+    @property
+    def library(self) -> Library:
+        """The library the request names, or the only open one.
+
+        Raises LibraryNotFound or LibraryRequired.
+        """
+        libraries = self.core.libraries.open_libraries
+        if self._library_id is not None:
+            found = libraries.get(self._library_id)
+            if found is None:
+                raise LibraryNotFound(library=self._library_id, pointer="/library_id")
+            return found
+        if len(libraries) == 1:
+            return next(iter(libraries.values()))
+        raise LibraryRequired(method=self.operation.method, count=len(libraries))
+
+
+Handler = Callable[[Context, Any], Any]
+
+HANDLERS: dict[str, Handler] = {}
+"""Handlers by the name of their operation."""
+
+
+def handles(
+    request: type[Request[R]],
+) -> Callable[[Callable[[Context, Q], Awaitable[R] | R]], Callable[[Context, Q], Awaitable[R] | R]]:
+    """Tie a handler to the operation that `request` declares."""
+
+    def register(
+        handler: Callable[[Context, Q], Awaitable[R] | R],
+    ) -> Callable[[Context, Q], Awaitable[R] | R]:
+        name = request.operation.name
+        if name in HANDLERS:
+            raise TypeError(f"two handlers for {name!r}")
+        HANDLERS[name] = handler
+        return handler
+
+    return register
