@@ -1,0 +1,57 @@
+"""Why a daemon could not be reached, as one of the errors that the contract names.
+
+Three failures are three sentences, because a person does something different about each: nothing
+is there, something is there and forbidden, something is there and nobody listens.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from sd_wire.errors import (
+    ConnectionRefused,
+    DaemonNotRunning,
+    SdError,
+    SocketPathTooLong,
+    SocketPermissionDenied,
+    from_wire,
+)
+from sd_wire.places import SOCKET_PATH_LIMIT
+
+if TYPE_CHECKING:
+    from sd_wire.messages import Reply
+
+_ABSENT = (errno.ENOENT, errno.ENOTDIR)
+_FORBIDDEN = (errno.EACCES, errno.EPERM)
+
+
+def check_length(socket_path: str) -> None:
+    """Raise where the path does not fit into the kernel's address structure."""
+    limit = SOCKET_PATH_LIMIT.get(sys.platform, min(SOCKET_PATH_LIMIT.values()))
+    length = len(os.fsencode(socket_path))
+    if length > limit:
+        raise SocketPathTooLong(socket=socket_path, length=length, limit=limit)
+
+
+def unreachable(error: OSError, socket_path: str) -> SdError:
+    """The error of the contract behind a failed connect."""
+    if error.errno in _ABSENT:
+        return DaemonNotRunning(socket=socket_path)
+    if error.errno in _FORBIDDEN:
+        return SocketPermissionDenied(socket=socket_path)
+    # EAGAIN is a full backlog, ENOTSOCK and EPROTOTYPE are something else at that path: whatever
+    # is behind it, it does not take a connection.
+    return ConnectionRefused(socket=socket_path)
+
+
+def failure_in(reply: Reply) -> SdError | None:
+    """The error that a reply carries, or None."""
+    if reply.Error is msgspec.UNSET:
+        return None
+    kind, text = next(iter(reply.Error.items()), ("OperationFailed", "an error without a text"))
+    return from_wire(kind, text, None if reply.details is msgspec.UNSET else reply.details)
