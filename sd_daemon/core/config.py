@@ -1,0 +1,121 @@
+"""The configuration of the daemon: spacedrive.json in its data folder."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from sd_daemon.core import json_file
+from sd_wire.errors import InvalidValue
+from sd_wire.operations.config import (
+    AppConfig,
+    JobLoggingConfig,
+    LoggingConfig,
+    Preferences,
+    ProxyPairingConfig,
+    ServiceConfig,
+    UpdateAppConfig,
+)
+
+CONFIG_VERSION = 1
+LEVELS = ("error", "warn", "info", "debug", "trace")
+
+# Which field of the stored configuration an update changes, and whether only a restart applies it.
+_TARGETS: dict[str, tuple[str, str, bool]] = {
+    "theme": ("preferences", "theme", False),
+    "language": ("preferences", "language", False),
+    "networking_enabled": ("services", "networking_enabled", True),
+    "volume_monitoring_enabled": ("services", "volume_monitoring_enabled", True),
+    "fs_watcher_enabled": ("services", "fs_watcher_enabled", True),
+    "statistics_listener_enabled": ("services", "statistics_listener_enabled", True),
+    "job_logging_enabled": ("job_logging", "enabled", False),
+    "job_logging_include_debug": ("job_logging", "include_debug", False),
+    "proxy_pairing_auto_accept_vouched": ("proxy_pairing", "auto_accept_vouched", False),
+    "proxy_pairing_auto_vouch_to_all": ("proxy_pairing", "auto_vouch_to_all", False),
+    "proxy_pairing_vouch_signature_max_age": ("proxy_pairing", "vouch_signature_max_age", False),
+    "proxy_pairing_vouch_response_timeout": ("proxy_pairing", "vouch_response_timeout", False),
+    "proxy_pairing_vouch_queue_retry_limit": ("proxy_pairing", "vouch_queue_retry_limit", False),
+}
+
+
+class StoredConfig(msgspec.Struct):
+    """The content of spacedrive.json. What is missing has its default."""
+
+    version: int = CONFIG_VERSION
+    log_level: str = "info"
+    telemetry_enabled: bool = False  # nothing is ever sent; kept because clients show it
+    preferences: Preferences = msgspec.field(default_factory=Preferences)
+    job_logging: JobLoggingConfig = msgspec.field(default_factory=JobLoggingConfig)
+    services: ServiceConfig = msgspec.field(default_factory=ServiceConfig)
+    logging: LoggingConfig = msgspec.field(default_factory=LoggingConfig)
+    proxy_pairing: ProxyPairingConfig = msgspec.field(default_factory=ProxyPairingConfig)
+
+
+class Config:
+    """The configuration in memory, and the file it comes from."""
+
+    def __init__(self, path: str, data_dir: str, stored: StoredConfig) -> None:
+        self.path = path
+        self.data_dir = data_dir
+        self.stored = stored
+
+    @classmethod
+    def load(cls, path: str, data_dir: str) -> Config:
+        """Read the file; a missing one is all defaults. Raises OSError, msgspec.MsgspecError."""
+        try:
+            stored = json_file.load(path, StoredConfig)
+        except FileNotFoundError:
+            stored = StoredConfig()
+        return cls(path, data_dir, stored)
+
+    def as_wire(self) -> AppConfig:
+        """The configuration as clients see it."""
+        stored = self.stored
+        return AppConfig(
+            version=stored.version,
+            data_dir=self.data_dir,
+            log_level=stored.log_level,
+            telemetry_enabled=stored.telemetry_enabled,
+            preferences=stored.preferences,
+            job_logging=stored.job_logging,
+            services=stored.services,
+            logging=stored.logging,
+            proxy_pairing=stored.proxy_pairing,
+        )
+
+    def changed_by(self, request: UpdateAppConfig) -> tuple[StoredConfig, list[str], bool]:
+        """What the configuration would become, the fields that differ, and whether a restart is
+        needed for that. Raises InvalidValue."""
+        changed = msgspec.json.decode(msgspec.json.encode(self.stored), type=StoredConfig)
+        fields: list[str] = []
+        restart = False
+        if request.log_level is not None:
+            level = request.log_level.lower()
+            if level not in LEVELS:
+                raise InvalidValue(
+                    field="log_level",
+                    reason=f"{request.log_level!r} is none of {', '.join(LEVELS)}",
+                    pointer="/payload/log_level",
+                )
+            if level != changed.log_level:
+                changed.log_level = level
+                changed.logging.main_filter = _with_level(changed.logging.main_filter, level)
+                fields.append("log_level")
+        if request.telemetry_enabled not in (None, changed.telemetry_enabled):
+            changed.telemetry_enabled = bool(request.telemetry_enabled)
+            fields.append("telemetry_enabled")
+        for name, (part, field, needs_restart) in _TARGETS.items():
+            value = getattr(request, name)
+            section = getattr(changed, part)
+            if value is not None and value != getattr(section, field):
+                setattr(section, field, value)
+                fields.append(name)
+                restart = restart or needs_restart
+        return changed, fields, restart
+
+
+def _with_level(main_filter: str, level: str) -> str:
+    """A log filter with another level for everything it does not name."""
+    parts = [part for part in re.split(r"\s*,\s*", main_filter) if "=" in part]
+    return ",".join([level, *parts])

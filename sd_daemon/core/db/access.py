@@ -1,0 +1,98 @@
+"""One library's database as the daemon uses it: from the event loop, without ever holding it up.
+
+Reads run in a few reader threads, each with a connection of its own; writes run one after the
+other in one writer thread. SQLite gives up the interpreter lock while it works, so threads are
+right here, other than for jobs. A job's worker process has its own connection and may hold the
+write lock for the fraction of a second that a batch takes; a write from here waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple, Unpack
+
+from sd_daemon.core.db.connection import failures, open_reader, open_writer, transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+READERS = 2  # threads: one slow question must not make a quick one wait
+
+R = TypeVar("R")
+A = TypeVarTuple("A")
+
+
+class Database:
+    """An open, migrated database. Opening and closing block; use them in a thread."""
+
+    def __init__(self, path: str, *, durable: bool = False, readers: int = READERS) -> None:
+        """`durable` makes every commit survive a power cut, not only the end of the process."""
+        self.path = path
+        self._writer = open_writer(path, any_thread=True, cache_kib=4096)
+        if durable:
+            self._writer.execute("PRAGMA synchronous=FULL")
+        self._local = threading.local()
+        self._readers: list[sqlite3.Connection] = []
+        self._reading = ThreadPoolExecutor(readers, thread_name_prefix="read")
+        self._writing = ThreadPoolExecutor(1, thread_name_prefix="write")
+
+    async def read(self, function: Callable[[sqlite3.Connection, Unpack[A]], R], *args: *A) -> R:
+        """`function(connection, *args)` in a reader thread, within one read transaction.
+
+        Raises the failures of `sd_daemon.core.db.connection`.
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._reading, self._read, function, *args)
+
+    async def write(self, function: Callable[[sqlite3.Connection, Unpack[A]], R], *args: *A) -> R:
+        """`function(connection, *args)` in the writer thread, committed when this returns.
+
+        Raises the failures of `sd_daemon.core.db.connection`; nothing is written then.
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._writing, self._write, function, *args)
+
+    def write_now(self, function: Callable[[sqlite3.Connection, Unpack[A]], R], *args: *A) -> R:
+        """The same from a thread that may block: for opening and closing."""
+        return self._writing.submit(lambda: self._write(function, *args)).result()
+
+    def read_now(self, function: Callable[[sqlite3.Connection, Unpack[A]], R], *args: *A) -> R:
+        """A read from a thread that may block."""
+        return self._reading.submit(lambda: self._read(function, *args)).result()
+
+    def close(self) -> None:
+        """Finish what was begun, write everything into the main file, close."""
+        self._reading.shutdown()
+        self._writing.shutdown()
+        for connection in self._readers:
+            connection.close()
+        try:
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error:
+            pass  # the log stays and is read at the next opening: nothing is lost
+        finally:
+            self._writer.close()
+
+    def _reader(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = open_reader(self.path, any_thread=True)
+            self._local.connection = connection
+            self._readers.append(connection)
+        return connection
+
+    def _read(self, function: Callable[[sqlite3.Connection, Unpack[A]], R], *args: *A) -> R:
+        with failures(self.path):
+            connection = self._reader()
+            connection.execute("BEGIN")
+            try:
+                return function(connection, *args)
+            finally:
+                connection.execute("COMMIT")
+
+    def _write(self, function: Callable[[sqlite3.Connection, Unpack[A]], R], *args: *A) -> R:
+        with failures(self.path), transaction(self._writer) as connection:
+            return function(connection, *args)

@@ -1,0 +1,225 @@
+"""Index jobs of a library: what they are given, and what the world is told when they end."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from sd_daemon.core import locations
+from sd_daemon.core.index.catalogue import RULES
+from sd_daemon.core.index.walk import loose
+from sd_daemon.core.jobs.store import from_nanoseconds
+from sd_daemon.core.statistics import statistics_of
+from sd_wire.events import (
+    FilesIndexed,
+    IndexingCompleted,
+    IndexingFailed,
+    LibraryStatisticsUpdated,
+    ResourceChanged,
+    ResourceMetadata,
+)
+from sd_wire.operations.indexing import IndexRule, IndexRules, Omission, Omissions
+from sd_wire.types.jobs import JobStatus
+from sd_wire.types.locations import (
+    IndexMode,
+    Location,
+    Scanning,
+    ScanProgress,
+    ScanState,
+)
+from sd_wire.types.paths import physical
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from sd_daemon.core.bus import Bus
+    from sd_daemon.core.jobs.job import Job
+    from sd_daemon.core.library import Library
+    from sd_daemon.core.locations import StoredLocation
+    from sd_wire.types.libraries import LibrarySettings
+
+INDEXER = "indexer"
+VERIFY = "index_verify"
+PURGE = "location_purge"
+EXPORT = "location_export"
+IMPORT = "location_import"
+
+
+def encoded_path(path: str) -> dict[str, Any]:
+    """A path as a job's parameters hold it: text, and base64 of the bytes where they differ."""
+    sd_path = physical("", os.fsencode(path)).Physical
+    return {"path": sd_path.path, "path_bytes": sd_path.path_bytes} if sd_path else {}
+
+
+def index_params(
+    location: StoredLocation,
+    settings: LibrarySettings,
+    *,
+    path: str | None = None,
+    full: bool = False,
+    recursive: bool = True,
+    mode: IndexMode | None = None,
+) -> dict[str, Any]:
+    """What an index job of a location is given."""
+    return {
+        "location": location.number,
+        "path": encoded_path(path or location.path),
+        "full": full,
+        "recursive": recursive,
+        "mode": str(mode or location.index_mode),
+        "rules": msgspec.to_builtins(settings.indexer),
+        "max_file_size": settings.max_file_size,
+    }
+
+
+def purge_params(location: StoredLocation) -> dict[str, Any]:
+    """What the job is given that removes the rows of a location that is one no longer."""
+    return {"entry": location.entry, "path": encoded_path(location.path)}
+
+
+def jobs_by_location(jobs: Iterable[Job]) -> dict[int, Job]:
+    """The index job of each location that has one among these, the running one before others."""
+    found: dict[int, Job] = {}
+    for job in jobs:
+        number = job.params.get("location")
+        if job.name == INDEXER and (number not in found or job.status is JobStatus.RUNNING):
+            found[number] = job
+    return found
+
+
+def as_wire(library: Library, location: StoredLocation, job: Job | None, omitted: int) -> Location:
+    """A location as clients see it; `job` is the index job that is queued or runs for it."""
+    state: ScanState | Scanning
+    if job is not None and job.status is JobStatus.RUNNING:
+        state = Scanning(ScanProgress(int(job.fraction * 100)))
+    elif job is not None and job.status is JobStatus.PAUSED:
+        state = ScanState.PAUSED
+    else:
+        known = location.scan_state in (ScanState.COMPLETED, ScanState.FAILED)
+        state = ScanState(location.scan_state) if known else ScanState.IDLE
+    last = location.last_scan_at
+    return Location(
+        id=location.uuid,
+        library_id=library.id,
+        sd_path=physical(library.device_slug, os.fsencode(location.path)),
+        name=location.name,
+        index_mode=location.index_mode,
+        scan_interval=None,
+        total_size=location.total_size,
+        file_count=location.file_count,
+        directory_count=location.directory_count,
+        scan_state=state,
+        created_at=from_nanoseconds(location.created_at),
+        updated_at=from_nanoseconds(location.updated_at),
+        last_scan_at=None if last is None else from_nanoseconds(last),
+        is_available=os.access(location.path, os.R_OK | os.X_OK),
+        ignore_patterns=[],
+        job_policies=location.job_policies,
+        omitted_count=omitted,
+        error_message=location.error,
+    )
+
+
+def _location_of(db: sqlite3.Connection, number: int) -> StoredLocation | None:
+    return next((one for one in locations.listed(db) if one.number == number), None)
+
+
+async def after_job(library: Library, bus: Bus, job: Job) -> None:
+    """Tell the world what an index job that has just ended changed."""
+    if job.name not in (INDEXER, PURGE):
+        return
+    number = job.params.get("location")
+    location = await library.database.read(_location_of, number) if number else None
+    if location is not None and job.name == INDEXER:
+        _publish_end(library, bus, job, location)
+    if job.status is JobStatus.COMPLETED and bus.wanted(LibraryStatisticsUpdated):
+        bus.publish(LibraryStatisticsUpdated(library.id, await statistics_of(library)))
+
+
+def _publish_end(library: Library, bus: Bus, job: Job, location: StoredLocation) -> None:
+    if job.status is JobStatus.COMPLETED:
+        bus.publish(
+            IndexingCompleted(
+                location.uuid, location.file_count, location.directory_count, library.id
+            )
+        )
+        changed = _changed_entries(job)
+        if changed:
+            bus.publish(FilesIndexed(library.id, location.uuid, changed))
+    elif job.status is JobStatus.FAILED:
+        bus.publish(IndexingFailed(location.uuid, job.error or "", library.id))
+    publish_changed(library, bus, location)
+
+
+def _changed_entries(job: Job) -> int:
+    data = job.output.data if job.output and isinstance(job.output.data, dict) else {}
+    stats = data.get("stats", {})
+    return sum(int(stats.get(key, 0)) for key in ("added", "changed", "moved", "removed"))
+
+
+def publish_changed(
+    library: Library, bus: Bus, location: StoredLocation, correlation: str | None = None
+) -> None:
+    """Announce a location as it is now."""
+    resource = as_wire(library, location, None, 0)
+    metadata = ResourceMetadata(affected_paths=[resource.sd_path])
+    bus.publish(ResourceChanged("location", resource, metadata, library.id), correlation)
+
+
+# --- what is left out ----------------------------------------------------------------------------
+
+
+def rules_report(db: sqlite3.Connection, settings: dict[str, bool]) -> IndexRules:
+    """Every rule, whether it is on, and how much it left out of this library."""
+    counts = dict(
+        db.execute("SELECT detail, count(*) FROM omissions WHERE reason = 'rule' GROUP BY detail")
+    )
+    unreadable = db.execute("SELECT count(*) FROM omissions WHERE reason <> 'rule'").fetchone()[0]
+    rules = [
+        IndexRule(
+            rule.name, rule.toggle, settings[rule.toggle], rule.sentence, counts.get(rule.name, 0)
+        )
+        for rule in RULES
+    ]
+    return IndexRules(rules, unreadable)
+
+
+def omissions_page(
+    db: sqlite3.Connection,
+    device_slug: str,
+    rule: str | None,
+    errors_only: bool,  # noqa: FBT001
+    limit: int,
+    offset: int,
+) -> Omissions:
+    """What is left out, in the order of folders."""
+    where, params = "WHERE 1", []
+    if errors_only:
+        where += " AND reason <> 'rule'"
+    if rule is not None:
+        where += " AND reason = 'rule' AND detail = ?"
+        params.append(rule)
+    total = db.execute(f"SELECT count(*) FROM omissions {where}", params).fetchone()[0]
+    rows = db.execute(
+        "SELECT folders.path, omissions.name, reason, detail FROM omissions"
+        f" JOIN folders ON folders.id = omissions.folder {where}"
+        " ORDER BY folder, omissions.name LIMIT ? OFFSET ?",
+        (*params, limit, offset),
+    )
+    found = [
+        Omission(
+            physical(device_slug, os.fsencode(os.path.join(loose(folder), loose(name)))),
+            reason,
+            detail,
+        )
+        for folder, name, reason, detail in rows
+    ]
+    return Omissions(found, total, offset + len(found) < total)
+
+
+def settings_of(library: Library) -> dict[str, bool]:
+    """The rule settings of a library by name."""
+    found: dict[str, bool] = msgspec.to_builtins(library.config.settings.indexer)
+    return found

@@ -1,0 +1,112 @@
+"""A worker process as the daemon sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import msgspec
+
+import sd_daemon
+from sd_daemon.core.jobs.reports import Broken, Order, Report
+from sd_wire.messages import MAX_LINE
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+STDERR_KEPT = 16 * 1024  # bytes of what a worker that broke had to say
+LINE_LIMIT = 4 * MAX_LINE  # bytes of one report; the largest is a verification's result
+
+_decode = msgspec.json.Decoder(Report).decode
+
+
+def _command() -> list[str]:
+    """Start without `site` and with our own module path: 20 ms faster, and right for every way
+    this program can be installed."""
+    root = os.path.dirname(next(iter(sd_daemon.__path__)))
+    path = [root, *(entry for entry in sys.path if entry and entry != root)]
+    code = (
+        f"import sys; sys.path[:] = {path!r}; from sd_daemon.core.jobs.worker import main; main()"
+    )
+    return [sys.executable, "-I", "-S", "-X", "utf8", "-c", code]
+
+
+class WorkerProcess:
+    """The real thing. Made by `start`."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._complaints = b""
+
+    @classmethod
+    async def start(cls, order: Order) -> WorkerProcess:
+        """Start a process for this job. Raises OSError when the system has no room for one."""
+        process = await asyncio.create_subprocess_exec(
+            *_command(),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            limit=LINE_LIMIT,
+        )
+        worker = cls(process)
+        worker._write(msgspec.json.encode(order) + b"\n")
+        return worker
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    async def reports(self) -> AsyncIterator[Report]:
+        """What the worker says; a Broken of our own making when it ends without a last word."""
+        assert self._process.stdout is not None
+        complaints = asyncio.create_task(self._read_complaints())
+        last: Report | None = None
+        try:
+            while line := await self._process.stdout.readline():
+                last = _decode(line)
+                yield last
+        except (ValueError, msgspec.MsgspecError) as error:
+            self.kill()
+            last = Broken(f"its worker could not be understood: {error}", "defect")
+            yield last
+        await complaints
+        status = await self._process.wait()
+        if last is None or last.__struct_config__.tag not in ("completed", "interrupted", "broken"):
+            yield self._lost(status)
+
+    def stop(self) -> None:
+        """Ask the worker to stop at its next safe point."""
+        self._write(b"stop\n")
+
+    def kill(self) -> None:
+        """End the worker now."""
+        try:
+            self._process.kill()
+        except ProcessLookupError:
+            pass  # it has ended by itself
+
+    def _write(self, text: bytes) -> None:
+        assert self._process.stdin is not None
+        if not self._process.stdin.is_closing():
+            self._process.stdin.write(text)
+
+    async def _read_complaints(self) -> None:
+        assert self._process.stderr is not None
+        while piece := await self._process.stderr.read(4096):
+            self._complaints = (self._complaints + piece)[-STDERR_KEPT:]
+
+    def _lost(self, status: int) -> Broken:
+        """What to say of a worker that ended without a last report."""
+        trace = self._complaints.decode("utf-8", "replace")
+        if status < 0:
+            name = signal.Signals(-status).name
+            reason = f"its worker was ended by {name}"
+            if -status == signal.SIGKILL:
+                reason += " (by hand, or because memory ran out)"
+        else:
+            reason = f"its worker ended with status {status}"
+        return Broken(reason, "worker-lost", trace)

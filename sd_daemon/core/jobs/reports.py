@@ -1,0 +1,70 @@
+"""What a worker process tells the daemon, one line of JSON each on its standard output.
+
+The other way there are only two things: the order, as the first line of standard input, and the
+word `stop`. The end of standard input means that the daemon is gone; a worker ends with it at once,
+which is safe at any instant because everything it does is in transactions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class Order(msgspec.Struct):
+    """The job that a worker is started for."""
+
+    job_id: str
+    name: str
+    library_dir: str
+    params: dict[str, Any]
+
+
+class Progress(msgspec.Struct, tag="progress"):
+    """How far the job is. At most ten a second."""
+
+    phase: str
+    completed: int
+    total: int | None = None
+    size: int = 0  # bytes handled in this phase
+    message: str = ""
+    path: bytes | None = None
+    errors: int = 0
+    warnings: int = 0
+
+
+class Happened(msgspec.Struct, tag="event"):
+    """An event to publish, by its name in the catalogue and its fields."""
+
+    name: str
+    fields: dict[str, Any]
+
+
+class Logged(msgspec.Struct, tag="log"):
+    """A record for the log."""
+
+    level: str
+    message: str
+    fields: dict[str, str] = {}
+
+
+class Completed(msgspec.Struct, tag="completed"):
+    """The job is done."""
+
+    output: dict[str, Any]
+
+
+class Interrupted(msgspec.Struct, tag="interrupted"):
+    """The job stopped at a safe point because it was told to."""
+
+
+class Broken(msgspec.Struct, tag="broken"):
+    """The job cannot go on."""
+
+    message: str
+    code: str
+    trace: str = ""  # for the log, where it is a defect
+
+
+Report = Progress | Happened | Logged | Completed | Interrupted | Broken

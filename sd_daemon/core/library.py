@@ -1,0 +1,221 @@
+"""One open library: its folder, its lock, its two databases.
+
+NAME.sdlibrary/
+    library.json    id, name, settings
+    library.db      the index           jobs.db     the jobs
+    library.lock    held while the library is open (flock: it cannot be left behind)
+    worker.lock     held by the worker that runs a job
+    sidecars/       what is derived from contents       logs/      logs of single jobs
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import msgspec
+
+from sd_daemon.core import json_file
+from sd_daemon.core.db.access import Database
+from sd_daemon.core.db.connection import (
+    DatabaseBusy,
+    DatabaseFailure,
+    DatabaseFull,
+    DatabaseReadOnly,
+    SchemaTooNew,
+)
+from sd_daemon.core.db.migrate import migrate
+from sd_daemon.core.ids import EntryIds
+from sd_daemon.core.jobs.store import JobStore
+from sd_wire.errors import DatabaseBusy as DatabaseBusyError
+from sd_wire.errors import (
+    DiskFull,
+    LibraryDamaged,
+    LibraryExists,
+    LibraryLocked,
+    LibraryTooNew,
+    NotALibrary,
+    SdError,
+    StorageReadOnly,
+)
+from sd_wire.types.libraries import LibrarySettings
+
+SUFFIX = ".sdlibrary"
+CONFIG_FILE = "library.json"
+INDEX_FILE = "library.db"
+JOBS_FILE = "jobs.db"
+LOCK_FILE = "library.lock"
+FORMAT_VERSION = 1
+
+
+class LibraryConfig(msgspec.Struct):
+    """The content of library.json."""
+
+    id: UUID
+    name: str
+    created_at: datetime
+    updated_at: datetime
+    version: int = FORMAT_VERSION
+    description: str | None = None
+    settings: LibrarySettings = msgspec.field(default_factory=LibrarySettings)
+
+
+class Library:
+    """An open library. Opening and closing block; use a thread."""
+
+    def __init__(
+        self,
+        path: str,
+        config: LibraryConfig,
+        lock: int,
+        database: Database,
+        jobs: JobStore,
+        device_slug: str,
+    ) -> None:
+        self.path = path
+        self.config = config
+        self.database = database
+        self.jobs = jobs
+        self.device_slug = device_slug
+        self.ids = EntryIds(config.id)
+        self._lock = lock
+
+    def __repr__(self) -> str:
+        return f"<Library {self.config.name!r} {self.config.id}>"
+
+    @property
+    def id(self) -> UUID:
+        """The library's id; it never changes."""
+        return self.config.id
+
+    @property
+    def name(self) -> str:
+        """The library's name."""
+        return self.config.name
+
+    @classmethod
+    def open(cls, path: str, device_slug: str) -> Library:
+        """Open the library in this folder.
+
+        Raises NotALibrary, LibraryLocked, LibraryDamaged, LibraryTooNew, StorageReadOnly, DiskFull.
+        """
+        config = read_config(path)
+        lock = _take_lock(path)
+        try:
+            database, jobs = _open_databases(path)
+        except BaseException:
+            os.close(lock)
+            raise
+        return cls(path, config, lock, database, jobs, device_slug)
+
+    def close(self) -> None:
+        """Close the databases and give the library free."""
+        try:
+            self.jobs.close()
+            self.database.close()
+        finally:
+            os.close(self._lock)
+
+    def save_config(self, config: LibraryConfig) -> None:
+        """Replace library.json. Blocks. Raises DiskFull, StorageReadOnly."""
+        config.updated_at = datetime.now(UTC)
+        try:
+            json_file.store(f"{self.path}/{CONFIG_FILE}", config)
+        except OSError as error:
+            raise storage_error(self.path, error) from error
+        self.config = config
+
+    def size_on_disk(self) -> int:
+        """Bytes of the index and its write-ahead log."""
+        return sum(
+            os.path.getsize(file)
+            for name in (INDEX_FILE, f"{INDEX_FILE}-wal")
+            if os.path.exists(file := f"{self.path}/{name}")
+        )
+
+
+def storage_error(path: str, error: OSError) -> DiskFull | StorageReadOnly:
+    """What an OSError means that came from writing our own data."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull(path=path)
+    return StorageReadOnly(path=path, reason=os.strerror(error.errno or errno.EIO))
+
+
+def read_config(path: str) -> LibraryConfig:
+    """The library.json in a folder. Raises NotALibrary."""
+    try:
+        return json_file.load(f"{path}/{CONFIG_FILE}", LibraryConfig)
+    except FileNotFoundError:
+        raise NotALibrary(path=path, reason=f"there is no {CONFIG_FILE} in it") from None
+    except OSError as error:
+        raise NotALibrary(path=path, reason=error.strerror) from error
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise NotALibrary(path=path, reason=f"{CONFIG_FILE}: {error}") from error
+
+
+def create_folder(path: str, name: str) -> None:
+    """Make the folder of a new library with its library.json. Raises LibraryExists, DiskFull,
+    StorageReadOnly."""
+    now = datetime.now(UTC)
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        os.mkdir(path, 0o700)
+        for part in ("sidecars", "logs"):
+            os.mkdir(f"{path}/{part}", 0o700)
+        json_file.store(f"{path}/{CONFIG_FILE}", LibraryConfig(uuid4(), name, now, now))
+    except FileExistsError:
+        raise LibraryExists(path=path) from None
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
+def _take_lock(path: str) -> int:
+    """An open descriptor that holds the library's lock."""
+    try:
+        fd = os.open(f"{path}/{LOCK_FILE}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise storage_error(path, error) from error
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        owner = os.pread(fd, 100, 0).decode("utf-8", "replace").strip() or "unknown"
+        os.close(fd)
+        raise LibraryLocked(path=path, owner=owner) from None
+    try:
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, f"process {os.getpid()}\n".encode(), 0)
+    except OSError:
+        pass  # only for the sentence another daemon shows; a full disk must not keep it shut
+    return fd
+
+
+def _open_databases(path: str) -> tuple[Database, JobStore]:
+    index, jobs = f"{path}/{INDEX_FILE}", f"{path}/{JOBS_FILE}"
+    try:
+        migrate(index, "library")
+        migrate(jobs, "jobs")
+        database = Database(index)
+        try:
+            return database, JobStore(jobs)
+        except BaseException:
+            database.close()
+            raise
+    except DatabaseFailure as failure:
+        raise library_error(path, failure) from failure
+
+
+def library_error(path: str, failure: DatabaseFailure) -> SdError:
+    """What a failure of its database means for a library."""
+    if isinstance(failure, SchemaTooNew):
+        return LibraryTooNew(path=path, found=failure.found, known=failure.known)
+    if isinstance(failure, DatabaseFull):
+        return DiskFull(path=path)
+    if isinstance(failure, DatabaseReadOnly):
+        return StorageReadOnly(path=path, reason=failure.detail)
+    if isinstance(failure, DatabaseBusy):
+        return DatabaseBusyError(path=failure.path)
+    database = os.path.basename(failure.path)
+    return LibraryDamaged(path=path, reason=failure.detail, database=database)

@@ -1,0 +1,283 @@
+"""Volumes: what is mounted, from the kernel's own table.
+
+Linux: /proc/self/mountinfo (proc_pid_mountinfo(5)), with octal escapes in paths, and statvfs.
+Elsewhere: the root and what is mounted below /Volumes, by statvfs.
+
+A volume is known again by its fingerprint: the filesystem's kind and source, and the device's id.
+Several mounts of one filesystem (bind mounts, subvolumes) are one volume with several mount points.
+A network mount that does not answer must not hold up the daemon, so all of it runs in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import TYPE_CHECKING, NamedTuple
+from uuid import UUID
+
+from sd_wire.events import VolumeAdded, VolumeRemoved, VolumeUpdated
+from sd_wire.types.volumes import (
+    FILE_SYSTEMS,
+    DiskType,
+    MountType,
+    OtherFileSystem,
+    Volume,
+    VolumeInfo,
+    VolumeType,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sd_daemon.core.bus import Bus
+
+MOUNTINFO = "/proc/self/mountinfo"
+
+# Filesystems that hold no files of a person: views of the kernel, and pieces of containers.
+_PSEUDO = frozenset(
+    [
+        "autofs",
+        "binfmt_misc",
+        "bpf",
+        "cgroup",
+        "cgroup2",
+        "configfs",
+        "debugfs",
+        "devpts",
+        "devtmpfs",
+        "efivarfs",
+        "fusectl",
+        "hugetlbfs",
+        "mqueue",
+        "nsfs",
+        "proc",
+        "pstore",
+        "ramfs",
+        "rpc_pipefs",
+        "securityfs",
+        "selinuxfs",
+        "squashfs",
+        "sysfs",
+        "tracefs",
+    ]
+)
+_NETWORK = frozenset(
+    [
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb3",
+        "smbfs",
+        "9p",
+        "ceph",
+        "fuse.sshfs",
+        "fuse.rclone",
+        "davfs",
+        "afs",
+    ]
+)
+_VIRTUAL = frozenset({"tmpfs", "overlay"})
+_CLONING = frozenset({"btrfs", "xfs", "bcachefs", "zfs", "apfs"})
+_SYSTEM_PREFIXES = ("/boot", "/efi", "/var", "/usr", "/run", "/dev", "/sys", "/proc", "/snap")
+_EXTERNAL_PREFIXES = ("/media/", "/mnt/", "/run/media/", "/Volumes/")
+_OCTAL = re.compile(rb"\\([0-7]{3})")
+
+
+class Mount(NamedTuple):
+    """One line of the mount table."""
+
+    device: str  # major:minor
+    point: bytes
+    kind: str
+    source: str
+    options: frozenset[str]
+
+
+def parse_mountinfo(text: bytes) -> list[Mount]:
+    """The mounts of a mountinfo file. Lines that are not understood are passed over."""
+    mounts = []
+    for line in text.splitlines():
+        before, separator, after = line.partition(b" - ")
+        fields, rest = before.split(b" "), after.split(b" ")
+        if not separator or len(fields) < 6 or len(rest) < 2:
+            continue
+        mounts.append(
+            Mount(
+                fields[2].decode("ascii", "replace"),
+                _unescape(fields[4]),
+                rest[0].decode("utf-8", "replace"),
+                _unescape(rest[1]).decode("utf-8", "replace"),
+                frozenset(fields[5].decode("ascii", "replace").split(",")),
+            )
+        )
+    return mounts
+
+
+def _unescape(field: bytes) -> bytes:
+    return _OCTAL.sub(lambda match: bytes([int(match[1], 8)]), field)
+
+
+def read_mounts() -> list[Mount]:
+    """What is mounted now, without what only shows the kernel's state."""
+    if os.path.exists(MOUNTINFO):
+        with open(MOUNTINFO, "rb") as file:
+            mounts = parse_mountinfo(file.read())
+        return [mount for mount in mounts if mount.kind not in _PSEUDO]
+    points = [b"/"]
+    if os.path.isdir("/Volumes"):
+        points += [entry.path for entry in os.scandir(b"/Volumes") if os.path.ismount(entry.path)]
+    kind = "apfs" if sys.platform == "darwin" else "unknown"
+    return [
+        Mount(str(os.stat(point).st_dev), point, kind, os.fsdecode(point), frozenset({"rw"}))
+        for point in points
+    ]
+
+
+def _disk_type(mount: Mount) -> DiskType:
+    if mount.kind in _NETWORK:
+        return DiskType.NETWORK
+    if mount.kind in _VIRTUAL:
+        return DiskType.VIRTUAL
+    block = os.path.realpath(f"/sys/dev/block/{mount.device}")
+    for folder in (block, os.path.dirname(block)):  # of a partition, the disk is above
+        try:
+            with open(f"{folder}/queue/rotational", encoding="ascii") as file:
+                return DiskType.HDD if file.read().strip() == "1" else DiskType.SSD
+        except OSError:
+            continue
+    return DiskType.UNKNOWN
+
+
+def _volume_type(mount: Mount, point: str) -> VolumeType:
+    if mount.kind in _NETWORK:
+        return VolumeType.NETWORK
+    if point == "/":
+        return VolumeType.PRIMARY
+    if mount.kind in _VIRTUAL:
+        return VolumeType.VIRTUAL
+    if point.startswith("/home") or point == "/Users":
+        return VolumeType.USER_DATA
+    if (point + "/").startswith(_EXTERNAL_PREFIXES):
+        return VolumeType.EXTERNAL
+    if any(point == prefix or point.startswith(prefix + "/") for prefix in _SYSTEM_PREFIXES):
+        return VolumeType.SYSTEM
+    return VolumeType.SECONDARY
+
+
+_MOUNT_TYPES = {
+    VolumeType.PRIMARY: MountType.SYSTEM,
+    VolumeType.SYSTEM: MountType.SYSTEM,
+    VolumeType.VIRTUAL: MountType.SYSTEM,
+    VolumeType.NETWORK: MountType.NETWORK,
+    VolumeType.EXTERNAL: MountType.EXTERNAL,
+}
+
+
+def _fingerprint(device_id: UUID, mount: Mount) -> str:
+    place = mount.source if mount.source.startswith("/") or mount.kind in _NETWORK else mount.device
+    text = f"{device_id}\0{mount.kind}\0{place}".encode("utf-8", "surrogateescape")
+    return blake2b(text, digest_size=16, person=b"sd volume").hexdigest()
+
+
+def _volume(device_id: UUID, mounts: list[Mount], started: datetime) -> Volume:
+    """The volume that is mounted at these places. Raises OSError where it does not answer."""
+    mount = min(mounts, key=lambda one: len(one.point))
+    point = mount.point.decode("utf-8", "replace")
+    space = os.statvfs(mount.point)
+    fingerprint = _fingerprint(device_id, mount)
+    kind = _volume_type(mount, point)
+    now = datetime.now(UTC)
+    return Volume(
+        id=_uuid(fingerprint),
+        fingerprint=fingerprint,
+        device_id=device_id,
+        name=os.path.basename(point.rstrip("/")) or point,
+        mount_point=point,
+        mount_points=sorted(one.point.decode("utf-8", "replace") for one in mounts),
+        volume_type=kind,
+        mount_type=_MOUNT_TYPES.get(kind, MountType.USER),
+        disk_type=_disk_type(mount),
+        file_system=FILE_SYSTEMS.get(mount.kind) or OtherFileSystem(mount.kind),
+        total_capacity=space.f_blocks * space.f_frsize,
+        available_space=space.f_bavail * space.f_frsize,
+        is_read_only="ro" in mount.options,
+        created_at=started,
+        updated_at=now,
+        last_seen_at=now,
+        hardware_id=mount.source if mount.source.startswith("/dev/") else None,
+        is_user_visible=kind not in (VolumeType.SYSTEM, VolumeType.VIRTUAL),
+        supports_block_cloning=mount.kind in _CLONING,
+    )
+
+
+def _uuid(fingerprint: str) -> UUID:
+    """A version 8 UUID (RFC 9562: contents are ours to define) of a fingerprint."""
+    value = int(fingerprint, 16)
+    value = (value & ~(0xF << 76)) | (8 << 76)
+    return UUID(int=(value & ~(0x3 << 62)) | (2 << 62))
+
+
+def read_volumes(device_id: UUID, started: datetime) -> tuple[list[Volume], int]:
+    """The volumes that answer, and how many did not. Blocks, for long where a server is away."""
+    groups: dict[str, list[Mount]] = {}
+    for mount in read_mounts():
+        groups.setdefault(mount.device, []).append(mount)
+    found, failed = [], 0
+    for mounts in groups.values():
+        try:
+            found.append(_volume(device_id, mounts, started))
+        except OSError:
+            failed += 1
+    return sorted(found, key=lambda volume: volume.mount_point), failed
+
+
+class Volumes:
+    """The volumes as they were last seen."""
+
+    def __init__(self, device_id: UUID, bus: Bus) -> None:
+        self._device_id = device_id
+        self._bus = bus
+        self._started = datetime.now(UTC)
+        self._known: dict[str, Volume] | None = None  # by fingerprint
+
+    async def list(self) -> list[Volume]:
+        """The volumes now."""
+        found, _ = await asyncio.to_thread(read_volumes, self._device_id, self._started)
+        if self._known is None:
+            self._known = {volume.fingerprint: volume for volume in found}
+        return found
+
+    async def refresh(self, correlation: str | None, *, announce_all: bool) -> tuple[int, int]:
+        """Look again and announce what is different; how many answered and how many did not."""
+        found, failed = await asyncio.to_thread(read_volumes, self._device_id, self._started)
+        before = self._known or {}
+        self._known = {volume.fingerprint: volume for volume in found}
+        for volume in found:
+            old = before.get(volume.fingerprint)
+            if old is None:
+                self._bus.publish(VolumeAdded(volume), correlation)
+            elif announce_all or _info(old) != _info(volume):
+                update = VolumeUpdated(volume.fingerprint, _info(old), _info(volume))
+                self._bus.publish(update, correlation)
+        for fingerprint in before.keys() - self._known.keys():
+            self._bus.publish(VolumeRemoved(fingerprint), correlation)
+        return len(found), failed
+
+
+def _info(volume: Volume) -> VolumeInfo:
+    return VolumeInfo(volume.is_mounted, volume.available_space)
+
+
+def volume_of(volumes: Iterable[Volume], path: str) -> Volume | None:
+    """The volume that holds a path: the one whose mount point is the longest way down to it."""
+    best: tuple[int, Volume] | None = None
+    for volume in volumes:
+        for point in volume.mount_points:
+            inside = path == point or path.startswith(point.rstrip("/") + "/")
+            if inside and (best is None or len(point) > best[0]):
+                best = (len(point), volume)
+    return None if best is None else best[1]

@@ -1,0 +1,161 @@
+"""Indexing."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from sd_daemon.core import locations
+from sd_daemon.core.indexing import (
+    INDEXER,
+    VERIFY,
+    encoded_path,
+    index_params,
+    omissions_page,
+    rules_report,
+    settings_of,
+)
+from sd_daemon.handlers.handler import Context, handles
+from sd_wire.errors import InvalidValue, JobFailed, PathNotIndexed
+from sd_wire.operations.indexing import (
+    IndexPersistence,
+    IndexRules,
+    IndexScope,
+    IntegrityReport,
+    ListOmissions,
+    ListRules,
+    Omissions,
+    StartIndexing,
+    Verification,
+    VerifyIndex,
+)
+from sd_wire.types.jobs import ActionContext, JobReceipt, JobStatus
+
+if TYPE_CHECKING:
+    from sd_daemon.core.jobs.job import Job
+    from sd_daemon.core.library import Library
+
+
+def action_context(context: Context, request: msgspec.Struct) -> ActionContext:
+    """What is kept with a job about the request that started it."""
+    return ActionContext(
+        action_type=context.operation.name,
+        initiated_at=datetime.now(UTC),
+        initiated_by=f"uid {context.peer.uid}",
+        action_input=msgspec.to_builtins(request),
+        context=None,
+    )
+
+
+async def submit(
+    context: Context, library: Library, name: str, params: dict[str, Any], request: msgspec.Struct
+) -> Job:
+    """Start a job for a request."""
+    return await context.core.runner.submit(
+        context.core.libraries.shelf(library),
+        name,
+        params,
+        action=action_context(context, request),
+        correlation_id=context.correlation_id,
+    )
+
+
+async def finished(context: Context, job: Job) -> dict[str, Any]:
+    """The result of a job, when it is done. Raises JobFailed."""
+    ended = await context.core.runner.wait(job)
+    if ended.status is JobStatus.COMPLETED and ended.output is not None:
+        result: dict[str, Any] = ended.output.data
+        return result
+    reason = ended.error or f"it was {ended.status}"
+    raise JobFailed(job_name=ended.name, reason=reason, job=ended.id)
+
+
+async def _location_around(
+    library: Library, path: str, pointer: str
+) -> tuple[locations.StoredLocation, str]:
+    clean = os.path.normpath(path)
+    location = await library.database.read(locations.containing, clean)
+    if location is None:
+        raise PathNotIndexed(path=locations.shown(path), pointer=pointer)
+    return location, clean
+
+
+@handles(StartIndexing)
+async def start_indexing(context: Context, request: StartIndexing) -> JobReceipt:
+    """Read folders again. Several folders are several jobs; the first one is answered."""
+    library = (
+        context.core.libraries.get(request.library_id) if request.library_id else context.library
+    )
+    if request.persistence is IndexPersistence.EPHEMERAL:
+        reason = "only Persistent is supported; 'sd ls' reads a folder without indexing it"
+        raise InvalidValue(field="persistence", reason=reason, pointer="/payload/persistence")
+    if not request.paths:
+        raise InvalidValue(field="paths", reason="no folder is named", pointer="/payload/paths")
+    orders = []
+    for number, path in enumerate(request.paths):
+        location, clean = await _location_around(library, path, f"/payload/paths/{number}")
+        settings = msgspec.structs.replace(library.config.settings)
+        if not request.include_hidden:
+            settings.indexer = msgspec.structs.replace(settings.indexer, no_hidden=True)
+        orders.append(
+            index_params(
+                location,
+                settings,
+                path=clean,
+                full=True,
+                recursive=request.scope is IndexScope.RECURSIVE,
+                mode=request.mode,
+            )
+        )
+    jobs = [await submit(context, library, INDEXER, params, request) for params in orders]
+    return JobReceipt(jobs[0].id, INDEXER)
+
+
+@handles(VerifyIndex)
+async def verify_index(context: Context, request: VerifyIndex) -> Verification:
+    """Compare index and disk."""
+    library = context.library
+    given = request.path if request.path_bytes is None else os.fsdecode(request.path_bytes)
+    location, clean = await _location_around(library, given, "/payload/path")
+    params = {
+        **index_params(location, library.config.settings, path=clean, full=True),
+        "content": request.verify_content,
+        "fix": request.auto_fix,
+        "detailed": request.detailed_report,
+    }
+    began = datetime.now(UTC)
+    job = await submit(context, library, VERIFY, params, request)
+    data = await finished(context, job)
+    report = msgspec.convert(data["report"], IntegrityReport)
+    seconds = (datetime.now(UTC) - began).total_seconds()
+    return Verification(
+        is_valid=report.total_differences == 0,
+        report=report,
+        path=encoded_path(clean)["path"],
+        duration_secs=seconds,
+        job_id=job.id,
+    )
+
+
+@handles(ListRules)
+async def list_rules(context: Context, _request: ListRules) -> IndexRules:
+    """The rules and what each left out."""
+    library = context.library
+    return await library.database.read(rules_report, settings_of(library))
+
+
+@handles(ListOmissions)
+async def list_omissions(context: Context, request: ListOmissions) -> Omissions:
+    """What is left out, one by one."""
+    library = context.library
+    return await library.database.read(
+        omissions_page,
+        library.device_slug,
+        request.rule,
+        request.errors_only,
+        request.limit,
+        request.offset,
+    )

@@ -1,0 +1,115 @@
+"""Jobs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sd_daemon.handlers.handler import Context, handles
+from sd_wire.operations.jobs import (
+    ActiveJob,
+    ActiveJobs,
+    CancelJob,
+    GetJob,
+    JobChange,
+    JobInfo,
+    JobList,
+    ListActiveJobs,
+    ListJobs,
+    PauseJob,
+    ResumeJob,
+)
+from sd_wire.types.jobs import JobStatus
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from sd_daemon.core.jobs.job import Job
+    from sd_daemon.core.library import Library
+
+
+def _newest(context: Context, jobs: list[Job]) -> list[Job]:
+    """Stored jobs, each as it is this instant."""
+    return [context.core.runner.live(job.id) or job for job in jobs]
+
+
+@handles(ListJobs)
+async def list_jobs(context: Context, request: ListJobs) -> JobList:
+    """All jobs, newest first."""
+    jobs = _newest(context, await context.library.jobs.listed(request.status))
+    return JobList([job.as_list_item(context.core.device.id) for job in jobs])
+
+
+@handles(ListActiveJobs)
+async def list_active_jobs(context: Context, _request: ListActiveJobs) -> ActiveJobs:
+    """Jobs that are not over."""
+    jobs = _newest(context, await context.library.jobs.active())
+    return ActiveJobs(
+        [
+            ActiveJob(
+                job.id,
+                job.name,
+                job.status,
+                job.fraction,
+                job.action_type,
+                job.action_context,
+                job.progress,
+            )
+            for job in jobs
+        ],
+        sum(job.status is JobStatus.RUNNING for job in jobs),
+        sum(job.status is JobStatus.PAUSED for job in jobs),
+    )
+
+
+@handles(GetJob)
+async def get_job(context: Context, request: GetJob) -> JobInfo | None:
+    """One job."""
+    job = context.core.runner.live(request.job_id) or await context.library.jobs.get(request.job_id)
+    if job is None:
+        return None
+    return JobInfo(
+        id=job.id,
+        name=job.name,
+        status=job.status,
+        progress=job.fraction,
+        created_at=job.created_at,
+        started_at=job.started_at,
+        completed_at=job.completed_at,
+        error_message=job.error,
+        generic_progress=job.progress,
+        output=job.output,
+        warnings=job.warnings,
+        attempts=job.attempts,
+    )
+
+
+async def _library_of(context: Context, job_id: UUID) -> Library:
+    """The library that has the job: any open one, so that a job's id is enough to name it."""
+    for library in context.core.libraries.open_libraries.values():
+        if await library.jobs.get(job_id) is not None:
+            return library
+    return context.library
+
+
+@handles(PauseJob)
+async def pause_job(context: Context, request: PauseJob) -> JobChange:
+    """Pause a job."""
+    library = await _library_of(context, request.job_id)
+    await context.core.runner.pause(context.core.libraries.shelf(library), request.job_id)
+    return JobChange(request.job_id, success=True)
+
+
+@handles(ResumeJob)
+async def resume_job(context: Context, request: ResumeJob) -> JobChange:
+    """Let a job go on."""
+    library = await _library_of(context, request.job_id)
+    await context.core.runner.resume(context.core.libraries.shelf(library), request.job_id)
+    return JobChange(request.job_id, success=True)
+
+
+@handles(CancelJob)
+async def cancel_job(context: Context, request: CancelJob) -> JobChange:
+    """Stop a job for good."""
+    library = await _library_of(context, request.job_id)
+    await context.core.runner.cancel(context.core.libraries.shelf(library), request.job_id)
+    return JobChange(request.job_id, success=True)

@@ -1,0 +1,252 @@
+"""Locations."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import msgspec
+
+from sd_daemon.core import locations, suggestions, transfer
+from sd_daemon.core.indexing import (
+    EXPORT,
+    IMPORT,
+    INDEXER,
+    PURGE,
+    as_wire,
+    index_params,
+    jobs_by_location,
+    publish_changed,
+    purge_params,
+)
+from sd_daemon.core.locations import StoredLocation, shown
+from sd_daemon.core.paths import local_path
+from sd_daemon.handlers.handler import Context, handles
+from sd_daemon.handlers.indexing import finished, submit
+from sd_wire.errors import (
+    LocationExists,
+    LocationOffline,
+    NotADirectory,
+    PathDenied,
+    PathNotFound,
+)
+from sd_wire.events import IndexingStarted, LocationAdded, LocationRemoved, ResourceDeleted
+from sd_wire.operations.locations import (
+    AddedLocation,
+    AddLocation,
+    EnableIndexing,
+    ExportedLocation,
+    ExportLocation,
+    ExportStats,
+    ImportedLocation,
+    ImportLocation,
+    ImportStats,
+    IndexingEnabled,
+    ListLocations,
+    LocationList,
+    PathValidation,
+    RemovedLocation,
+    RemoveLocation,
+    RescanLocation,
+    RescanStarted,
+    SuggestedLocations,
+    SuggestLocations,
+    UpdatedLocation,
+    UpdateLocation,
+    ValidatePath,
+)
+from sd_wire.types.locations import IndexMode, JobPolicies
+from sd_wire.types.paths import physical
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from sd_daemon.core.library import Library
+
+
+@handles(ListLocations)
+async def list_locations(context: Context, _request: ListLocations) -> LocationList:
+    """The locations and how their indexing stands."""
+    library = context.library
+    stored = await library.database.read(locations.listed)
+    omitted = await library.database.read(locations.omitted_counts)
+    active = [context.core.runner.live(job.id) or job for job in await library.jobs.active()]
+    jobs = jobs_by_location(active)
+
+    def build() -> LocationList:  # asks the disk whether each root is there
+        return LocationList(
+            [
+                as_wire(library, one, jobs.get(one.number), omitted.get(one.number, 0))
+                for one in stored
+            ]
+        )
+
+    return await asyncio.to_thread(build)
+
+
+def _require_folder(path: str) -> None:
+    """Raise what speaks against indexing this folder. Blocks."""
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+    except FileNotFoundError:
+        raise PathNotFound(path=shown(path), pointer="/payload/path") from None
+    except NotADirectoryError:
+        raise NotADirectory(path=shown(path), pointer="/payload/path") from None
+    except OSError as error:
+        raise PathDenied(
+            path=shown(path), reason=error.strerror, user=os.geteuid(), pointer="/payload/path"
+        ) from error
+
+
+@handles(AddLocation)
+async def add_location(context: Context, request: AddLocation) -> AddedLocation:
+    """Add a folder and start to index it."""
+    library = context.library
+    path = local_path(request.path, library.device_slug)
+    await asyncio.to_thread(_require_folder, path)
+    policies = msgspec.convert(request.job_policies or {}, JobPolicies)
+    location = await library.database.write(
+        locations.add, path, request.name, request.mode, policies
+    )
+    bus, correlation = context.core.bus, context.correlation_id
+    bus.publish(LocationAdded(library.id, location.uuid, shown(path)), correlation)
+    publish_changed(library, bus, location, correlation)
+    job_id = None
+    if request.mode is not IndexMode.NONE:
+        params = index_params(location, library.config.settings, full=True)
+        job_id = (await submit(context, library, INDEXER, params, request)).id
+        bus.publish(IndexingStarted(location.uuid, library.id), correlation)
+    sd_path = physical(library.device_slug, os.fsencode(path))
+    return AddedLocation(location.uuid, sd_path, location.name, job_id)
+
+
+@handles(RemoveLocation)
+async def remove_location(context: Context, request: RemoveLocation) -> RemovedLocation:
+    """Take a folder out of the index. Its rows go in a job."""
+    library = context.library
+    location = await library.database.read(locations.get, request.location_id)
+    active = jobs_by_location(await library.jobs.active()).get(location.number)
+    if active is not None:
+        await context.core.runner.cancel(context.core.libraries.shelf(library), active.id)
+    await library.database.write(locations.forget, request.location_id)
+    bus, correlation = context.core.bus, context.correlation_id
+    bus.publish(LocationRemoved(library.id, location.uuid), correlation)
+    bus.publish(ResourceDeleted("location", location.uuid, library.id), correlation)
+    job = await submit(context, library, PURGE, purge_params(location), request)
+    return RemovedLocation(location.uuid, shown(location.path), job.id)
+
+
+async def _start_scan(
+    context: Context,
+    library: Library,
+    location: StoredLocation,
+    request: msgspec.Struct,
+    *,
+    full: bool,
+) -> UUID:
+    """Start an index job of a whole location; its id. Raises LocationOffline."""
+    if not await asyncio.to_thread(os.path.isdir, location.path):
+        raise LocationOffline(path=shown(location.path))
+    params = index_params(location, library.config.settings, full=full)
+    job = await submit(context, library, INDEXER, params, request)
+    context.core.bus.publish(IndexingStarted(location.uuid, library.id), context.correlation_id)
+    return job.id
+
+
+@handles(RescanLocation)
+async def rescan_location(context: Context, request: RescanLocation) -> RescanStarted:
+    """Read a location again."""
+    library = context.library
+    location = await library.database.read(locations.get, request.location_id)
+    job = await _start_scan(context, library, location, request, full=request.full_rescan)
+    return RescanStarted(location.uuid, shown(location.path), job, request.full_rescan)
+
+
+@handles(UpdateLocation)
+async def update_location(context: Context, request: UpdateLocation) -> UpdatedLocation:
+    """Change a location's name or policies."""
+    library = context.library
+
+    def change(db: sqlite3.Connection) -> StoredLocation:
+        return locations.update(db, request.id, name=request.name, policies=request.job_policies)
+
+    location = await library.database.write(change)
+    publish_changed(library, context.core.bus, location, context.correlation_id)
+    return UpdatedLocation(location.uuid)
+
+
+@handles(EnableIndexing)
+async def enable_indexing(context: Context, request: EnableIndexing) -> IndexingEnabled:
+    """Index a location more deeply."""
+    library = context.library
+
+    def change(db: sqlite3.Connection) -> StoredLocation:
+        return locations.update(db, request.id, mode=request.index_mode)
+
+    location = await library.database.write(change)
+    publish_changed(library, context.core.bus, location, context.correlation_id)
+    job = await _start_scan(context, library, location, request, full=True)
+    return IndexingEnabled(location.uuid, str(job))
+
+
+@handles(ValidatePath)
+async def validate_path(context: Context, request: ValidatePath) -> PathValidation:
+    """Say whether a folder is a good location."""
+    path = local_path(request.path, context.library.device_slug)
+    volumes = await context.core.volumes.list()
+    return await asyncio.to_thread(suggestions.validate, path, volumes)
+
+
+@handles(SuggestLocations)
+async def suggest_locations(context: Context, _request: SuggestLocations) -> SuggestedLocations:
+    """The usual folders that are not locations yet."""
+    library = context.library
+    known = {one.path for one in await library.database.read(locations.listed)}
+    found = await asyncio.to_thread(suggestions.suggest, library.device_slug, known)
+    return SuggestedLocations(found)
+
+
+@handles(ExportLocation)
+async def export_location(context: Context, request: ExportLocation) -> ExportedLocation:
+    """Write a location's index into a file; answered when it is there."""
+    library = context.library
+    location = await library.database.read(
+        locations.get, request.location_uuid, "/payload/location_uuid"
+    )
+    target = os.path.abspath(request.export_path)
+    params = {
+        "location": str(location.uuid),
+        "target": target,
+        "contents": request.include_content_identities,
+    }
+    data = await finished(context, await submit(context, library, EXPORT, params, request))
+    stats = ExportStats(data["entries"], data["content_identities"])
+    return ExportedLocation(location.uuid, location.name, target, data["file_size_bytes"], stats)
+
+
+@handles(ImportLocation)
+async def import_location(context: Context, request: ImportLocation) -> ImportedLocation:
+    """Read a location's index from a file; answered when it is in the library."""
+    library = context.library
+    source = os.path.abspath(request.import_path)
+    try:
+        header = await asyncio.to_thread(transfer.read_header, source)
+    except FileNotFoundError:
+        raise PathNotFound(path=source, pointer="/payload/import_path") from None
+    except OSError as error:
+        raise PathDenied(path=source, reason=error.strerror, user=os.geteuid()) from error
+    path = os.fsdecode(bytes.fromhex(header.path_hex))
+    existing = [one for one in await library.database.read(locations.listed) if one.path == path]
+    if existing and request.skip_existing:
+        stats = ImportStats(entries_skipped=existing[0].file_count + existing[0].directory_count)
+        return ImportedLocation(existing[0].uuid, existing[0].name, source, stats)
+    if existing:
+        raise LocationExists(path=shown(path), location=existing[0].uuid)
+    params = {"source": source, "name": request.new_name}
+    data = await finished(context, await submit(context, library, IMPORT, params, request))
+    location = await library.database.read(locations.get, UUID(data["location"]))
+    publish_changed(library, context.core.bus, location, context.correlation_id)
+    stats = ImportStats(data["entries"], content_identities=data["content_identities"])
+    return ImportedLocation(location.uuid, location.name, source, stats)
