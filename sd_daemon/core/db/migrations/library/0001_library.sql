@@ -63,6 +63,8 @@ CREATE TABLE scans (
     first_new_id   INTEGER NOT NULL,   -- entries from here on are new in this pass
     phase          TEXT NOT NULL,      -- discover, settle, identify, names, done
     position       INTEGER NOT NULL DEFAULT 0, -- where the phase stands (an entries.id)
+    again          INTEGER NOT NULL DEFAULT 0, -- 0, or: visit folders from this id on once more
+    recount        INTEGER NOT NULL DEFAULT 0, -- 1: entries crossed the border of a location
     counts         TEXT NOT NULL,      -- JSON: what the report will say, as of the last transaction
     started_at     INTEGER NOT NULL
 );

@@ -1,0 +1,54 @@
+"""One index job at a time per library.
+
+Two passes over the same folders would each take the other's work for the disk's. The job runner
+may well start them one after the other by itself; this makes sure of it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from sd_daemon.core.jobs.context import JobContext
+
+_LOOK_EVERY_S = 0.1
+
+
+class Alone:
+    """`with Alone(context):` waits until no other job works on the index of the library.
+
+    While it waits the job may be paused. The lock ends with the process, however that ends.
+    """
+
+    def __init__(self, context: JobContext) -> None:
+        self._context = context
+        self._fd = -1
+
+    def __enter__(self) -> None:
+        path = self._context.library_dir + "/index.lock"
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        while True:
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                self._context.progress("Discovery", 0, message="waiting for another index job")
+            try:
+                self._context.safe_point()
+            except BaseException:
+                os.close(self._fd)
+                raise
+            time.sleep(_LOOK_EVERY_S)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        os.close(self._fd)

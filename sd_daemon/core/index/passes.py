@@ -1,0 +1,81 @@
+"""The row of `scans`: where a pass stands, so that it can be continued.
+
+A pass goes through the phases discover, settle, identify, names and is then done, which is when
+its row goes. A job that is run again with the same id finds its row and goes on from there.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from sd_daemon.core.db.connection import transaction
+from sd_daemon.core.index.report import Counts
+
+if TYPE_CHECKING:
+    import sqlite3
+
+
+class Pass:
+    """One pass that has begun."""
+
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        row: tuple[int, int, int, str, int, str],
+    ) -> None:
+        self._db = db
+        self.id, self.root, self.first_new_id, self.phase, self.position, stored = row
+        self.counts = Counts(stored)
+
+    def enter(self, phase: str, position: int = 0) -> None:
+        """Note durably that the last phase is done and `phase` begins, at `position`."""
+        self._db.execute(
+            "UPDATE scans SET phase = ?, position = ?, counts = ? WHERE id = ?",
+            (phase, position, self.counts.stored(), self.id),
+        )
+        self.phase, self.position = phase, position
+
+    def have_recounted(self) -> None:
+        """Note that the totals cannot be told from what the pass counts."""
+        self._db.execute("UPDATE scans SET recount = 1 WHERE id = ?", (self.id,))
+
+    def must_recount(self) -> bool:
+        """Say whether the totals cannot be told from what the pass counted."""
+        row = self._db.execute("SELECT recount FROM scans WHERE id = ?", (self.id,)).fetchone()
+        return bool(row[0])
+
+    def forget(self) -> None:
+        """Delete the row: the pass is over. The caller holds the transaction, if any."""
+        self._db.execute("DELETE FROM scans WHERE id = ?", (self.id,))
+
+
+def begin_or_continue(db: sqlite3.Connection, job: str, root: int, phase: str = "discover") -> Pass:
+    """Return the unfinished pass of the job `job`, or begin one over the folder `root`.
+
+    A new pass takes over what passes that never ended have left in `vanished`.
+    """
+    columns = "id, root, first_new_id, phase, position, counts"
+    query = f"SELECT {columns} FROM scans WHERE job = ?"
+    row = db.execute(query, (job,)).fetchone()
+    if row is None:
+        with transaction(db):
+            last = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'entries'").fetchone()
+            first_new = (last[0] if last else 0) + 1
+            others = db.execute("SELECT min(first_new_id) FROM scans").fetchone()[0]
+            db.execute(
+                "INSERT INTO scans (job, root, first_new_id, phase, counts, started_at)"
+                " VALUES (?, ?, ?, ?, '{}', ?)",
+                (job, root, min(first_new, others or first_new), phase, time.time_ns()),
+            )
+            row = db.execute(query, (job,)).fetchone()
+            db.execute("UPDATE vanished SET scan = ?", (row[0],))
+    return Pass(db, row)
+
+
+def abandon(db: sqlite3.Connection, job: str) -> None:
+    """Forget the unfinished pass of a job that will not be continued.
+
+    What it had found so far stays in the index; the next pass takes over what it had not settled.
+    """
+    db.execute("DELETE FROM scans WHERE job = ?", (job,))

@@ -1,0 +1,359 @@
+"""Reading one folder: what the disk holds against what the index knows.
+
+A folder that was never read has no entries in the index, so whatever is found is added without
+asking (`_read_new`). A known folder is compared name by name (`_read_known`), or, when the index
+knows very many names of it, with a table on disk (listing.py): memory does not grow with a folder.
+
+What cannot be read is recorded and never counts as gone. Gone is only what a folder that could be
+read to its end does not contain.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from sd_daemon.core.index.listing import UNREADABLE, Known, Listed, Listing
+from sd_daemon.core.index.rules import WHOLE
+from sd_daemon.core.index.store import WIDTH, Batch
+from sd_daemon.core.index.walk import DIRECTORY, FILE, KIND_BY_TYPE, exact, loose
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Iterator
+
+    from sd_daemon.core.index.moves import Moves
+    from sd_daemon.core.index.report import Counts
+    from sd_daemon.core.index.rules import Rules
+
+_NOTHING = Listed(0, 0, 0, 0, 0)
+RACY_NS = 2_000_000_000  # the coarsest clock of a file system in use (FAT)
+MANY = 20_000  # entries: what is held in memory at once, and the size of a transaction
+
+
+class Folder(NamedTuple):
+    """A row of `folders`."""
+
+    id: int
+    path: str
+    device: int
+    mtime: int
+    ctime: int
+    inode: int
+    scan: int
+
+
+class Omitted(Exception):
+    """Everything in the folder being read is left out, by the rule `rule`."""
+
+    def __init__(self, rule: str) -> None:
+        super().__init__(rule)
+        self.rule = rule
+
+
+class FolderReader:
+    """Reads folders into the batch of one pass. `save_part` writes the batch midway in a folder."""
+
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        scan: int,
+        rules: Rules,
+        moves: Moves,
+        counts: Counts,
+        save_part: Callable[[], None],
+    ) -> None:
+        self.batch = Batch()
+        self.counts = counts
+        self._db = db
+        self._scan = scan
+        self._rules = rules
+        self._moves = moves
+        self._save_part = save_part
+
+    def start_batch(self) -> None:
+        """Gather into a new batch: the last one has been written."""
+        self.batch = Batch()
+
+    def read(self, folder: Folder, fd: int, found: os.stat_result, *, chosen: bool) -> None:
+        """Read the folder open as `fd`, whose stat was `found` just before.
+
+        `chosen` says that a person chose this very folder, so that no rule leaves it out whole.
+        """
+        self.counts.folders_read += 1
+        whole = True
+        try:
+            if folder.scan == 0:
+                whole = self._read_new(folder, fd, chosen=chosen)
+            else:
+                self.batch.listed.append(folder.id)
+                whole = self._read_known(folder, fd, chosen=chosen)
+        except Omitted as verdict:
+            self._moves.recount()
+            self.omit_all(folder, "rule", verdict.rule)
+        except OSError as error:
+            self._note_error(folder, ".", error)
+            whole = False
+        self.finish(folder, found, whole=whole)
+
+    def finish(self, folder: Folder, found: os.stat_result, *, whole: bool) -> None:
+        """Note that the folder is done; if not the `whole` of it, so that it is read next time."""
+        mtime, ctime = found.st_mtime_ns, found.st_ctime_ns
+        same = mtime == folder.mtime and ctime == folder.ctime and found.st_ino == folder.inode
+        if not same:
+            row = (found.st_size, mtime, ctime, found.st_ino, folder.id)
+            self.batch.changed.append(row)
+        if time.time_ns() - mtime < RACY_NS or not whole:
+            mtime = 0
+        elif same and folder.scan == 0 and found.st_dev == folder.device:
+            self.batch.settled.append(folder.id)
+            return
+        self.batch.read.append((found.st_dev, mtime, ctime, found.st_ino, self._scan, folder.id))
+
+    def omit_all(self, folder: Folder, reason: str, detail: str) -> None:
+        """Leave out everything in the folder, and take out what the index knows of it."""
+        self.batch.omissions.append((folder.id, ".", reason, detail))
+        if folder.scan != 0 or self.batch.partial == folder.id:
+            self.batch.emptied.append((folder.device, folder.id))
+
+    def keep_all(self, folder: Folder, error: OSError | str, reason: str = "") -> None:
+        """Leave the folder as the index knows it, because it cannot be read now."""
+        self.batch.listed.append(folder.id)
+        if isinstance(error, OSError):
+            self._note_error(folder, ".", error)
+        else:
+            self.batch.omissions.append((folder.id, ".", reason, error))
+        row = (folder.device, 0, folder.ctime, folder.inode, self._scan, folder.id)
+        self.batch.read.append(row)
+
+    def _read_new(self, folder: Folder, fd: int, *, chosen: bool) -> bool:
+        """Add everything in a folder that the index knows nothing of.
+
+        The loop that every file of a first load passes through once; what is rare is elsewhere.
+        """
+        rows = self.batch.rows
+        judging, suspects, suspect = self._rules.active, self._rules.suspects, self._rules.suspect
+        parent = folder.id
+        start = len(rows)
+        complete = True
+        with os.scandir(fd) as entries:
+            while True:
+                entry = None
+                for entry in islice(entries, MANY):
+                    name = entry.name
+                    if (
+                        judging
+                        and (name in suspects or (name[0] == "." and suspect(name)))
+                        and self._is_omitted(folder, fd, entry, start, chosen=chosen)
+                    ):
+                        continue
+                    try:
+                        found = entry.stat(follow_symlinks=False)
+                    except OSError as error:
+                        complete = self._skip(folder, name, error) and complete
+                        continue
+                    kind = KIND_BY_TYPE[found.st_mode >> 12]
+                    if kind == DIRECTORY and not self._add_folder(folder, name, found):
+                        continue
+                    rows += (
+                        parent,
+                        name,
+                        kind,
+                        found.st_size,
+                        found.st_mtime_ns,
+                        found.st_ctime_ns,
+                        found.st_ino,
+                    )
+                if entry is None:
+                    break
+                if len(rows) > MANY * WIDTH:
+                    self._count_added(start)
+                    rows = self._save_first_part(parent)
+                    start = 0
+        self._count_added(start)
+        return complete
+
+    def _save_first_part(self, folder: int) -> list[object]:
+        """Write what was found so far in a new folder; returns where to put the rest."""
+        self.batch.partial = folder
+        self._save_part()
+        self.batch.partial = folder
+        return self.batch.rows
+
+    def _is_omitted(
+        self, folder: Folder, fd: int, entry: os.DirEntry[str], start: int, *, chosen: bool
+    ) -> bool:
+        """Judge a suspect name, and record it if it is left out.
+
+        Raises Omitted when it shows that the whole folder is to be left out, of which the rows
+        from `start` on are in the batch.
+        """
+        verdict = self._rules.judge(fd, folder.path, entry)
+        if verdict is None:
+            return False
+        if verdict not in WHOLE:
+            self.batch.omissions.append((folder.id, exact(entry.name), "rule", verdict))
+            return True
+        if chosen:
+            return False
+        self._forget(folder, start)
+        raise Omitted(verdict)
+
+    def _forget(self, folder: Folder, start: int) -> None:
+        batch = self.batch
+        number = start // WIDTH
+        del batch.rows[start:]
+        batch.folders = [row for row in batch.folders if row[0] < number]
+        batch.omissions = [row for row in batch.omissions if row[0] != folder.id]
+
+    def _count_added(self, start: int) -> None:
+        kinds = self.batch.rows[start + 2 :: WIDTH]
+        folders = kinds.count(DIRECTORY)
+        counts = self.counts
+        counts.added += len(kinds)
+        counts.delta_directories += folders
+        counts.delta_files += len(kinds) - folders
+        sizes = self.batch.rows[start + 3 :: WIDTH]
+        counts.delta_bytes += sum(
+            [size for kind, size in zip(kinds, sizes, strict=True) if kind == FILE]  # type: ignore[misc]
+        )
+
+    def _add_folder(self, folder: Folder, name: str, found: os.stat_result | Listed) -> bool:
+        """Prepare the row of a folder that is new here; False if it is an entry known elsewhere."""
+        path = folder.path + "/" + name if folder.path != "/" else "/" + name
+        if self._moves.claim(folder.id, name, path, found):
+            self.counts.moved += 1
+            return False
+        batch = self.batch
+        batch.folders.append(
+            (
+                len(batch.rows) // WIDTH,
+                path,
+                found.st_dev,
+                found.st_mtime_ns,
+                found.st_ctime_ns,
+                found.st_ino,
+            )
+        )
+        return True
+
+    def _skip(self, folder: Folder, name: str, error: OSError) -> bool:
+        """Record an entry that cannot be looked at; True if it is just not there any more."""
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            return True
+        self._note_error(folder, name, error)
+        return False
+
+    def _note_error(self, folder: Folder, name: str, error: OSError) -> None:
+        number = error.errno or 0
+        self.batch.omissions.append(
+            (folder.id, exact(name), errno.errorcode.get(number, "EIO"), os.strerror(number))
+        )
+
+    def _read_known(self, folder: Folder, fd: int, *, chosen: bool) -> bool:
+        """Compare a folder with what the index knows of it."""
+        rows = self._db.execute(
+            "SELECT name, id, kind, size, mtime, ctime, inode FROM entries WHERE parent = ?",
+            (folder.id,),
+        ).fetchmany(MANY + 1)
+        if len(rows) > MANY:
+            rows.clear()
+            return self._read_large(folder, fd, chosen=chosen)
+        known = {loose(row[0]): Known(*row[1:]) for row in rows}
+        complete = True
+        for name, kind, found in self._listed(folder, fd, chosen=chosen):
+            before = known.pop(name, None)
+            if kind == UNREADABLE:
+                complete = False
+            else:
+                self._meet(folder, name, before, kind, found)
+        for gone in known.values():
+            self._lose(folder, gone)
+        return complete
+
+    def _read_large(self, folder: Folder, fd: int, *, chosen: bool) -> bool:
+        """Do the same for a folder of which the index knows very many names."""
+        listing = Listing(self._db, folder.id)
+        complete = True
+        for name, kind, found in self._listed(folder, fd, chosen=chosen):
+            listing.add(name, kind, found)
+        for name, kind, found, before in listing.met():
+            if kind == UNREADABLE:
+                complete = False
+            else:
+                self._meet(folder, name, before, kind, found)
+        for gone in listing.gone():
+            self._lose(folder, gone)
+        listing.close()
+        return complete
+
+    def _listed(
+        self, folder: Folder, fd: int, *, chosen: bool
+    ) -> Iterator[tuple[str, int, Listed]]:
+        """Yield what a folder on the disk holds, as far as the rules let it in."""
+        start = len(self.batch.rows)
+        with os.scandir(fd) as entries:
+            for entry in entries:
+                name = entry.name
+                if self._rules.suspect(name) and self._is_omitted(
+                    folder, fd, entry, start, chosen=chosen
+                ):
+                    continue
+                try:
+                    found = entry.stat(follow_symlinks=False)
+                except OSError as error:
+                    if not self._skip(folder, name, error):
+                        yield name, UNREADABLE, _NOTHING
+                    continue
+                yield (
+                    name,
+                    KIND_BY_TYPE[found.st_mode >> 12],
+                    Listed(
+                        found.st_size,
+                        found.st_mtime_ns,
+                        found.st_ctime_ns,
+                        found.st_ino,
+                        found.st_dev,
+                    ),
+                )
+
+    def _meet(
+        self, folder: Folder, name: str, known: Known | None, kind: int, found: Listed
+    ) -> None:
+        """Take in one entry of a known folder."""
+        if known is not None and known.kind == kind:
+            if known[2:] != found[:4]:
+                self._change(known, found)
+            return
+        if known is not None:
+            self.batch.replaced.append(known.id)
+            self._lose(folder, known)
+        if kind == DIRECTORY and not self._add_folder(folder, name, found):
+            return
+        self.batch.rows += (folder.id, name, kind, *found[:4])
+        counts = self.counts
+        counts.added += 1
+        counts.delta_directories += kind == DIRECTORY
+        counts.delta_files += kind != DIRECTORY
+        counts.delta_bytes += found.st_size if kind == FILE else 0
+        self._save_if_many()
+
+    def _change(self, known: Known, found: Listed) -> None:
+        self.batch.changed.append((*found[:4], known.id))
+        self.counts.changed += 1
+        if known.kind == FILE:
+            self.counts.delta_bytes += found.st_size - known.size
+            self.counts.touch(known.id)
+        self._save_if_many()
+
+    def _lose(self, folder: Folder, known: Known) -> None:
+        row = (known.id, folder.device, known.inode, known.kind == DIRECTORY)
+        self.batch.vanished.append(row)
+        self._save_if_many()
+
+    def _save_if_many(self) -> None:
+        if self.batch.weight() > MANY:
+            self._save_part()

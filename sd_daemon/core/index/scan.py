@@ -1,0 +1,233 @@
+"""The pass over a subtree: visiting its folders until the index agrees with the disk.
+
+Folders are visited in the order of their ids. New ones get higher ids than all there are, so the
+table of folders is itself the queue of what is still to be visited: a pass needs to remember only
+the last id it has done, memory does not grow with the tree, and a pass that was killed goes on
+where its last transaction stands.
+
+A folder that looks as it did when it was read last (mtime and ctime, which the kernel changes with
+every name added or taken away) is not read again, unless the pass is a full one.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from sd_daemon.core.index.errors import RootOffline, root_failure
+from sd_daemon.core.index.mounts import PSEUDO, is_loop, mount_table
+from sd_daemon.core.index.moves import Moves
+from sd_daemon.core.index.reading import MANY, Folder, FolderReader
+from sd_daemon.core.index.walk import GONE, Subtree, loose, open_folder, stat_folder
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
+
+    from sd_daemon.core.index.names import NameIndex
+    from sd_daemon.core.index.report import Counts
+    from sd_daemon.core.index.rules import Rules
+    from sd_daemon.core.index.store import Store
+
+_CHUNK = 512  # folders fetched at once
+_SAVE_EVERY_S = 0.15  # how long a person who pauses the job waits at most, roughly
+
+
+class Scan:
+    """One pass over the folder `root` (an entries.id) at `path`.
+
+    `full` has every folder read and every entry looked at; without `recursive` only the folder
+    itself is visited. `on_saved` is called after each transaction with the pass's counters, and
+    may raise to stop the pass there.
+    """
+
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        store: Store,
+        names: NameIndex,
+        *,
+        scan: int,
+        root: int,
+        path: str,
+        position: int,
+        rules: Rules,
+        counts: Counts,
+        full: bool,
+        recursive: bool,
+        chosen: bool,
+        on_saved: Callable[[str], None],
+    ) -> None:
+        self._db = db
+        self._store = store
+        self._scan = scan
+        self._root = root
+        self._path = path
+        self._position = position
+        self._rules = rules
+        self._counts = counts
+        self._full = full
+        self._recursive = recursive
+        self._chosen = chosen
+        self._on_saved = on_saved
+        self._mounts = mount_table()
+        self._saved_at = time.monotonic()
+        self._here = path
+        moves = Moves(db, names, store, path)
+        self._reader = FolderReader(db, scan, rules, moves, counts, self._save_part)
+
+    def run(self) -> None:
+        """Visit every folder that is due.
+
+        Raises RootMissing, RootOffline, RootUnreadable, DatabaseFailure, and what `on_saved`
+        raises.
+        """
+        self._check_root()
+        while True:
+            due = self._due()
+            for folder in due:
+                self._here = folder.path
+                self._visit(folder)
+                self._position = folder.id
+                if self._is_time_to_save():
+                    self._save()
+            if not due:
+                if not self._reader.batch.is_empty():
+                    self._save()
+                elif not self._start_again():
+                    break
+        self._save()
+
+    def _check_root(self) -> None:
+        """Refuse to run when the root is not there, so that nothing of it is taken for deleted."""
+        try:
+            found = stat_folder(self._path)
+            os.close(open_folder(self._path))
+        except OSError as error:
+            raise root_failure(os.fsencode(self._path), error) from error
+        row = self._db.execute(
+            "SELECT id, path, device, mtime, ctime, inode, scan FROM folders WHERE id = ?",
+            (self._root,),
+        ).fetchone()
+        if self._is_offline(_folder(row), found):
+            raise RootOffline(os.fsencode(self._path))
+
+    def _due(self) -> list[Folder]:
+        """Return the next folders to visit; none: what is known of them has to be saved first."""
+        columns = "id, path, device, mtime, ctime, inode, scan"
+        if not self._recursive:
+            rows = self._db.execute(
+                f"SELECT {columns} FROM folders WHERE id = ? AND id > ?",
+                (self._root, self._position),
+            ).fetchall()
+            return [_folder(row) for row in rows]
+        below = Subtree(self._path)
+        query = (
+            f"SELECT {columns} FROM folders NOT INDEXED WHERE id > ? AND scan != ?"
+            f" AND {below.where('path')} ORDER BY id LIMIT {_CHUNK}"
+        )
+        rows = self._db.execute(query, (self._position, self._scan, *below.params)).fetchall()
+        return [_folder(row) for row in rows]
+
+    def _start_again(self) -> bool:
+        """Go back to folders that came into the tree, or moved in it, after their turn."""
+        row = self._db.execute("SELECT again FROM scans WHERE id = ?", (self._scan,)).fetchone()
+        if not row[0]:
+            return False
+        self._db.execute(
+            "UPDATE scans SET again = 0, position = ? WHERE id = ?", (row[0] - 1, self._scan)
+        )
+        self._position = row[0] - 1
+        return True
+
+    def _visit(self, folder: Folder) -> None:
+        reader = self._reader
+        try:
+            if folder.scan > 0 and not self._full:
+                found = stat_folder(folder.path)
+                if (
+                    found.st_mtime_ns == folder.mtime
+                    and found.st_ctime_ns == folder.ctime
+                    and found.st_dev == folder.device
+                    and not self._has_omissions(folder.id)
+                ):
+                    self._counts.folders_unchanged += 1
+                    return
+            fd = open_folder(folder.path)
+        except OSError as error:
+            # A name that is gone is its parent's business, which is read in this pass or the next.
+            if error.errno not in GONE:
+                reader.keep_all(folder, error)
+            return
+        try:
+            found = os.fstat(fd)
+            if not self._is_barred(folder, found):
+                reader.read(folder, fd, found, chosen=self._chosen and folder.id == self._root)
+        finally:
+            os.close(fd)
+
+    def _has_omissions(self, folder: int) -> bool:
+        """Say whether something of the folder was left out, which may be different now."""
+        query = "SELECT 1 FROM omissions WHERE folder = ? LIMIT 1"
+        return self._db.execute(query, (folder,)).fetchone() is not None
+
+    def _is_barred(self, folder: Folder, found: os.stat_result) -> bool:
+        """Record and say whether a mounted folder is one that must not be walked into."""
+        reader = self._reader
+        if found.st_dev != folder.device and self._is_offline(folder, found):
+            reader.keep_all(folder, "its volume is not mounted", "ENODEV")
+            return True
+        kind = self._mounts.get(folder.path)
+        if kind is None or folder.id == self._root:
+            return False
+        if kind in PSEUDO and self._rules.pseudo_filesystems:
+            reader.omit_all(folder, "rule", "pseudo_filesystem")
+        elif is_loop(folder.path, found):
+            reader.omit_all(folder, "ELOOP", "the same folder is already above it")
+        else:
+            return False
+        if folder.scan != 0:
+            reader.batch.listed.append(folder.id)
+        reader.finish(folder, found, whole=True)
+        return True
+
+    def _is_offline(self, folder: Folder, found: os.stat_result) -> bool:
+        """Say whether a volume was mounted here that is not now.
+
+        Then the folder is another one than it was, lies on the volume of the folder above it, and
+        is empty, although it was not.
+        """
+        if found.st_dev == folder.device or found.st_ino == folder.inode or folder.scan == 0:
+            return False
+        above = folder.path.rpartition("/")[0] or "/"
+        query = "SELECT 1 FROM entries WHERE parent = ? LIMIT 1"
+        try:
+            if stat_folder(above).st_dev != found.st_dev:
+                return False
+            fd = open_folder(folder.path)
+        except OSError:
+            return False
+        try:
+            is_empty = not os.listdir(fd)
+        finally:
+            os.close(fd)
+        return is_empty and self._db.execute(query, (folder.id,)).fetchone() is not None
+
+    def _is_time_to_save(self) -> bool:
+        weight = self._reader.batch.weight()
+        return weight >= MANY or time.monotonic() - self._saved_at > _SAVE_EVERY_S
+
+    def _save_part(self) -> None:
+        """Write the batch in the middle of a folder, which is not done by that."""
+        self._save()
+
+    def _save(self) -> None:
+        self._store.save(self._reader.batch, self._position, self._counts)
+        self._reader.start_batch()
+        self._saved_at = time.monotonic()
+        self._on_saved(self._here)
+
+
+def _folder(row: tuple[int, str | bytes, int, int, int, int, int]) -> Folder:
+    return Folder(row[0], loose(row[1]), *row[2:])

@@ -1,0 +1,218 @@
+"""What becomes of entries whose name is gone: they were moved, or they are deleted.
+
+Deciding needs the whole picture, so it is done when all folders have been visited:
+
+1. Everything inside a vanished folder vanishes with it.
+2. A new entry that is the same file as a vanished one (device, inode, kind, and for files size and
+   mtime) gives its place to it: the old entry with its id, content and tags moves there.
+3. The rest is deleted.
+
+Each step works in bounded transactions and finds its place again after an interruption, because
+what is done is no longer in the table `vanished`. Removing a location is the same work, without
+the second step.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sd_daemon.core.db.connection import transaction
+from sd_daemon.core.index.roots import detach, detach_nested
+from sd_daemon.core.index.walk import DIRECTORY, FILE, Subtree, loose, stat_in
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
+
+    from sd_daemon.core.index.names import NameIndex
+    from sd_daemon.core.index.report import Counts
+
+_ROWS = 2000  # per transaction
+
+_VANISH_CHILDREN = (
+    "INSERT OR IGNORE INTO vanished (entry, scan, device, inode, inside, open)"
+    f" SELECT id, ?1, ?2, inode, 1, kind = {DIRECTORY} FROM entries WHERE parent = ?3"
+)
+_MATCHES = (
+    "SELECT n.id, v.entry FROM entries n CROSS JOIN vanished v ON v.inode = n.inode"
+    " JOIN entries o ON o.id = v.entry JOIN folders f ON f.id = n.parent"
+    " WHERE n.id > ? AND n.id >= ? AND v.scan = ? AND n.id != v.entry AND f.device = v.device"
+    f" AND n.kind = o.kind AND n.kind != {DIRECTORY}"
+    f" AND (n.kind != {FILE} OR (n.size = o.size AND n.mtime = o.mtime))"
+    " AND n.id NOT IN (SELECT entry FROM vanished)"
+    f" ORDER BY n.id, (n.name = o.name) DESC LIMIT {_ROWS}"
+)
+
+
+class Settling:
+    """Settles what has vanished in the pass `scan`, whose new entries begin at `first_new_id`.
+
+    `root` is the path the pass went over. `on_saved` is called after each transaction and may
+    raise to stop there.
+    """
+
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        names: NameIndex,
+        *,
+        scan: int,
+        first_new_id: int,
+        root: str,
+        counts: Counts,
+        on_saved: Callable[[str], None],
+    ) -> None:
+        self._db = db
+        self._names = names
+        self._scan = scan
+        self._first_new_id = first_new_id
+        self._inside = Subtree(root)
+        self._root = root
+        self._counts = counts
+        self._on_saved = on_saved
+
+    def run(self) -> None:
+        """Settle everything."""
+        self._spare_what_is_back()
+        self.expand()
+        self._match()
+        self.delete()
+
+    def _spare_what_is_back(self) -> None:
+        """Take out of `vanished` what is there again, and roots of locations, which stay."""
+        last = 0
+        while True:
+            rows = self._db.execute(
+                "SELECT v.entry, v.inode, e.name, f.path FROM vanished v"
+                " JOIN entries e ON e.id = v.entry JOIN folders f ON f.id = e.parent"
+                " WHERE v.inside = 0 AND v.scan = ? AND v.entry > ?"
+                " AND NOT EXISTS (SELECT 1 FROM omissions o WHERE o.folder = e.parent"
+                f" AND o.name IN (e.name, '.')) ORDER BY v.entry LIMIT {_ROWS}",
+                (self._scan, last),
+            ).fetchall()
+            if not rows:
+                break
+            last = rows[-1][0]
+            back = [(row[0],) for row in rows if _is_there(loose(row[3]), loose(row[2]), row[1])]
+            with transaction(self._db):
+                self._db.executemany("DELETE FROM vanished WHERE entry = ?", back)
+        self._detach_roots()
+
+    def _detach_roots(self) -> None:
+        with transaction(self._db):
+            roots = self._db.execute(
+                "SELECT e.id, e.name, l.path FROM vanished v JOIN locations l ON l.entry = v.entry"
+                " JOIN entries e ON e.id = v.entry WHERE v.scan = ? AND v.inside = 0",
+                (self._scan,),
+            ).fetchall()
+            for entry, name, path in roots:
+                detach(self._db, self._names, entry, name, path)
+            if roots:
+                self._db.execute("UPDATE scans SET recount = 1 WHERE id = ?", (self._scan,))
+
+    def expand(self) -> None:
+        """Let everything inside vanished folders vanish too."""
+        while True:
+            rows = self._db.execute(
+                "SELECT entry, device FROM vanished WHERE open = 1 LIMIT 200"
+            ).fetchall()
+            if not rows:
+                return
+            with transaction(self._db):
+                for entry, device in rows:
+                    if detach_nested(self._db, self._names, entry):
+                        self._db.execute("UPDATE scans SET recount = 1 WHERE id = ?", (self._scan,))
+                    self._db.execute(_VANISH_CHILDREN, (self._scan, device, entry))
+                    self._db.execute("UPDATE vanished SET open = 0 WHERE entry = ?", (entry,))
+            self._on_saved(self._root)
+
+    def _match(self) -> None:
+        position = 0
+        if self._db.execute("SELECT 1 FROM vanished LIMIT 1").fetchone() is None:
+            return
+        while True:
+            rows = self._db.execute(_MATCHES, (position, self._first_new_id, self._scan)).fetchall()
+            if not rows:
+                return
+            taken: set[int] = set()
+            with transaction(self._db):
+                for new, old in rows:
+                    if new not in taken and old not in taken:
+                        taken |= {new, old}
+                        self._move(old, new)
+                self._save_counts()
+            # The last one may have further candidates that did not fit.
+            position = rows[-1][0] - (len(rows) == _ROWS and rows[0][0] != rows[-1][0])
+            self._on_saved(self._root)
+
+    def _move(self, old: int, new: int) -> None:
+        """Let the entry `old` take the place of `new`, which is the same file."""
+        parent, name, kind, size, ctime = self._db.execute(
+            "SELECT parent, name, kind, size, ctime FROM entries WHERE id = ?", (new,)
+        ).fetchone()
+        was = self._db.execute(
+            "SELECT e.name, f.path FROM entries e LEFT JOIN folders f ON f.id = e.parent"
+            " WHERE e.id = ?",
+            (old,),
+        ).fetchone()
+        self._names.remove([(new, name)])
+        self._db.execute("DELETE FROM entries WHERE id = ?", (new,))
+        self._db.execute(
+            "UPDATE entries SET parent = ?, name = ?, ctime = ? WHERE id = ?",
+            (parent, name, ctime, old),
+        )
+        self._names.rename(old, was[0], name)
+        self._db.execute("DELETE FROM vanished WHERE entry = ?", (old,))
+        counts = self._counts
+        counts.moved += 1
+        counts.added -= 1
+        counts.delta_files -= 1
+        counts.delta_bytes -= size if kind == FILE else 0
+        if was[1] is None or not self._inside.contains(loose(was[1])):
+            self._db.execute("UPDATE scans SET recount = 1 WHERE id = ?", (self._scan,))
+        if kind == FILE:
+            counts.touch(old)
+
+    def delete(self) -> None:
+        """Delete all that is left in `vanished`."""
+        while True:
+            rows = self._db.execute(
+                "SELECT v.entry, e.name, e.kind, e.size FROM vanished v"
+                " LEFT JOIN entries e ON e.id = v.entry"
+                f" WHERE v.scan = ? ORDER BY v.entry DESC LIMIT {_ROWS}",
+                (self._scan,),
+            ).fetchall()
+            if not rows:
+                return
+            present = [row for row in rows if row[1] is not None]
+            ids = [(row[0],) for row in rows]
+            with transaction(self._db):
+                self._names.remove([(row[0], row[1]) for row in present])
+                self._db.executemany("DELETE FROM entries WHERE id = ?", ids)
+                folders = [(row[0],) for row in present if row[2] == DIRECTORY]
+                self._db.executemany("DELETE FROM folders WHERE id = ?", folders)
+                self._db.executemany("DELETE FROM omissions WHERE folder = ?", folders)
+                self._db.executemany("DELETE FROM vanished WHERE entry = ?", ids)
+                self._count_removed(present)
+                self._save_counts()
+            self._on_saved(self._root)
+
+    def _count_removed(self, rows: list[tuple[int, str | bytes, int, int]]) -> None:
+        counts = self._counts
+        folders = sum(1 for row in rows if row[2] == DIRECTORY)
+        counts.removed += len(rows)
+        counts.delta_directories -= folders
+        counts.delta_files -= len(rows) - folders
+        counts.delta_bytes -= sum(row[3] for row in rows if row[2] == FILE)
+
+    def _save_counts(self) -> None:
+        self._db.execute(
+            "UPDATE scans SET counts = ? WHERE id = ?", (self._counts.stored(), self._scan)
+        )
+
+
+def _is_there(folder: str, name: str, inode: int) -> bool:
+    try:
+        return stat_in(folder, name).st_ino == inode
+    except OSError:
+        return False
