@@ -33,6 +33,7 @@ from sd_wire.types.paths import physical
 
 if TYPE_CHECKING:
     import sqlite3
+from collections.abc import Iterable
 
     from sd_daemon.core.bus import Bus
     from sd_daemon.core.jobs.job import Job
@@ -64,13 +65,12 @@ def index_params(
 ) -> dict[str, Any]:
     """What an index job of a location is given."""
     return {
-        "location": location.number,
+        "location_id": str(location.uuid),
         "path": encoded_path(path or location.path),
-        "full": full,
-        "recursive": recursive,
         "mode": str(mode or location.index_mode),
+        "scope": "Recursive" if recursive else "Current",
+        "full": full,
         "rules": msgspec.to_builtins(settings.indexer),
-        "max_file_size": settings.max_file_size,
     }
 
 
@@ -79,13 +79,14 @@ def purge_params(location: StoredLocation) -> dict[str, Any]:
     return {"entry": location.entry, "path": encoded_path(location.path)}
 
 
-def jobs_by_location(jobs: Iterable[Job]) -> dict[int, Job]:
+def jobs_by_location(jobs: Iterable[Job]) -> dict[UUID, Job]:
     """The index job of each location that has one among these, the running one before others."""
-    found: dict[int, Job] = {}
+    found: dict[UUID, Job] = {}
     for job in jobs:
-        number = job.params.get("location")
-        if job.name == INDEXER and (number not in found or job.status is JobStatus.RUNNING):
-            found[number] = job
+        if job.name == INDEXER:
+            location = UUID(job.params["location_id"])
+            if location not in found or job.status is JobStatus.RUNNING:
+                found[location] = job
     return found
 
 
@@ -122,18 +123,19 @@ def as_wire(library: Library, location: StoredLocation, job: Job | None, omitted
     )
 
 
-def _location_of(db: sqlite3.Connection, number: int) -> StoredLocation | None:
-    return next((one for one in locations.listed(db) if one.number == number), None)
+def _location_of(db: sqlite3.Connection, uuid: UUID) -> StoredLocation | None:
+    return next((one for one in locations.listed(db) if one.uuid == uuid), None)
 
 
 async def after_job(library: Library, bus: Bus, job: Job) -> None:
     """Tell the world what an index job that has just ended changed."""
     if job.name not in (INDEXER, PURGE):
         return
-    number = job.params.get("location")
-    location = await library.database.read(_location_of, number) if number else None
-    if location is not None and job.name == INDEXER:
-        _publish_end(library, bus, job, location)
+    if job.name == INDEXER:
+        uuid = UUID(job.params["location_id"])
+        location = await library.database.read(_location_of, uuid)
+        if location is not None:
+            _publish_end(library, bus, job, location)
     if job.status is JobStatus.COMPLETED and bus.wanted(LibraryStatisticsUpdated):
         bus.publish(LibraryStatisticsUpdated(library.id, await statistics_of(library)))
 
@@ -155,8 +157,7 @@ def _publish_end(library: Library, bus: Bus, job: Job, location: StoredLocation)
 
 def _changed_entries(job: Job) -> int:
     data = job.output.data if job.output and isinstance(job.output.data, dict) else {}
-    stats = data.get("stats", {})
-    return sum(int(stats.get(key, 0)) for key in ("added", "changed", "moved", "removed"))
+    return sum(int(data.get(key, 0)) for key in ("added", "changed", "moved", "removed"))
 
 
 def publish_changed(

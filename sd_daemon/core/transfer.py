@@ -20,6 +20,7 @@ import msgspec
 
 from sd_daemon.core import locations
 from sd_daemon.core.db.connection import open_reader, open_writer, transaction
+from sd_daemon.core.index.alone import Alone
 from sd_daemon.core.index.walk import Subtree, exact, loose
 from sd_daemon.core.locations import StoredLocation, shown
 from sd_wire.errors import ImportInvalid, LocationExists
@@ -140,7 +141,7 @@ def run_export(params: dict[str, Any], context: JobContext) -> dict[str, Any]:
         db.close()
         if os.path.lexists(partial):
             os.unlink(partial)
-    return {"type": "Custom", "data": {**counts, "file_size_bytes": os.path.getsize(target)}}
+    return {**counts, "file_size_bytes": os.path.getsize(target)}
 
 
 def _write(
@@ -224,19 +225,26 @@ def run_import(params: dict[str, Any], context: JobContext) -> dict[str, Any]:
     """
     source = params["source"]
     header = read_header(source)
+    with Alone(context):
+        return _import(f"{context.library_dir}/library.db", source, header, params["name"], context)
+
+
+def _import(
+    database: str, source: str, header: Header, name: str | None, context: JobContext
+) -> dict[str, Any]:
     path = os.fsdecode(bytes.fromhex(header.path_hex))
-    db = open_writer(f"{context.library_dir}/library.db")
+    db = open_writer(database)
     try:
         with transaction(db):
             if db.execute("SELECT 1 FROM folders WHERE path = ?", (exact(path),)).fetchone():
                 raise LocationExists(path=shown(path), location="")
             shift = _next_id(db) - header.first_id
             counts = _read_rows(db, source, header, shift, context)
-            uuid = _store_location(db, header, path, params.get("name"), shift)
+            uuid = _store_location(db, header, path, name, shift)
             _refuse_unless_a_tree(db, source, path, header.first_id + shift)
     finally:
         db.close()
-    return {"type": "Custom", "data": {**counts, "location": str(uuid), "name": header.name}}
+    return {**counts, "location": str(uuid), "name": header.name}
 
 
 def _next_id(db: sqlite3.Connection) -> int:
@@ -286,7 +294,9 @@ def _insert(
         )
     else:  # never read here: the next scan looks at every folder
         db.execute(
-            "INSERT INTO folders (id, path, device, mtime, ctime, scan) VALUES (?,?,?,0,0,-1)", row
+            "INSERT INTO folders (id, path, device, mtime, ctime, inode, scan)"
+            " VALUES (?,?,?,0,0,0,-1)",
+            row,
         )
 
 

@@ -78,7 +78,7 @@ async def list_locations(context: Context, _request: ListLocations) -> LocationL
     def build() -> LocationList:  # asks the disk whether each root is there
         return LocationList(
             [
-                as_wire(library, one, jobs.get(one.number), omitted.get(one.number, 0))
+                as_wire(library, one, jobs.get(one.uuid), omitted.get(one.number, 0))
                 for one in stored
             ]
         )
@@ -127,7 +127,7 @@ async def remove_location(context: Context, request: RemoveLocation) -> RemovedL
     """Take a folder out of the index. Its rows go in a job."""
     library = context.library
     location = await library.database.read(locations.get, request.location_id)
-    active = jobs_by_location(await library.jobs.active()).get(location.number)
+    active = jobs_by_location(await library.jobs.active()).get(location.uuid)
     if active is not None:
         await context.core.runner.cancel(context.core.libraries.shelf(library), active.id)
     await library.database.write(locations.forget, request.location_id)

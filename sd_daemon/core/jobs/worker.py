@@ -1,13 +1,10 @@
 """The process in which one job runs: niced, alone, and replaceable at any instant.
 
-It is started by `sd_daemon.core.jobs.process` and speaks as `sd_daemon.core.jobs.reports` says. It
-holds a lock of the library while it works, so that a worker whose daemon was killed and the one
-that a new daemon starts never work on the same library at once.
+It is started by `sd_daemon.core.jobs.process` and speaks as `sd_daemon.core.jobs.reports` says.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import sys
@@ -38,18 +35,37 @@ from sd_wire.errors import SdError
 
 NICENESS = 10
 REPORT_INTERVAL_S = 0.1
-LOCK_FILE = "worker.lock"
 
 Work = Callable[[dict[str, Any], "Reporter"], dict[str, Any]]
 
-WORK: dict[str, Work] = {
-    "indexer": run_index,
-    "index_verify": run_verify,
-    "location_purge": run_purge,
-    "location_export": run_export,
-    "location_import": run_import,
+
+def _index(params: dict[str, Any], reporter: Reporter) -> dict[str, Any]:
+    """The index job, with its report in the form that existing clients read."""
+    report: dict[str, Any] = run_index(params, reporter)
+    location, seconds = report["location"], report["seconds"]
+    stats = {
+        "files": location["files"],
+        "dirs": location["directories"],
+        "bytes": location["bytes"],
+        "symlinks": report["symlinks"],
+        "skipped": report["skipped"],
+        "errors": report["errors"],
+    }
+    return {"stats": stats, "metrics": {"total_duration": _span(seconds["total"])}, **report}
+
+
+def _span(seconds: float) -> dict[str, int]:
+    return {"secs": int(seconds), "nanos": int(seconds % 1 * 1e9)}
+
+
+WORK: dict[str, tuple[str, Work]] = {
+    "indexer": ("Indexed", _index),
+    "index_verify": ("Custom", run_verify),
+    "location_purge": ("Custom", run_purge),
+    "location_export": ("Custom", run_export),
+    "location_import": ("Custom", run_import),
 }
-"""Every kind of job by its name."""
+"""Every kind of job by its name: what its output is called, and the function that does it."""
 
 
 class Reporter:
@@ -129,18 +145,12 @@ def _read_order() -> Order:
     return msgspec.json.decode(line, type=Order)
 
 
-def _lock(library_dir: str) -> int:
-    """Wait until no other worker works on this library."""
-    fd = os.open(f"{library_dir}/{LOCK_FILE}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    fcntl.flock(fd, fcntl.LOCK_EX)
-    return fd
-
-
 def outcome(order: Order, reporter: Reporter) -> Report:
     """Do the work; whatever comes of it as the last report."""
     try:
         with failures(f"{order.library_dir}/library.db"):
-            return Completed(WORK[order.name](order.params, reporter))
+            output, work = WORK[order.name]
+            return Completed({"type": output, "data": work(order.params, reporter)})
     except JobInterrupted:
         return Interrupted()
     except (IndexFailure, DatabaseFailure) as failure:
@@ -167,9 +177,7 @@ def main() -> None:
     os.nice(NICENESS)
     threading.Thread(target=_listen, args=(reporter,), daemon=True).start()
     try:
-        lock = _lock(order.library_dir)
         reporter.send(outcome(order, reporter))
-        os.close(lock)
     except BrokenPipeError:
         os._exit(1)
     sys.stderr.flush()
