@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import msgspec
 
@@ -33,7 +34,7 @@ from sd_wire.types.paths import physical
 
 if TYPE_CHECKING:
     import sqlite3
-from collections.abc import Iterable
+    from collections.abc import Iterable
 
     from sd_daemon.core.bus import Bus
     from sd_daemon.core.jobs.job import Job
