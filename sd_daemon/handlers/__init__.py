@@ -1,3 +1,34 @@
-"""From a request to the core and back, one file per noun."""
+"""From a request to the core and back, one file per noun.
+
+Importing this package ties every handler to its operation; this list is the only one.
+"""
 
 from __future__ import annotations
+
+from sd_daemon.handlers import (
+    config,
+    core,
+    devices,
+    files,
+    indexing,
+    jobs,
+    libraries,
+    locations,
+    network,
+    test,
+    volumes,
+)
+
+__all__ = [
+    "config",
+    "core",
+    "devices",
+    "files",
+    "indexing",
+    "jobs",
+    "libraries",
+    "locations",
+    "network",
+    "test",
+    "volumes",
+]

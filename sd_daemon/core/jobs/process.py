@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 STDERR_KEPT = 16 * 1024  # bytes of what a worker that broke had to say
+PROGRAM = "sd_daemon.host.worker"  # run by name: this floor does not import that one
 LINE_LIMIT = 4 * MAX_LINE  # bytes of one report; the largest is a verification's result
 
 _decode = msgspec.json.Decoder(Report).decode
@@ -28,9 +29,7 @@ def _command() -> list[str]:
     this program can be installed."""
     root = os.path.dirname(next(iter(sd_daemon.__path__)))
     path = [root, *(entry for entry in sys.path if entry and entry != root)]
-    code = (
-        f"import sys; sys.path[:] = {path!r}; from sd_daemon.core.jobs.worker import main; main()"
-    )
+    code = f"import sys; sys.path[:] = {path!r}; from {PROGRAM} import main; main()"
     return [sys.executable, "-I", "-S", "-X", "utf8", "-c", code]
 
 

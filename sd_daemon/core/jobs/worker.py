@@ -1,13 +1,11 @@
-"""The process in which one job runs: niced, alone, and replaceable at any instant.
+"""A job inside its worker process: which function it is, and how it reports.
 
-It is started by `sd_daemon.core.jobs.process` and speaks as `sd_daemon.core.jobs.reports` says.
+The process itself (arguments, signals, the end) is `sd_daemon.host.worker`.
 """
 
 from __future__ import annotations
 
 import os
-import signal
-import sys
 import threading
 import time
 import traceback
@@ -124,27 +122,6 @@ class Reporter:
             line = line[os.write(self._output, line) :]
 
 
-def _listen(reporter: Reporter) -> None:
-    """Obey the daemon, and end when it does."""
-    while True:
-        heard = os.read(0, 4096)
-        if not heard:
-            os._exit(1)
-        if b"stop" in heard:
-            reporter.stop()
-
-
-def _read_order() -> Order:
-    """The first line of standard input."""
-    line = b""
-    while not line.endswith(b"\n"):
-        piece = os.read(0, 65536)
-        if not piece:
-            os._exit(1)
-        line += piece
-    return msgspec.json.decode(line, type=Order)
-
-
 def outcome(order: Order, reporter: Reporter) -> Report:
     """Do the work; whatever comes of it as the last report."""
     try:
@@ -163,22 +140,3 @@ def outcome(order: Order, reporter: Reporter) -> Report:
         return Broken(str(error), type(error).__name__, traceback.format_exc())
     except Exception as error:  # a defect: the daemon logs it and lives on
         return Broken(f"{type(error).__name__}: {error}", "defect", traceback.format_exc())
-
-
-def main() -> None:
-    """Run the job that standard input orders."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C at a terminal is meant for the daemon
-    # Reports go to a descriptor of their own: what anything prints lands in the log instead.
-    output = os.dup(1)
-    os.dup2(2, 1)
-    order = _read_order()
-    reporter = Reporter(order, output)
-    signal.signal(signal.SIGTERM, lambda _number, _frame: reporter.stop())
-    os.nice(NICENESS)
-    threading.Thread(target=_listen, args=(reporter,), daemon=True).start()
-    try:
-        reporter.send(outcome(order, reporter))
-    except BrokenPipeError:
-        os._exit(1)
-    sys.stderr.flush()
-    os._exit(0)

@@ -1,0 +1,78 @@
+"""Everything that is declared is handled, documented, and used."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any, get_type_hints
+
+import msgspec
+import pytest
+
+import sd_daemon.handlers
+import sd_wire.operations
+from sd_daemon.handlers.handler import HANDLERS
+from sd_wire.errors import SdError
+from sd_wire.events import EVENTS
+from sd_wire.operation import CATALOGUE, Operation
+from tests.house.source import ROOT, modules
+
+OPERATIONS = sorted(CATALOGUE.values(), key=lambda operation: operation.name)
+
+
+def test_the_packages_are_lists_of_their_files() -> None:
+    """Each noun has one file of declarations and one of handlers, of the same name."""
+    declared = {path.stem for path in (ROOT / "sd_wire/operations").glob("*.py")}
+    handled = {path.stem for path in (ROOT / "sd_daemon/handlers").glob("*.py")}
+    assert declared - {"__init__"} == set(sd_wire.operations.__all__)
+    assert handled - {"__init__", "handler"} == set(sd_daemon.handlers.__all__)
+    assert set(sd_wire.operations.__all__) == set(sd_daemon.handlers.__all__)
+
+
+def test_every_operation_has_a_handler_and_every_handler_an_operation() -> None:
+    assert set(HANDLERS) == set(CATALOGUE)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_an_operation_is_documented_field_by_field(operation: Operation) -> None:
+    assert operation.documentation
+    assert operation.name.split(".")[0] in operation.request.__module__
+    hints: dict[str, Any] = get_type_hints(operation.request, include_extras=True)
+    undocumented = [
+        name
+        for name in operation.request.__struct_fields__
+        if not any(
+            isinstance(note, msgspec.Meta) and note.description
+            for note in getattr(hints[name], "__metadata__", ())
+        )
+    ]
+    assert not undocumented
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_an_operation_can_be_described(operation: Operation) -> None:
+    msgspec.json.schema(operation.request)
+    msgspec.json.schema(operation.result)
+
+
+def used_names() -> set[str]:
+    """Every name that the source mentions outside the file that declares it."""
+    return {
+        node.id if isinstance(node, ast.Name) else node.attr
+        for module in modules()
+        if module.name not in ("sd_wire.errors", "sd_wire.events")
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Name | ast.Attribute)
+    }
+
+
+def test_every_error_is_raised_somewhere_and_helps() -> None:
+    errors = {cls.__name__: cls for cls in SdError.catalogue.values()}
+    assert set(errors) - used_names() <= {"UnknownFailure"}
+    assert all(cls.__doc__ and cls.message for cls in errors.values())
+
+
+def test_every_event_is_documented_and_published() -> None:
+    assert all(cls.__doc__ for cls in EVENTS.values())
+    # File resources are announced by what changes files; Refresh by what changes everything.
+    later = {"ResourceChangedBatch", "Refresh"}
+    assert set(EVENTS) - used_names() <= later

@@ -1,0 +1,56 @@
+"""How large a thing may get before it has to become two."""
+
+from __future__ import annotations
+
+import ast
+from statistics import median, quantiles
+
+from tests.house.source import functions, modules
+
+FILE_LINES = 500
+NINE_IN_TEN_LINES = 35
+MEDIAN_LINES = 10
+FORBIDDEN_NAMES = {"utils", "util", "misc", "common", "helpers", "helper", "base"}
+
+
+def length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """The lines of a function, its docstring included."""
+    return (function.end_lineno or function.lineno) - function.lineno + 1
+
+
+def test_no_file_is_too_long() -> None:
+    assert [f"{one.name}: {one.lines}" for one in modules() if one.lines > FILE_LINES] == []
+
+
+def test_functions_are_short() -> None:
+    lengths = [length(function) for module in modules() for function in functions(module)]
+    assert median(lengths) <= MEDIAN_LINES
+    assert quantiles(lengths, n=10)[-1] < NINE_IN_TEN_LINES
+
+
+def test_nothing_is_called_after_nothing() -> None:
+    wrong = [one.name for one in modules() if set(one.name.split(".")) & FORBIDDEN_NAMES]
+    assert not wrong
+
+
+def test_there_is_one_manager() -> None:
+    managers = [
+        node.name
+        for module in modules()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.ClassDef) and node.name.endswith("Manager")
+    ]
+    assert managers == ["CoreInstanceManager"]
+
+
+def test_everything_public_says_what_it_promises() -> None:
+    """Modules and public classes, functions and methods have docstrings."""
+    wrong = []
+    for module in modules():
+        if not ast.get_docstring(module.tree):
+            wrong.append(module.name)
+        for node in ast.walk(module.tree):
+            public = isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            if public and not node.name.startswith("_") and not ast.get_docstring(node):
+                wrong.append(f"{module.name}: {node.name}")
+    assert not wrong
