@@ -15,6 +15,7 @@ import msgspec
 
 from sd_daemon.core.index.roots import plant_root
 from sd_daemon.core.index.walk import Subtree, exact, loose
+from sd_daemon.core.paths import shown
 from sd_wire.errors import LocationExists, LocationNotFound
 from sd_wire.types.locations import IndexMode, JobPolicies
 
@@ -45,11 +46,6 @@ class StoredLocation(msgspec.Struct):
     job_policies: JobPolicies
     created_at: int
     updated_at: int
-
-
-def shown(path: str) -> str:
-    """A path for a person: what is not UTF-8 as U+FFFD."""
-    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def _location(row: tuple[Any, ...]) -> StoredLocation:

@@ -6,7 +6,7 @@ import os
 import pwd
 from typing import TYPE_CHECKING
 
-from sd_daemon.core.locations import shown
+from sd_daemon.core.paths import shown
 from sd_daemon.core.volumes import volume_of
 from sd_wire.operations.locations import (
     PathValidation,

@@ -22,7 +22,7 @@ from sd_daemon.core import locations
 from sd_daemon.core.db.connection import open_reader, open_writer, transaction
 from sd_daemon.core.index.alone import Alone
 from sd_daemon.core.index.walk import Subtree, exact, loose
-from sd_daemon.core.locations import StoredLocation, shown
+from sd_daemon.core.paths import shown
 from sd_wire.errors import ImportInvalid, LocationExists
 from sd_wire.types.locations import IndexMode, JobPolicies
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sd_daemon.core.jobs.context import JobContext
+    from sd_daemon.core.locations import StoredLocation
 
 FORMAT = "-- spacedrive location export 1"
 BATCH = 10_000  # rows between two reports

@@ -18,6 +18,7 @@ from sd_daemon.core.indexing import (
     rules_report,
     settings_of,
 )
+from sd_daemon.core.paths import absolute, shown
 from sd_daemon.handlers.handler import Context, handles
 from sd_wire.errors import InvalidValue, JobFailed, PathNotIndexed
 from sd_wire.operations.indexing import (
@@ -76,10 +77,10 @@ async def finished(context: Context, job: Job) -> dict[str, Any]:
 async def _location_around(
     library: Library, path: str, pointer: str
 ) -> tuple[locations.StoredLocation, str]:
-    clean = os.path.normpath(path)
+    clean = absolute(path)
     location = await library.database.read(locations.containing, clean)
     if location is None:
-        raise PathNotIndexed(path=locations.shown(path), pointer=pointer)
+        raise PathNotIndexed(path=shown(path), pointer=pointer)
     return location, clean
 
 

@@ -21,8 +21,7 @@ from sd_daemon.core.indexing import (
     publish_changed,
     purge_params,
 )
-from sd_daemon.core.locations import StoredLocation, shown
-from sd_daemon.core.paths import local_path
+from sd_daemon.core.paths import resolve, shown
 from sd_daemon.handlers.handler import Context, handles
 from sd_daemon.handlers.indexing import finished, submit
 from sd_wire.errors import (
@@ -64,6 +63,7 @@ if TYPE_CHECKING:
     import sqlite3
 
     from sd_daemon.core.library import Library
+    from sd_daemon.core.locations import StoredLocation
 
 
 @handles(ListLocations)
@@ -104,7 +104,7 @@ def _require_folder(path: str) -> None:
 async def add_location(context: Context, request: AddLocation) -> AddedLocation:
     """Add a folder and start to index it."""
     library = context.library
-    path = local_path(request.path, library.device_slug)
+    path = await library.database.read(resolve, request.path, library.device_slug)
     await asyncio.to_thread(_require_folder, path)
     policies = msgspec.convert(request.job_policies or {}, JobPolicies)
     location = await library.database.write(
@@ -194,7 +194,8 @@ async def enable_indexing(context: Context, request: EnableIndexing) -> Indexing
 @handles(ValidatePath)
 async def validate_path(context: Context, request: ValidatePath) -> PathValidation:
     """Say whether a folder is a good location."""
-    path = local_path(request.path, context.library.device_slug)
+    library = context.library
+    path = await library.database.read(resolve, request.path, library.device_slug)
     volumes = await context.core.volumes.list()
     return await asyncio.to_thread(suggestions.validate, path, volumes)
 
