@@ -9,7 +9,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak lint bench tox clean
+.PHONY: help run test soak lint bench derived tox clean
 
 help:
 	@echo 'make run DIR=PATH   index a folder with a daemon of your own and search it'
@@ -17,6 +17,7 @@ help:
 	@echo 'make soak           run the long campaigns: kill -9, torture trees, large trees'
 	@echo 'make lint           ruff and mypy'
 	@echo 'make bench          measure, peers beside us, and print the tables of docs/performance.md'
+	@echo 'make derived        write the documents that follow from the declarations'
 	@echo 'make tox            run the tests on every Python there is'
 	@echo 'make clean          remove what make made (never your data)'
 
@@ -37,6 +38,9 @@ lint: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python -m bench $(ARGS)
+
+derived: $(VENV)/.test
+	$(BIN)/python docs/derive.py
 
 tox: $(VENV)/.test
 	$(BIN)/tox $(ARGS)

@@ -122,9 +122,5 @@ def test_only_the_host_reads_the_environment_exits_or_takes_signals() -> None:
 
 
 def test_importlib_is_used_in_one_place() -> None:
-    using = {
-        module.name
-        for module in modules()
-        if "importlib.import_module" in calls(module)
-    }
+    using = {module.name for module in modules() if "importlib.import_module" in calls(module)}
     assert using <= LAZY, f"{sys.version_info[:2]}: {using - LAZY}"
