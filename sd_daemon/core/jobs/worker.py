@@ -16,7 +16,7 @@ import msgspec
 
 from sd_daemon.core.db.connection import DatabaseFailure, failures
 from sd_daemon.core.index.errors import IndexFailure
-from sd_daemon.core.index.job import run_index, run_purge, run_verify
+from sd_daemon.core.index.job import run_index, run_purge
 from sd_daemon.core.jobs.context import JobInterrupted
 from sd_daemon.core.jobs.reports import (
     Broken,
@@ -45,7 +45,7 @@ def _index(params: dict[str, Any], reporter: Reporter) -> dict[str, Any]:
         "files": location["files"],
         "dirs": location["directories"],
         "bytes": location["bytes"],
-        "symlinks": report["symlinks"],
+        "symlinks": report.get("symlinks", 0),
         "skipped": report["skipped"],
         "errors": report["errors"],
     }
@@ -58,7 +58,6 @@ def _span(seconds: float) -> dict[str, int]:
 
 WORK: dict[str, tuple[str, Work]] = {
     "indexer": ("Indexed", _index),
-    "index_verify": ("Custom", run_verify),
     "location_purge": ("Custom", run_purge),
     "location_export": ("Custom", run_export),
     "location_import": ("Custom", run_import),
