@@ -15,6 +15,7 @@ from sd_daemon.handlers import (
     libraries,
     locations,
     network,
+    search,
     test,
     volumes,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "libraries",
     "locations",
     "network",
+    "search",
     "test",
     "volumes",
 ]
