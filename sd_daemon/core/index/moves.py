@@ -49,16 +49,16 @@ class Moves:
         # The index by inode is made after the first load; before it there is nothing to find.
         self._known = _has_index(db)
 
-    def claim(self, parent: int, name: str, path: str, found: FolderStat) -> bool:
+    def claim(self, parent: int, name: str, path: str, found: FolderStat) -> int | None:
         """Give the folder met as `name` in `parent` its known entry, if it has one elsewhere.
 
-        Returns False if it is new. Opens a transaction of its own.
+        Returns that entry, or None if the folder is new. Opens a transaction of its own.
         """
         entry = self._roots.pop(path, None)
         if entry is None and self._known:
             entry = self._moved_here(path, found)
         if entry is None:
-            return False
+            return None
         was = loose(
             self._db.execute("SELECT path FROM folders WHERE id = ?", (entry,)).fetchone()[0]
         )
@@ -67,7 +67,14 @@ class Moves:
             self._store.visit_again(lowest if lowest is not None else entry)
             if was == path or not self._inside.contains(was):
                 self._store.recount()
-        return True
+        return entry
+
+    def stop(self) -> None:
+        """Take what is met from now on for new.
+
+        Someone who keeps moving folders about while they are read must not keep the pass going.
+        """
+        self._known = False
 
     def recount(self) -> None:
         """Have the totals counted anew, because what was gathered has been thrown away."""

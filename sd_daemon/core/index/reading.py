@@ -73,6 +73,7 @@ class FolderReader:
         self._rules = rules
         self._moves = moves
         self._save_part = save_part
+        self._claimed: set[int] = set()  # entries that were found in another place in this pass
 
     def start_batch(self) -> None:
         """Gather into a new batch: the last one has been written."""
@@ -224,10 +225,13 @@ class FolderReader:
     def _add_folder(self, folder: Folder, name: str, found: os.stat_result | Listed) -> bool:
         """Prepare the row of a folder that is new here; False if it is an entry known elsewhere."""
         path = folder.path + "/" + name if folder.path != "/" else "/" + name
-        if self._moves.claim(folder.id, name, path, found):
+        batch = self.batch
+        moved = self._moves.claim(folder.id, name, path, found)
+        if moved is not None:
+            self._claimed.add(moved)
+            batch.keep(moved)
             self.counts.moved += 1
             return False
-        batch = self.batch
         batch.folders.append(
             (
                 len(batch.rows) // WIDTH,
@@ -324,6 +328,8 @@ class FolderReader:
         self, folder: Folder, name: str, known: Known | None, kind: int, found: Listed
     ) -> None:
         """Take in one entry of a known folder."""
+        if known is not None and known.id in self._claimed:
+            known = None
         if known is not None and known.kind == kind:
             if known[2:] != found[:4]:
                 self._change(known, found)
@@ -350,6 +356,8 @@ class FolderReader:
         self._save_if_many()
 
     def _lose(self, folder: Folder, known: Known) -> None:
+        if known.id in self._claimed:
+            return
         row = (known.id, folder.device, known.inode, known.kind == DIRECTORY)
         self.batch.vanished.append(row)
         self._save_if_many()

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sd_daemon.core.index.store import Store
 
 _CHUNK = 512  # folders fetched at once
+_MOST_ROUNDS = 3  # over folders that were moved while the pass was running
 _SAVE_EVERY_S = 0.15  # how long a person who pauses the job waits at most, roughly
 
 
@@ -74,8 +75,9 @@ class Scan:
         self._mounts = mount_table()
         self._saved_at = time.monotonic()
         self._here = path
-        moves = Moves(db, names, store, path)
-        self._reader = FolderReader(db, scan, rules, moves, counts, self._save_part)
+        self._moves = Moves(db, names, store, path)
+        self._rounds = 0
+        self._reader = FolderReader(db, scan, rules, self._moves, counts, self._save_part)
 
     def run(self) -> None:
         """Visit every folder that is due.
@@ -96,8 +98,7 @@ class Scan:
                 if not self._reader.batch.is_empty():
                     self._save()
                 elif not self._start_again():
-                    break
-        self._save()
+                    return
 
     def _check_root(self) -> None:
         """Refuse to run when the root is not there, so that nothing of it is taken for deleted."""
@@ -133,12 +134,15 @@ class Scan:
     def _start_again(self) -> bool:
         """Go back to folders that came into the tree, or moved in it, after their turn."""
         row = self._db.execute("SELECT again FROM scans WHERE id = ?", (self._scan,)).fetchone()
-        if not row[0]:
+        if row is None or not row[0]:
             return False
         self._db.execute(
             "UPDATE scans SET again = 0, position = ? WHERE id = ?", (row[0] - 1, self._scan)
         )
         self._position = row[0] - 1
+        self._rounds += 1
+        if self._rounds == _MOST_ROUNDS:
+            self._moves.stop()
         return True
 
     def _visit(self, folder: Folder) -> None:

@@ -75,6 +75,11 @@ class Batch:
         """Say whether there is nothing to write."""
         return not any(getattr(self, name) for name in self.__slots__)
 
+    def keep(self, entry: int) -> None:
+        """Forget that the entry `entry` was gone: it has been found elsewhere."""
+        self.replaced = [row for row in self.replaced if row != entry]
+        self.vanished = [row for row in self.vanished if row[0] != entry]
+
     def without_duplicates(self, db: sqlite3.Connection) -> Batch:
         """Return the batch without rows whose place is taken.
 
@@ -134,10 +139,10 @@ class Store:
             " WHERE id = ?",
             batch.changed,
         )
-        for entry in batch.replaced:
-            # Out of the way of the new entry of this name, to a parent that nothing else has.
-            self._db.execute("UPDATE entries SET parent = -id WHERE id = ?", (entry,))
-            self._db.execute("DELETE FROM folders WHERE id = ?", (entry,))
+        # Out of the way of the new entry of this name, to a parent that nothing else has.
+        self._db.executemany(
+            "UPDATE entries SET parent = -id WHERE id = ?", [(entry,) for entry in batch.replaced]
+        )
 
     def _insert(self, batch: Batch, counts: Counts) -> None:
         if not batch.rows:
