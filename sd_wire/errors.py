@@ -127,9 +127,6 @@ def from_wire(kind: str, text: str, details: ErrorDetails | None) -> SdError:
         return UnknownFailure(text=text, kind=kind, advice=details.hint)
 
 
-# --- reaching the daemon -----------------------------------------------------------------------
-
-
 class DaemonNotRunning(SdError):
     """There is no socket where the daemon's should be."""
 
@@ -189,9 +186,6 @@ class InvalidInstanceName(SdError):
     message = "{name!r} cannot be the name of an instance"
     hint = "use 1 to 64 letters, digits, '-' and '_'"
     exit_status = ExitStatus.USAGE
-
-
-# --- the protocol ------------------------------------------------------------------------------
 
 
 class MalformedRequest(SdError):
@@ -301,9 +295,6 @@ class ShuttingDown(SdError):
     retryable = True
 
 
-# --- libraries ---------------------------------------------------------------------------------
-
-
 class LibraryRequired(SdError):
     """The operation works in a library, none was named, and there is not exactly one open."""
 
@@ -369,9 +360,6 @@ class LibraryTooNew(SdError):
     exit_status = ExitStatus.DAMAGED
 
 
-# --- the disk ----------------------------------------------------------------------------------
-
-
 class DiskFull(SdError):
     """No space left where the daemon keeps its data."""
 
@@ -414,9 +402,6 @@ class AlreadyRunning(SdError):
     message = "another daemon already listens on {socket}"
     hint = "'sd status' talks to it; use --instance for a second one"
     exit_status = ExitStatus.CONFLICT
-
-
-# --- files and locations -----------------------------------------------------------------------
 
 
 class PathNotFound(SdError):
@@ -491,9 +476,6 @@ class ImportInvalid(SdError):
     message = "{path} cannot be imported: {reason}"
     hint = "import a file that 'sd location export' wrote"
     exit_status = ExitStatus.USAGE
-
-
-# --- jobs --------------------------------------------------------------------------------------
 
 
 class JobNotFound(SdError):
