@@ -12,7 +12,6 @@ from __future__ import annotations
 import posix
 import sys
 from _json import make_scanner
-
 from _socket import AF_UNIX, SOCK_STREAM, socket
 
 from sd_wire.places import client_sockets, is_instance_name
@@ -22,12 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-READ_SIZE = 1 << 18
+READ_SIZE = 1 << 16
 PATIENCE = 10.0
 """Seconds to wait for an answer here; the full command then says what is the matter."""
 
 
-class NotQuick(Exception):  # noqa: N818 - not an error: the full command takes over
+class NotQuick(Exception):
     """Something for the full command."""
 
 
@@ -73,7 +72,6 @@ class _Json:
     parse_float = float
     parse_int = int
     parse_constant = float
-    memo: dict[str, str] = {}
 
 
 def quoted(text: str) -> str:
@@ -137,7 +135,7 @@ def ask(connection: socket, method: str, library: str, payload: str) -> bytes:
 
 def parsed(text: str) -> Any:
     """JSON to Python."""
-    return make_scanner(_Json)(text, 0)[0]
+    return make_scanner(_Json)(text, 0)[0]  # type: ignore[arg-type]
 
 
 def library_of(line: Line, environ: dict[str, str]) -> str:
@@ -166,7 +164,9 @@ def write(descriptor: int, data: bytes) -> None:
         data = data[posix.write(descriptor, data) :]
 
 
-def run(answer: Callable[[Line, dict[str, str]], tuple[bytes, bytes]], arguments: list[str]) -> None:
+def run(
+    answer: Callable[[Line, dict[str, str]], tuple[bytes, bytes]], arguments: list[str]
+) -> None:
     """Answer and end the process; or return, and the full command takes over."""
     try:
         output, remark = answer(parse(arguments), environment())

@@ -19,7 +19,7 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
 def _spelled(char: str) -> str:
-    if char.isprintable() or char in _JOINERS or char.isspace() and ord(char) > 0x9F:
+    if char.isprintable() or char in _JOINERS or (char.isspace() and ord(char) > 0x9F):
         return char
     code = ord(char)
     if char in _SHORT:
@@ -78,7 +78,9 @@ def epoch(time: str) -> int:
     year, month, day = int(time[:4]), int(time[5:7]), int(time[8:10])
     # Years begin in March here, so that the day that may be missing comes last.
     year, month = (year, month - 3) if month > 2 else (year - 1, month + 9)
-    days = year * 365 + year // 4 - year // 100 + year // 400 + (month * 153 + 2) // 5 + day - 719469
+    days = (
+        year * 365 + year // 4 - year // 100 + year // 400 + (month * 153 + 2) // 5 + day - 719469
+    )
     return days * 86400 + int(time[11:13]) * 3600 + int(time[14:16]) * 60 + int(time[17:19])
 
 

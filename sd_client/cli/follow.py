@@ -1,0 +1,251 @@
+"""`sd events` and `sd logs`: what happens, as it happens.
+
+Both go on when the daemon was restarted, and say that something may have been missed in between.
+With --json every line is one JSON document, as it stands on the wire without the request's id.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from sd_client.cli import names
+from sd_client.cli.command import command
+from sd_client.cli.logfile import tail
+from sd_client.cli.output import BLUE, BOLD, DIM, RED, YELLOW, Output
+from sd_client.cli.session import Session, pass_session
+from sd_client.cli.text import clock
+from sd_client.cli.values import Choice
+from sd_client.cli.views import flat, show
+from sd_wire import places
+from sd_wire.errors import ConnectionLost, ConnectionRefused, DaemonNotRunning, ExitStatus
+from sd_wire.messages import EventFilter, LogFilter
+from sd_wire.operations.core import GetStatus, ListEvents
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from uuid import UUID
+
+    from sd_client.blocking import BlockingClient
+    from sd_wire.messages import Reply
+
+LEVELS = ("ERROR", "WARN", "INFO", "DEBUG", "TRACE")
+_COLOURS = {"ERROR": RED, "WARN": YELLOW, "DEBUG": DIM, "TRACE": DIM}
+PATIENCE = 12
+
+
+def _followed(
+    session: Session, subscribe: Callable[[BlockingClient], Iterator[Reply]]
+) -> Iterator[Reply | None]:
+    """What a subscription brings from this moment on; None where the connection was away. Ends
+    with an error when nobody answers any more."""
+    return _go_on(session, subscribe, subscribe(session.connect()))
+
+
+def _go_on(
+    session: Session,
+    subscribe: Callable[[BlockingClient], Iterator[Reply]],
+    stream: Iterator[Reply],
+) -> Iterator[Reply | None]:
+    failures = 0
+    while True:
+        try:
+            for reply in stream:
+                failures = 0
+                yield reply
+        except ConnectionLost:
+            stream = iter(())
+        time.sleep(min(0.05 * 2**failures, 2.0))
+        failures += 1
+        try:
+            stream = subscribe(session.connect())
+        except (ConnectionLost, ConnectionRefused, DaemonNotRunning):
+            if failures > PATIENCE:
+                raise
+        else:
+            yield None
+
+
+def _leave(session: Session) -> None:
+    session.output.remark("stopped watching")
+    click.get_current_context().exit(ExitStatus.INTERRUPTED)
+
+
+def _say_gap(session: Session) -> None:
+    session.output.remark("-- the daemon was away; something may be missing here --")
+
+
+@command(
+    "events",
+    "sd events --follow",
+    "sd events --follow --type JobProgress --type JobCompleted --json",
+)
+@click.option("-f", "--follow", is_flag=True, help="print events as they happen, until Ctrl-C")
+@click.option("-t", "--type", "types", multiple=True, metavar="EVENT", help="only this kind")
+@click.option("--job", metavar="JOB", help="only of this job")
+@click.option("--resource", metavar="TYPE", help="only of this type of resource")
+@pass_session
+def events(
+    session: Session, types: tuple[str, ...], *, follow: bool, job: str | None, resource: str | None
+) -> None:
+    """Print what happens in the daemon. Without --follow, list the kinds of events there are.
+    After Ctrl-C it ends with 130."""
+    if not follow:
+        raw = session.raw(ListEvents.operation, None)
+        if session.output.json:
+            session.output.document(raw)
+        else:
+            show(session.output, "core.events.list", msgspec.json.decode(raw))
+        return
+    wanted = _event_filter(session, job, resource)
+    split = [name for word in types for name in word.split(",") if name]
+    try:
+        for reply in _followed(session, lambda client: client.subscribe(split, wanted)):
+            if reply is None:
+                _say_gap(session)
+            else:
+                _print_event(session.output, reply)
+    except KeyboardInterrupt:
+        _leave(session)
+
+
+def _event_filter(session: Session, job: str | None, resource: str | None) -> EventFilter | None:
+    library = session.library_id()
+    if library is None and job is None and resource is None:
+        return None
+    found = names.job_id(session.client, job, library) if job else None
+    chosen: UUID | None = names.whole_id(library) if library else None
+    return EventFilter(chosen, None if found is None else str(found), resource_type=resource)
+
+
+def _print_event(output: Output, reply: Reply) -> None:
+    if reply.Event is msgspec.UNSET:
+        return
+    when = reply.time.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if reply.time else ""
+    if output.json:
+        output.document(
+            {
+                "Event": reply.Event,
+                "sequence": reply.sequence,
+                "time": when or None,
+                "library_id": reply.library_id,
+                "correlation_id": reply.correlation_id,
+            }
+        )
+        return
+    found = msgspec.json.decode(reply.Event)
+    name, fields = (found, {}) if isinstance(found, str) else next(iter(found.items()))
+    text = output.safe(" ".join(f"{key}={value}" for key, value in flat(fields)))
+    stamp = output.paint(clock(when), DIM) + " " if when else ""
+    output.line(f"{stamp}{output.paint(output.safe(name), BOLD)} {text}".rstrip())
+
+
+@command("logs", "sd logs -n 20", "sd logs --follow --level warn")
+@click.option("-f", "--follow", is_flag=True, help="go on with new records, until Ctrl-C")
+@click.option(
+    "-n",
+    "--lines",
+    "count",
+    type=click.IntRange(0),
+    default=100,
+    help="how many lines of the past  [default: 100]",
+)
+@click.option(
+    "--level",
+    type=Choice(LEVELS),
+    metavar="LEVEL",
+    help="this level and graver: error, warn, info, debug, trace",
+)
+@click.option("--target", metavar="NAME", help="only of this part of the daemon")
+@click.option("--job", metavar="JOB", help="only of this job")
+@pass_session
+def logs(
+    session: Session,
+    *,
+    follow: bool,
+    count: int,
+    level: str | None,
+    target: str | None,
+    job: str | None,
+) -> None:
+    """Print the daemon's log: the end of its file, and with --follow what is logged from now on.
+    The past can be read while no daemon runs. After Ctrl-C it ends with 130."""
+    wanted = LogFilter(job_id=_job_text(session, job), level=level, target=target)
+    live = _followed(session, lambda client: client.subscribe_logs(wanted)) if follow else iter(())
+    try:
+        last = _print_past(session, wanted, count)
+        for reply in live:
+            if reply is None:
+                _say_gap(session)
+            elif reply.LogMessage is not msgspec.UNSET:
+                _print_record(session.output, reply.LogMessage, last)
+    except KeyboardInterrupt:
+        _leave(session)
+
+
+def _job_text(session: Session, job: str | None) -> str | None:
+    return str(names.job_id(session.client, job, session.library_id())) if job else None
+
+
+def _log_file(session: Session) -> str:
+    try:
+        return session.client.call(GetStatus()).system.log_file
+    except (ConnectionLost, ConnectionRefused, DaemonNotRunning):
+        return places.log_path(session.data_dir, session.instance)
+
+
+def _print_past(session: Session, wanted: LogFilter, count: int) -> str:
+    """Print the end of the file; the time of the last line in it."""
+    path = _log_file(session)
+    lines = tail(path, count if wanted == LogFilter() else count * 50)
+    chosen = [line for line in lines if _passes(line, wanted)][-count:] if count else []
+    if not lines:
+        session.output.remark(f"there is nothing in {path}")
+    for line in chosen:
+        _print_line(session.output, line)
+    return lines[-1].split(" ", 1)[0] if lines else ""
+
+
+def _passes(line: str, wanted: LogFilter) -> bool:
+    """Whether a line of the file is one the daemon would send for this filter."""
+    _, level, target, rest = ([*line.split(None, 3), "", "", "", ""])[:4]
+    if wanted.level and level in LEVELS and LEVELS.index(level) > LEVELS.index(wanted.level):
+        return False
+    if wanted.target and target != wanted.target and not target.startswith(wanted.target + "."):
+        return False
+    return wanted.job_id is None or wanted.job_id in rest
+
+
+def _print_line(output: Output, line: str) -> None:
+    when, level, target, rest = ([*line.split(None, 3), "", "", "", ""])[:4]
+    if output.json:
+        members = {"timestamp": when, "level": level, "target": target, "message": rest}
+        output.document(members)
+    else:
+        _print_parts(output, (when, level, target, rest))
+
+
+def _print_record(output: Output, raw: msgspec.Raw, last: str) -> None:
+    record: dict[str, Any] = msgspec.json.decode(raw)
+    when = record["timestamp"]
+    if when <= last:  # the file had it already
+        return
+    if output.json:
+        output.document(raw)
+        return
+    fields = " ".join(f"{name}={text}" for name, text in (record.get("fields") or {}).items())
+    rest = f"{record['message']} {fields}".rstrip()
+    _print_parts(output, (when, record["level"], record["target"], rest))
+
+
+def _print_parts(output: Output, parts: tuple[str, str, str, str]) -> None:
+    if not output.terminal:
+        output.line(" ".join((parts[0], f"{parts[1]:5}", parts[2], parts[3])))
+        return
+    when, level, target, rest = map(output.safe, parts)
+    stamp = clock(when) if when[10:11] == "T" else when
+    grave = output.paint(f"{level:5}", _COLOURS.get(level, BLUE))
+    output.line(f"{output.paint(stamp, DIM)} {grave} {output.paint(target, DIM)} {rest}")

@@ -1,0 +1,174 @@
+"""`sd`: the commands there are, and how each of them ends.
+
+The table below is all that `sd --help` needs; the module of a command is read when it runs.
+
+Every way out is here. An error of the contract is a sentence and a hint on standard error and ends
+with its own status; a wrong command line ends with 2, Ctrl-C with 130; a reader that went away,
+such as `head`, ends it in silence.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from sd_client.cli.command import global_options
+from sd_client.cli.lazy import load
+from sd_client.cli.session import Session
+from sd_wire.errors import ExitStatus, SdError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Entry(NamedTuple):
+    """A top-level command: where it is, and its line in the help."""
+
+    target: str
+    section: str
+    summary: str
+
+
+_NOUN = "sd_client.cli.nouns:noun"
+_FILES, _DAEMON, _OPERATIONS = "Files", "The daemon", "Everything it can do"
+
+COMMANDS = {
+    "run": Entry("sd_client.cli.run:run", _FILES, "index a folder and search it, from nothing"),
+    "search": Entry("sd_client.cli.search:search", _FILES, "find files by parts of their names"),
+    "ls": Entry("sd_client.cli.listing:ls", _FILES, "list a folder"),
+    "info": Entry("sd_client.cli.listing:info", _FILES, "all that is known about a file"),
+    "start": Entry("sd_client.cli.daemon:start", _DAEMON, "start it"),
+    "stop": Entry("sd_client.cli.daemon:stop", _DAEMON, "stop it"),
+    "restart": Entry("sd_client.cli.daemon:restart", _DAEMON, "stop and start it"),
+    "status": Entry("sd_client.cli.daemon:status", _DAEMON, "what it is and does right now"),
+    "events": Entry("sd_client.cli.follow:events", _DAEMON, "what happens, as it happens"),
+    "logs": Entry("sd_client.cli.follow:logs", _DAEMON, "its log"),
+    "library": Entry(_NOUN, _OPERATIONS, "libraries: list, create, open, export, ..."),
+    "location": Entry(_NOUN, _OPERATIONS, "the folders of a library: add, list, rescan, ..."),
+    "index": Entry(_NOUN, _OPERATIONS, "start and verify indexing, see what is left out"),
+    "job": Entry(_NOUN, _OPERATIONS, "list, watch, pause, resume and cancel jobs"),
+    "file": Entry(_NOUN, _OPERATIONS, "questions about files: duplicates, kinds, media, ..."),
+    "volume": Entry(_NOUN, _OPERATIONS, "mounted filesystems"),
+    "device": Entry(_NOUN, _OPERATIONS, "the machines of a library"),
+    "config": Entry(_NOUN, _OPERATIONS, "settings of the daemon and of a library"),
+    "network": Entry(_NOUN, _OPERATIONS, "the peer-to-peer network"),
+    "core": Entry(_NOUN, _OPERATIONS, "the daemon as a whole, by operation"),
+    "test": Entry(_NOUN, _OPERATIONS, "whether somebody answers"),
+    "call": Entry("sd_client.cli.call:call", _OPERATIONS, "call an operation with JSON"),
+    "describe": Entry("sd_client.cli.call:describe", _OPERATIONS, "explain the operations"),
+}
+
+EXAMPLES = (
+    "sd run ~/Pictures                  everything from nothing to a first search",
+    "sd search sunset                   files with 'sunset' in their names",
+    "sd location add ~/Documents --wait index one more folder",
+    "sd events --follow --json          what happens, for a program",
+)
+
+
+class Sd(click.Group):
+    """The root of the commands."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, read now."""
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        found = load(entry.target)
+        made: click.Command = found(cmd_name) if entry.target == _NOUN else found
+        return made
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """An unknown word may be a search that lacks its verb."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            raise click.UsageError(
+                f"there is no command {args[0]!r}; 'sd search {args[0]}' would look for files",
+                ctx=ctx,
+            ) from error
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Commands by what they are for, examples, options."""
+        for section in (_FILES, _DAEMON, _OPERATIONS):
+            rows = [(name, one.summary) for name, one in COMMANDS.items() if one.section == section]
+            with formatter.section(section):
+                formatter.write_dl(rows)
+        with formatter.section("Examples"):
+            formatter.write("".join(f"  {line}\n" for line in EXAMPLES))
+        records = [option.get_help_record(ctx) for option in self.get_params(ctx)]
+        with formatter.section("Options, before or after the command"):
+            formatter.write_dl([record for record in records if record is not None])
+
+
+def version() -> str:
+    """The version of the installed package; a checkout has none."""
+    try:
+        return metadata.version("spacedrive")
+    except metadata.PackageNotFoundError:
+        return "0+unknown"
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, value: Any) -> None:
+    if value:
+        click.echo(f"sd {version()}")
+        ctx.exit()
+
+
+root = Sd(
+    "sd",
+    help="Your files, known: index folders, find what is in them, follow what happens.",
+    params=[
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_print_version,
+            help="print the version",
+        ),
+        *global_options(hidden=False),
+    ],
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """One command line, and how it ended."""
+    session = Session()
+    try:
+        ended = root.main(list(arguments), prog_name="sd", standalone_mode=False, obj=session)
+        sys.stdout.flush()
+    except SdError as error:
+        session.output.problem(error)
+        return error.exit_status
+    except TimeoutError:
+        sys.stderr.write("sd: the daemon does not answer\nhint: 'sd logs' may say why\n")
+        return ExitStatus.UNAVAILABLE
+    except click.ClickException as error:
+        session.output.usage(error)
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return ExitStatus.INTERRUPTED
+    except BrokenPipeError:
+        # The reader has seen enough. What is still in the buffer must not fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return ExitStatus.OK
+    finally:
+        session.close()
+    return ended if isinstance(ended, int) else ExitStatus.OK
+
+
+def main() -> None:
+    """The `sd` command."""
+    sys.exit(run(sys.argv[1:]))

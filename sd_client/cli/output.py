@@ -1,0 +1,126 @@
+"""Where the command writes: results to standard output, remarks to standard error.
+
+On a terminal results are laid out for a person; anywhere else they are plain lines whose names
+keep their bytes. With --json standard output is the JSON of the result and nothing else: one
+document per command, or one per line where a stream is followed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from sd_client.cli.text import encoded, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import click
+
+    from sd_wire.errors import SdError
+
+BOLD, DIM, RED, GREEN, YELLOW, BLUE, CYAN = "1", "2", "31", "32", "33", "34", "36"
+
+
+class Output:
+    """The two standard streams and how a person wants them."""
+
+    def __init__(self) -> None:
+        self.json = False
+        self.quiet = False
+        self.terminal = _is_terminal(1)
+        self.remarks_to_terminal = _is_terminal(2)
+
+    @property
+    def colour(self) -> bool:
+        """Whether results are coloured."""
+        plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb"
+        return self.terminal and not self.json and not plain
+
+    @property
+    def width(self) -> int:
+        """Columns of the terminal; without one there is no end to a line."""
+        return shutil.get_terminal_size().columns if self.terminal else 10_000
+
+    def paint(self, text: str, *codes: str) -> str:
+        """Text in colour where colour is wanted. The text must have been made safe before."""
+        return f"\x1b[{';'.join(codes)}m{text}\x1b[0m" if self.colour and codes else text
+
+    def safe(self, text: str) -> str:
+        """A name for this output."""
+        return shown(text) if self.terminal else text
+
+    def lines(self, lines: Iterable[str]) -> None:
+        """Lines that are safe already."""
+        self.raw(b"".join(encoded(line) + b"\n" for line in lines))
+
+    def line(self, line: str = "") -> None:
+        """One line that is safe already."""
+        self.lines([line])
+
+    def raw(self, data: bytes) -> None:
+        """Bytes, at once."""
+        if data:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+
+    def document(self, value: Any) -> None:
+        """JSON on a line of its own: as it came, or encoded here."""
+        raw = bytes(value) if isinstance(value, msgspec.Raw) else msgspec.json.encode(value)
+        self.raw(raw + b"\n")
+
+    def pretty(self, value: Any) -> None:
+        """JSON for a person, or on one line where a program reads it."""
+        if not self.terminal or self.json:
+            self.document(value)
+            return
+        raw = bytes(value) if isinstance(value, msgspec.Raw) else msgspec.json.encode(value)
+        text = msgspec.json.format(raw, indent=2).decode()
+        self.lines(shown(line) for line in text.split("\n"))
+
+    def remark(self, text: str) -> None:
+        """Something a person may want to know; nothing for a program, and nothing when quiet."""
+        if not self.quiet and not self.json:
+            self._complain(text)
+
+    def problem(self, error: SdError) -> None:
+        """Why it did not work: a sentence and a hint, or with --json one object."""
+        if self.json:
+            kind, text, details = error.to_wire()
+            members = {"kind": kind, "message": text, **msgspec.to_builtins(details)}
+            self._complain(msgspec.json.encode({"error": members}).decode())
+            return
+        self._complain(f"sd: {error.text}")
+        if error.advice:
+            self._complain(f"hint: {error.advice}")
+
+    def usage(self, error: click.ClickException) -> None:
+        """What is wrong with the command line."""
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context else "sd"
+        if self.json:
+            members = {"code": "usage", "message": error.format_message()}
+            self._complain(msgspec.json.encode({"error": members}).decode())
+            return
+        sentence = error.format_message().rstrip(".")
+        self._complain(f"sd: {sentence[:1].lower()}{sentence[1:]}")
+        self._complain(f"hint: '{path} --help' shows how it is meant")
+
+    def _complain(self, text: str) -> None:
+        safe = shown(text) if self.remarks_to_terminal else text
+        try:
+            sys.stderr.buffer.write(encoded(safe) + b"\n")
+            sys.stderr.buffer.flush()
+        except BrokenPipeError:
+            pass
+
+
+def _is_terminal(descriptor: int) -> bool:
+    try:
+        return os.isatty(descriptor)
+    except OSError:
+        return False

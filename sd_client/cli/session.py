@@ -1,0 +1,103 @@
+"""One run of the command: which daemon, which library, and where the results go."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from sd_client.blocking import BlockingClient
+from sd_client.cli.names import library_id
+from sd_client.cli.output import Output
+from sd_wire import places
+from sd_wire.errors import DaemonNotRunning, InvalidInstanceName
+
+if TYPE_CHECKING:
+    import msgspec
+
+    from sd_wire.operation import Operation, Request
+
+R = TypeVar("R")
+
+
+class Session:
+    """What the global options say, and the connection that follows from them."""
+
+    def __init__(self) -> None:
+        self.output = Output()
+        self.named_socket: str | None = None
+        self.named_data_dir: str | None = None
+        self.named_instance: str | None = None
+        self.library: str | None = os.environ.get("SD_LIBRARY") or None
+        self._client: BlockingClient | None = None
+
+    @property
+    def instance(self) -> str | None:
+        """The instance that is meant, None for the default one."""
+        name = self.named_instance or os.environ.get("SD_INSTANCE") or None
+        if name is not None and not places.is_instance_name(name):
+            raise InvalidInstanceName(name=name)
+        return name
+
+    @property
+    def data_dir(self) -> str:
+        """The data folder that is meant."""
+        return self.named_data_dir or places.default_data_dir(
+            sys.platform, os.environ, os.path.expanduser("~")
+        )
+
+    def sockets(self) -> list[str]:
+        """Where the daemon may be, first to last."""
+        return places.client_sockets(
+            sys.platform,
+            os.environ,
+            os.path.expanduser("~"),
+            socket=self.named_socket,
+            data_dir=self.named_data_dir,
+            instance=self.instance,
+        )
+
+    def connect(self, timeout: float | None = None) -> BlockingClient:
+        """A new connection to the first daemon that is there."""
+        absent: DaemonNotRunning | None = None
+        for path in self.sockets():
+            client = BlockingClient(path, timeout=timeout)
+            try:
+                client.connect()
+            except DaemonNotRunning as error:
+                absent = absent or error
+            else:
+                return client
+        assert absent is not None
+        raise absent
+
+    @property
+    def client(self) -> BlockingClient:
+        """The connection of this run, made when it is first needed."""
+        if self._client is None:
+            self._client = self.connect()
+        return self._client
+
+    def library_id(self) -> str | None:
+        """The library that --library or SD_LIBRARY names; None leaves it to the daemon."""
+        if self.library is None:
+            return None
+        return str(library_id(self.client, self.library))
+
+    def call(self, request: Request[R]) -> R:
+        """Ask in the library that is meant."""
+        return self.client.call(request, library_id=self.library_id())
+
+    def raw(self, operation: Operation, request: Any, library: str | None = None) -> msgspec.Raw:
+        """Ask, and take the JSON as it came."""
+        return self.client.call_raw(operation.method, request, library or self.library_id())
+
+    def close(self) -> None:
+        """End the connection of this run."""
+        if self._client is not None:
+            self._client.close()
+
+
+pass_session = click.make_pass_decorator(Session, ensure=True)
