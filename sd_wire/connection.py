@@ -22,6 +22,7 @@ connection lives on. So does it after a line that cannot be read: LF always star
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Any
 
@@ -63,57 +64,62 @@ class State(StrEnum):
 class LineBuffer:
     """Cuts a stream into lines. Cheap when a read is exactly one line, which is the usual case.
 
-    `limit` is in bytes. Lines beyond it come out as None, once each.
+    `limit` is in bytes. Lines beyond it come out as None, once each, and cost no more memory than
+    the limit: what lies between the limit and the LF is thrown away as it comes.
     """
 
-    __slots__ = ("_parts", "_size", "_skipping", "limit")
+    __slots__ = ("_rest", "_skipping", "limit")
 
     def __init__(self, limit: int = MAX_LINE) -> None:
         self.limit = limit
-        self._parts: list[bytes] = []
-        self._size = 0
+        self._rest: bytearray | None = None
         self._skipping = False
 
     def feed(self, data: bytes) -> list[bytes | None]:
         """The complete lines, without their LF."""
-        if not self._parts and not self._skipping and data.find(b"\n") == len(data) - 1:
-            return [data[:-1] if len(data) <= self.limit else None] if data else []
-        *complete, rest = data.split(b"\n")
-        lines: list[bytes | None] = []
-        for piece in complete:
-            lines.extend(self._finish(piece))
+        if self._rest is None and not self._skipping and data.find(b"\n") == len(data) - 1:
+            return [data[:-1] if len(data) - 1 <= self.limit else None] if data else []
+        first, *others = data.split(b"\n")
+        if not others:
+            return self._keep(first)
+        *complete, rest = others
+        lines: list[bytes | None] = self._finish(first)
+        lines.extend(line if len(line) <= self.limit else None for line in complete)
         lines.extend(self._keep(rest))
         return lines
 
     def end(self) -> bytes | None:
         """What is left after the last LF, or None where nothing is."""
-        rest = b"".join(self._parts)
-        self._parts.clear()
-        self._size = 0
-        return rest or None
+        rest, self._rest = self._rest, None
+        return bytes(rest) if rest else None
 
     def _finish(self, piece: bytes) -> list[bytes | None]:
         if self._skipping:
             self._skipping = False
             return []
-        line = b"".join([*self._parts, piece]) if self._parts else piece
-        self._parts.clear()
-        self._size = 0
+        rest, self._rest = self._rest, None
+        line = bytes(rest) + piece if rest else piece
         return [line if len(line) <= self.limit else None]
 
     def _keep(self, rest: bytes) -> list[bytes | None]:
         if not rest or self._skipping:
             return []
-        self._parts.append(rest)
-        self._size += len(rest)
-        if self._size <= self.limit:
+        # One growing buffer and not a list of pieces: a peer that sends byte by byte would
+        # otherwise cost thirty times the length of its line.
+        if self._rest is None:
+            self._rest = bytearray(rest)
+        else:
+            self._rest += rest
+        if len(self._rest) <= self.limit:
             return []
-        self._parts.clear()
-        self._size = 0
+        self._rest = None
         self._skipping = True
         return [None]
 
 
+PING_LINE = b'"Ping"\n'
+_PING_WORD = b'"Ping"'
+_PING = Request("Ping")
 _decode = msgspec.json.Decoder(Envelope | str).decode
 _decode_any = msgspec.json.Decoder().decode
 _CALLS = ("JsonQuery", "JsonAction")
@@ -170,11 +176,27 @@ def parse(line: bytes) -> Received:
     return Rejected(UnknownRequest(reason="it has no key that names a request"), found.id)
 
 
+_MISSING = re.compile(r"missing required field `([^`]*)`")
+_PLACE = re.compile(r" - at `(?:key in )?\$([^`]*)`$")
+
+
 def pointer_of(error: msgspec.ValidationError) -> str:
-    """The JSON pointer of what a validation error is about (msgspec says `$.a[0]`)."""
-    _, _, path = str(error).rpartition(" - at `$")
-    pointer = path.rstrip("`").replace("[...]", "").replace("[", "/").replace("]", "")
-    return pointer.replace(".", "/")
+    """The JSON pointer (RFC 6901) of what a validation error is about.
+
+    msgspec ends its sentence with a path such as `$.sort[0].field`. A field that is missing is
+    pointed at by the place where it should be.
+    """
+    text = str(error)
+    place = _PLACE.search(text)
+    path = place[1] if place else ""
+    pointer = path.replace("[...]", "").replace("[", "/").replace("]", "").replace(".", "/")
+    missing = _MISSING.search(text)
+    return f"{pointer}/{missing[1]}" if missing else pointer
+
+
+def sentence_of(error: msgspec.ValidationError) -> str:
+    """What a validation error says, without the path that `pointer_of` tells."""
+    return _PLACE.sub("", str(error))
 
 
 class ServerConnection:
@@ -210,7 +232,7 @@ class ServerConnection:
     def _read(self, line: bytes | None) -> Received:
         if line is None:
             return Rejected(RequestTooLarge(limit=self._lines.limit))
-        return parse(line)
+        return _PING if line == _PING_WORD else parse(line)
 
 
 _decode_reply = msgspec.json.Decoder(Reply | str).decode

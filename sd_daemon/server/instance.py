@@ -1,0 +1,185 @@
+"""One instance: a core, the socket it is reached by, and the clients that are connected.
+
+The socket accepts before the core is open, so that no client is ever turned away by a daemon that
+is only starting. What clients ask until then is held and answered as soon as the core is there.
+
+At the end the order is: accept nobody, let what is being answered finish, close the core, tell the
+subscribers, hang up. A client that sees the end of its connection knows that everything is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from sd_daemon.core.core import Core
+from sd_daemon.core.log import get_log
+from sd_daemon.server.failures import defect, error_of
+from sd_daemon.server.fanout import Fanout
+from sd_daemon.server.session import Session
+from sd_wire.errors import ShuttingDown
+from sd_wire.events import CoreStarted
+from sd_wire.operations.core import ConnectionCounts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sd_daemon.server.listen import Listener
+
+log = get_log(__name__)
+
+ANSWER_TIME = 0.3  # seconds that calls get to finish when the daemon stops
+CLOSE_TIME = 1.4  # the core bounds itself; this is for the day it does not
+HANG_UP_TIME = 0.15  # for clients that still have to read what is left
+
+
+class Capacity(msgspec.Struct):
+    """How many clients a process may serve, over all instances, and how many it does."""
+
+    limit: int
+    used: int = 0
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """How an instance's core is opened."""
+
+    data_dir: str
+    name: str | None = None
+    networking: bool = False
+
+
+class Instance:
+    """A core with its clients."""
+
+    core: Core
+    fanout: Fanout
+
+    def __init__(
+        self,
+        settings: Settings,
+        listener: Listener,
+        capacity: Capacity,
+        *,
+        opened: Callable[[Instance], None],
+        ask_to_stop: Callable[[Instance], None],
+    ) -> None:
+        self.settings = settings
+        self.listener = listener
+        self.capacity = capacity
+        self.loop = asyncio.get_running_loop()
+        self.path = listener.path
+        self.counts = ConnectionCounts()
+        self.ready = False  # the core is open
+        self.stopping = False
+        self.working: set[asyncio.Task[bytes]] = set()
+        self._sessions: set[Session] = set()
+        self._opening: asyncio.Task[Core] | None = None
+        self._opened = opened
+        self._ask_to_stop = ask_to_stop
+        self._empty = asyncio.Event()  # set whenever the last client has gone
+
+    async def serve(self) -> None:
+        """Accept clients."""
+        await self.listener.serve(lambda: Session(self))
+
+    # --- the core ----------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Open the core if that has not begun; somebody waits for it."""
+        if self._opening is None and not self.stopping:
+            self._opening = self.loop.create_task(self._open())
+            self._opening.add_done_callback(self._opening_ended)
+
+    async def open(self) -> Core:
+        """The core, opened on first use. Raises what keeps it from opening."""
+        self.wake()
+        assert self._opening is not None
+        return await self._opening
+
+    async def _open(self) -> Core:
+        settings = self.settings
+        self.core = await Core.open(
+            settings.data_dir, instance=settings.name, networking=settings.networking
+        )
+        self.fanout = Fanout(self.core.bus)
+        self.ready = True
+        self._opened(self)
+        for session in tuple(self._sessions):
+            session.go_on()
+        self.core.bus.publish(CoreStarted())
+        return self.core
+
+    def _opening_ended(self, task: asyncio.Task[Core]) -> None:
+        found = None if task.cancelled() else task.exception()
+        if not isinstance(found, Exception):
+            return
+        known = error_of(found, self.settings.data_dir) or defect(found, "Core.open")
+        log.error("the core could not be opened", reason=known.text, code=known.code)
+        self._opening = None  # whoever asks next tries again
+        for session in tuple(self._sessions):
+            session.refuse(known)
+
+    # --- clients -----------------------------------------------------------------------------
+
+    def admit(self, session: Session) -> bool:
+        """Whether one more client can be served."""
+        if self.capacity.used >= self.capacity.limit:
+            log.warning("a client was turned away", limit=self.capacity.limit)
+            return False
+        self.capacity.used += 1
+        self.counts.connections += 1
+        self._sessions.add(session)
+        self._empty.clear()
+        return True
+
+    def leave(self, session: Session) -> None:
+        """A client is gone."""
+        if session not in self._sessions:
+            return
+        self._sessions.remove(session)
+        self.capacity.used -= 1
+        self.counts.connections -= 1
+        if not self._sessions:
+            self._empty.set()
+
+    # --- the end -----------------------------------------------------------------------------
+
+    def ask_to_stop(self) -> None:
+        """A client wants this instance to end."""
+        self._ask_to_stop(self)
+
+    async def stop(self) -> None:
+        """End this instance in order and within two seconds."""
+        self.stopping = True
+        self.listener.close()
+        if self.working:
+            await asyncio.wait(set(self.working), timeout=ANSWER_TIME)
+        await self._close_core()
+        for session in tuple(self._sessions):
+            session.finish()
+        await self._hang_up()
+        self.listener.release()
+
+    async def _close_core(self) -> None:
+        if self._opening is not None and not self._opening.done():
+            await asyncio.wait({self._opening}, timeout=CLOSE_TIME)
+        if not self.ready:
+            for session in tuple(self._sessions):
+                session.refuse(ShuttingDown())
+            return
+        closing = self.loop.create_task(self.core.close())
+        done, _ = await asyncio.wait({closing}, timeout=CLOSE_TIME)
+        if not done:
+            log.error("the core did not close in time", seconds=CLOSE_TIME)
+        elif (failed := closing.exception()) is not None:
+            log.error("the core did not close cleanly", error=failed)
+
+    async def _hang_up(self) -> None:
+        if self._sessions:
+            try:
+                await asyncio.wait_for(self._empty.wait(), HANG_UP_TIME)
+            except TimeoutError:
+                for session in tuple(self._sessions):
+                    session.transport.abort()

@@ -1,0 +1,200 @@
+"""The socket that clients connect to: made by us, or handed to us by the service manager.
+
+One owner per path. Whoever wants to listen first takes a lock beside the socket (`{socket}.lock`,
+held until the process ends, however it ends), and only then looks at what is there: a socket that
+somebody answers is left alone, one that nobody answers is what a killed daemon left behind. So of
+two daemons that start at the same time exactly one listens, and none ever takes another's place.
+
+What we made we remove at the end, if it is still ours. What we inherited belongs to the service
+manager, which goes on listening on it while we are away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import fcntl
+import os
+import socket
+import stat
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from sd_daemon.core.log import get_log
+from sd_wire.errors import AlreadyRunning, DataFolderUnusable, SocketPathTooLong
+from sd_wire.places import SOCKET_PATH_LIMIT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = get_log(__name__)
+
+BACKLOG = 4096  # what Linux's somaxconn allows unless told otherwise
+PATIENCE = 3.0  # seconds that an owner who is starting or stopping gets to make up its mind
+PAUSE = 0.02
+
+
+class Listener:
+    """A listening socket, and what has to be tidied up behind it."""
+
+    def __init__(
+        self, sock: socket.socket, path: str, *, lock: int | None = None, made: bool = False
+    ) -> None:
+        self.socket = sock
+        self.path = path
+        self._lock = lock
+        self._made = os.lstat(path) if made else None
+        self._server: asyncio.Server | None = None
+
+    @property
+    def inherited(self) -> bool:
+        """Whether the service manager owns it."""
+        return self._made is None
+
+    async def serve(self, protocol: Callable[[], asyncio.Protocol]) -> None:
+        """Accept clients from now on."""
+        loop = asyncio.get_running_loop()
+        if sys.version_info >= (3, 13):
+            # From 3.13 on the loop would delete the path when it stops, an inherited one too.
+            self._server = await loop.create_unix_server(
+                protocol, sock=self.socket, backlog=BACKLOG, cleanup_socket=False
+            )
+        else:
+            self._server = await loop.create_unix_server(
+                protocol, sock=self.socket, backlog=BACKLOG
+            )
+
+    def close(self) -> None:
+        """Accept nobody any more. Those who are connected stay."""
+        self._remove()
+        if self._server is not None:
+            self._server.close()
+        self.socket.close()
+
+    def release(self) -> None:
+        """Let another daemon have the path. Only when what it guards is closed, too."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _remove(self) -> None:
+        made, self._made = self._made, None
+        if made is None:
+            return
+        try:
+            there = os.lstat(self.path)
+            if (there.st_dev, there.st_ino) == (made.st_dev, made.st_ino):
+                os.unlink(self.path)
+        except OSError as error:
+            log.debug("the socket was not removed", path=self.path, reason=error.strerror)
+
+
+def adopt(sock: socket.socket) -> Listener:
+    """Use a socket that was inherited."""
+    sock.settimeout(0)
+    name = sock.getsockname()
+    return Listener(sock, name if isinstance(name, str) else "")
+
+
+async def claim(path: str) -> Listener:
+    """Make the socket at `path` and listen on it.
+
+    Raises SocketPathTooLong, DataFolderUnusable or AlreadyRunning.
+    """
+    limit = SOCKET_PATH_LIMIT.get(sys.platform, 103)
+    length = len(os.fsencode(path))
+    if length > limit:
+        raise SocketPathTooLong(socket=path, length=length, limit=limit)
+    try:
+        _make_folder(os.path.dirname(path))
+        lock = await _take_lock(path)
+    except OSError as error:
+        raise _unusable(path, error) from error
+    try:
+        if somebody_answers(path):
+            raise AlreadyRunning(socket=path)
+        return Listener(_bind(path), path, lock=lock, made=True)
+    except OSError as error:
+        os.close(lock)
+        raise _unusable(path, error) from error
+    except BaseException:
+        os.close(lock)
+        raise
+
+
+def somebody_answers(path: str) -> bool:
+    """Whether a process listens behind the path, be it so busy that it lets us wait."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(0)
+        try:
+            probe.connect(path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        except BlockingIOError:
+            return True
+        except OSError as error:
+            # A path that is no socket is told apart from a dead one when it is to be removed.
+            if error.errno in (errno.ENOTSOCK, errno.ECONNREFUSED):
+                return False
+            raise
+    return True
+
+
+def _make_folder(folder: str) -> None:
+    if folder and not os.path.isdir(folder):
+        os.makedirs(os.path.dirname(folder) or ".", exist_ok=True)
+        try:
+            os.mkdir(folder, 0o700)
+        except FileExistsError:  # another daemon that starts now
+            return
+        os.chmod(folder, 0o700)  # whatever the umask took away
+
+
+async def _take_lock(path: str) -> int:
+    """Lock the right to listen at `path`; the descriptor is the lock.
+
+    While somebody holds it and does not answer, it is just starting or stopping: wait for it.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    lock = os.open(f"{path}.lock", flags, 0o600)
+    deadline = time.monotonic() + PATIENCE
+    try:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return lock
+            except BlockingIOError:
+                if somebody_answers(path) or time.monotonic() > deadline:
+                    raise AlreadyRunning(socket=path) from None
+            await asyncio.sleep(PAUSE)
+    except BaseException:
+        os.close(lock)
+        raise
+
+
+def _bind(path: str) -> socket.socket:
+    try:
+        if stat.S_ISSOCK(os.lstat(path).st_mode):
+            os.unlink(path)  # nobody answers, and we hold the lock
+            log.info("removed the socket of a daemon that was killed", path=path)
+    except FileNotFoundError:
+        pass
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    # The mode has to be right from the first moment on, and bind heeds nothing but the umask.
+    before = os.umask(0o177)
+    try:
+        sock.bind(path)
+    except BaseException:
+        sock.close()
+        raise
+    finally:
+        os.umask(before)
+    sock.settimeout(0)
+    sock.listen(BACKLOG)
+    return sock
+
+
+def _unusable(path: str, error: OSError) -> DataFolderUnusable:
+    reason = "there is something else in its place" if error.errno == errno.EADDRINUSE else None
+    return DataFolderUnusable(path=path, reason=reason or error.strerror or str(error))

@@ -1,0 +1,60 @@
+"""Run a coroutine in place, and make a task of it only if it really waits.
+
+Most handlers answer from memory. A task for each of them would cost a turn of the loop and five
+times the throughput of pipelined requests.
+
+Since Python 3.12 the standard library's eager tasks do exactly this. On 3.11 the first step is
+taken by hand and the rest handed to a task, with one difference: during that first step there is
+no current task, so a handler cannot open an `asyncio.timeout` or a TaskGroup before it has waited
+for something.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import types
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Generator
+
+T = TypeVar("T")
+
+if sys.version_info >= (3, 12):
+
+    def step(
+        loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]
+    ) -> T | asyncio.Task[T]:
+        """The result of the coroutine, or the task that will have it."""
+        task = asyncio.Task(coroutine, loop=loop, eager_start=True)
+        return task.result() if task.done() and not task.cancelled() else task
+
+else:
+
+    @types.coroutine
+    def _go_on(coroutine: Coroutine[Any, Any, T], awaited: Any) -> Generator[Any, Any, T]:
+        """Wait for what the first step asked for, then be the coroutine."""
+        while True:
+            try:
+                sent = yield awaited
+            except BaseException as thrown:
+                try:
+                    awaited = coroutine.throw(thrown)
+                except StopIteration as done:
+                    return done.value  # type: ignore[no-any-return]
+            else:
+                try:
+                    awaited = coroutine.send(sent)
+                except StopIteration as done:
+                    return done.value  # type: ignore[no-any-return]
+
+    def step(
+        loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]
+    ) -> T | asyncio.Task[T]:
+        """The result of the coroutine, or the task that will have it."""
+        try:
+            awaited = coroutine.send(None)
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]
+        return loop.create_task(_go_on(coroutine, awaited))
