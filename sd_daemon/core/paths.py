@@ -56,19 +56,22 @@ def resolve(
     """
     if isinstance(path, str):
         if not path.startswith("/"):
-            raise UnsupportedPath(path=path or "an empty text", pointer=f"/payload/{field}")
+            raise UnsupportedPath(path=path or "an empty text", pointer=_pointer(field))
         return absolute(path, field=field)
     if path.Physical is not None:
         return _physical(path.Physical, device_slug, field)
     if path.Content is not None:
         return _instance(db, path.Content, field)
     kind = "a cloud path" if path.Cloud is not None else "a sidecar"
-    raise UnsupportedPath(path=kind, pointer=f"/payload/{field}")
+    raise UnsupportedPath(path=kind, pointer=_pointer(field))
 
 
 def _unusable(field: str, reason: str) -> InvalidValue:
-    pointer = "/payload/" + field.replace(".", "/")
-    return InvalidValue(field=field, reason=reason, pointer=pointer)
+    return InvalidValue(field=field, reason=reason, pointer=_pointer(field))
+
+
+def _pointer(field: str) -> str:
+    return "/payload/" + field.replace(".", "/")
 
 
 def _clean(path: str) -> str:
@@ -84,9 +87,9 @@ def _clean(path: str) -> str:
 def _physical(path: PhysicalPath, device_slug: str, field: str) -> str:
     if path.device_slug != device_slug:
         place = f"{path.path} on the device {path.device_slug!r}"
-        raise UnsupportedPath(path=place, pointer=f"/payload/{field}/Physical/device_slug")
+        raise UnsupportedPath(path=place, pointer=_pointer(f"{field}.Physical.device_slug"))
     if path.path_bytes is None and not path.path.startswith("/"):
-        raise UnsupportedPath(path=path.path, pointer=f"/payload/{field}/Physical/path")
+        raise UnsupportedPath(path=path.path, pointer=_pointer(f"{field}.Physical.path"))
     return absolute(path.path, path.path_bytes, field=f"{field}.Physical.path")
 
 
@@ -103,7 +106,7 @@ def _instance(db: sqlite3.Connection, wanted: ContentPath, field: str) -> str:
             ).fetchone()
             if row is not None:
                 return join(loose(row[0]), loose(row[1]))
-    raise PathNotIndexed(path=f"content {text}", pointer=f"/payload/{field}")
+    raise PathNotIndexed(path=f"content {text}", pointer=_pointer(field))
 
 
 def content_uuid(content: int) -> UUID:

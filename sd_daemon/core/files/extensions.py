@@ -22,8 +22,9 @@ EXTENSION = (
     " lower(substr(e.name, 1 + length(rtrim(e.name, replace(e.name, '.', ''))))) END"
 )
 
-# A name that is not UTF-8 may well end in a readable extension.
-_PAST_FIRST = "substr(CAST(e.name AS TEXT), 2)"
+# For a name that begins with a dot and has no other. The end of a name is cast to text because a
+# name that is not UTF-8, and so a blob, may well have a readable extension.
+_HAS_ONE = "instr(substr(CAST(e.name AS TEXT), 2), '.')"
 
 
 def having_extension(extensions: Iterable[str]) -> tuple[str, list[str]]:
@@ -37,9 +38,10 @@ def having_extension(extensions: Iterable[str]) -> tuple[str, list[str]]:
     conditions, values = [], []
     for length, ends in by_length.items():
         marks = ", ".join("?" * len(ends))
-        conditions.append(f"substr({_PAST_FIRST}, -{length + 1}) COLLATE NOCASE IN ({marks})")
+        end = f"CAST(substr(e.name, -{length + 1}) AS TEXT)"
+        conditions.append(f"{end} COLLATE NOCASE IN ({marks})")
         values += ends
-    return f"({' OR '.join(conditions) or '0'})", values
+    return f"(({' OR '.join(conditions) or '0'}) AND {_HAS_ONE})", values
 
 
 def extensions_of(kinds: Iterable[ContentKind]) -> list[str]:

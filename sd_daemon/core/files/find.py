@@ -63,7 +63,7 @@ def folder_at(db: sqlite3.Connection, path: str) -> int | None:
     return None if row is None else int(row[0])
 
 
-def indexed_folder(db: sqlite3.Connection, path: str) -> int:
+def indexed_folder(db: sqlite3.Connection, path: str, *, field: str = "path") -> int:
     """The entries.id of the folder at this path.
 
     Raises PathNotIndexed if there is nothing, InvalidValue if it is not a folder.
@@ -71,10 +71,10 @@ def indexed_folder(db: sqlite3.Connection, path: str) -> int:
     folder = folder_at(db, path)
     if folder is not None:
         return folder
+    pointer = "/payload/" + field.replace(".", "/")
     if entry_at(db, path) is None:
-        raise PathNotIndexed(path=shown(path), pointer="/payload/path")
-    reason = f"{shown(path)} is not a folder"
-    raise InvalidValue(field="path", reason=reason, pointer="/payload/path")
+        raise PathNotIndexed(path=shown(path), pointer=pointer)
+    raise InvalidValue(field=field, reason=f"{shown(path)} is not a folder", pointer=pointer)
 
 
 def alternate_instances(

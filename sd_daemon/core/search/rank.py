@@ -1,0 +1,91 @@
+"""How well a name fits what was typed.
+
+What counts most is where the words are: the whole name, the name without its extension, its
+beginning, beginnings of words in it, anywhere. Among names that are alike in that, what was changed
+lately comes first, and then the name of which more was typed. The weights are such that a lesser
+reason never outweighs a greater one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sd_wire.operations.search import ScoreBreakdown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sd_daemon.core.search.sources import Hit
+    from sd_daemon.core.search.text import SearchText
+
+EXACT, STEM, PREFIX, WORD_START, ANYWHERE, UNASKED = 1.0, 0.8, 0.6, 0.4, 0.2, 0.0
+
+_DAY = 86_400 * 10**9  # nanoseconds
+_RECENT = ((_DAY, 0.2), (7 * _DAY, 0.1), (30 * _DAY, 0.05))
+_BY_PLACE, _BY_TIME, _BY_SHARE = 0.85, 0.5, 0.02
+
+
+def place(text: SearchText, folded: str) -> float:
+    """Where in a folded name that fits the words are, from 0 to 1."""
+    phrase = text.phrase
+    if not phrase:
+        return UNASKED
+    if folded.startswith(phrase):
+        rest = folded[len(phrase) :]
+        if not rest:
+            return EXACT
+        return STEM if rest[0] == "." and "." not in rest[1:] else PREFIX
+    if all(_begins_a_word(word, folded) for word in text.parts):
+        return WORD_START
+    return ANYWHERE
+
+
+def _begins_a_word(word: str, folded: str) -> bool:
+    at = folded.find(word)
+    while at > 0 and folded[at - 1].isalnum():
+        at = folded.find(word, at + 1)
+    return at >= 0
+
+
+def recency(mtime: int, now: int) -> float:
+    """A bonus for what was changed within a day, a week or a month. Times in nanoseconds."""
+    age = now - mtime
+    for span, bonus in _RECENT:
+        if age < span:
+            return bonus
+    return 0.0
+
+
+def share(text: SearchText, folded: str) -> float:
+    """How much of a folded name was typed, from 0 to 1."""
+    return min(1.0, len(text.phrase) / len(folded)) if folded else 0.0
+
+
+def score(text: SearchText, hit: Hit, now: int) -> float:
+    """How well a hit fits, from 0 to 1."""
+    folded = hit.folded
+    return (
+        _BY_PLACE * place(text, folded)
+        + _BY_TIME * recency(hit.entry[5], now)
+        + _BY_SHARE * share(text, folded)
+    )
+
+
+def ranked(text: SearchText, hits: Iterable[Hit], now: int) -> list[Hit]:
+    """The hits, best first. Of those that are alike, by name; of the same name, the newest."""
+    keyed = [(-score(text, hit, now), hit.folded, -hit.number, hit) for hit in hits]
+    keyed.sort()
+    return [one[3] for one in keyed]
+
+
+def breakdown(text: SearchText, hit: Hit, now: int) -> ScoreBreakdown:
+    """What a score is made of. `temporal_score`, which is what existing clients call it, is for
+    the place of the words, `metadata_score` for the share of the name that was typed."""
+    return ScoreBreakdown(
+        temporal_score=place(text, hit.folded),
+        semantic_score=None,
+        metadata_score=share(text, hit.folded),
+        recency_boost=recency(hit.entry[5], now),
+        user_preference_boost=0.0,
+        final_score=score(text, hit, now),
+    )
