@@ -56,7 +56,8 @@ $(VENV)/bin/pip:
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 
 $(VENV)/.run: pyproject.toml sd_client/cli/sd | $(VENV)/bin/pip
-	$(BIN)/python -m pip install --quiet --editable '.[speed]'
+	@# setuptools warns about editable installs of any project that is laid out like this one
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable '.[speed]'
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(VENV)/.run
