@@ -67,11 +67,37 @@ def _explain(output: Output, operation: dict[str, Any], found: dict[str, Any]) -
     output.line(output.paint(operation["method"], BOLD))
     output.line(operation["documentation"])
     output.line(f"\npermission: {operation['permission']}    scope: {operation['scope']}")
+    mentioned: dict[str, Any] = {}
     for part in ("request", "result"):
         output.line(f"\n{output.paint(part, BOLD)}")
-        output.pretty(operation[part])
+        output.pretty(_resolved(operation[part], found["types"], mentioned))
+    for name, schema in mentioned.items():
+        output.line(f"\n{output.paint(name, BOLD)}")
+        output.pretty(schema)
     errors = {error["code"]: error["message"] for error in found["errors"]}
     if operation["errors"]:
         output.line(f"\n{output.paint('errors', BOLD)}")
     for code in operation["errors"]:
         output.line(f"{code}: {errors.get(code, '')}")
+
+
+def _resolved(schema: Any, types: dict[str, Any], mentioned: dict[str, Any]) -> Any:
+    """What a schema refers to at its top; what it refers to further in goes into `mentioned`."""
+    name = schema.get("$ref", "").rpartition("/")[2]
+    found = types.get(name, schema)
+    _collect(found, types, mentioned)
+    mentioned.pop(name, None)
+    return found
+
+
+def _collect(schema: Any, types: dict[str, Any], mentioned: dict[str, Any]) -> None:
+    if isinstance(schema, list):
+        for item in schema:
+            _collect(item, types, mentioned)
+    elif isinstance(schema, dict):
+        name = str(schema.get("$ref", "")).rpartition("/")[2]
+        if name in types and name not in mentioned:
+            mentioned[name] = types[name]
+            _collect(types[name], types, mentioned)
+        for item in schema.values():
+            _collect(item, types, mentioned)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sd_client.blocking import BlockingClient
+    from sd_wire.types.jobs import JobListItem
     from sd_wire.types.paths import SdPath
 
 SHORTEST_PREFIX = 4
@@ -100,19 +101,22 @@ def location_id(client: BlockingClient, text: str, library: str | None) -> UUID:
 
 
 def job_id(client: BlockingClient, text: str, library: str | None) -> UUID:
-    """The job that is meant. Of several jobs with a name, the one that is not over."""
+    """The job that is meant. Of several jobs with a name, the one that is not over, else the
+    newest."""
     if (known := whole_id(text)) is not None:
         return known
     jobs = client.call(ListJobs(), library_id=library).jobs
-    pending = [job for job in jobs if job.completed_at is None]
-    for some in (pending, jobs):
-        try:
-            return choose(
-                text, [Named(job.id, (job.name,)) for job in some], "jobs", JobNotFound(job=text)
-            )
-        except JobNotFound:
-            continue
-    raise JobNotFound(job=text)
+    absent = JobNotFound(job=text)
+    pending = [Named(job.id, (job.name,)) for job in jobs if job.completed_at is None]
+    try:
+        return choose(text, pending, "jobs", absent)
+    except JobNotFound:
+        newest = [job.id for job in jobs if job.name == text][:1]
+        return newest[0] if newest else choose(text, _by_id(jobs), "jobs", absent)
+
+
+def _by_id(jobs: list[JobListItem]) -> list[Named]:
+    return [Named(job.id, ()) for job in jobs]
 
 
 def file_id(client: BlockingClient, text: str, library: str | None) -> UUID:

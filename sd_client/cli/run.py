@@ -27,7 +27,15 @@ from sd_wire.errors import LocationExists, NotADirectory, PathNotFound
 from sd_wire.operations.core import GetStatus
 from sd_wire.operations.libraries import CreateLibrary, ListLibraries
 from sd_wire.operations.locations import AddLocation, ListLocations, RescanLocation
-from sd_wire.operations.search import PaginationOptions, SearchFiles, SearchMode, SearchResult
+from sd_wire.operations.search import (
+    LocationScope,
+    PaginationOptions,
+    ScopedSearch,
+    SearchFiles,
+    SearchMode,
+    SortField,
+    SortOptions,
+)
 from sd_wire.types.paths import PathInput, physical
 
 if TYPE_CHECKING:
@@ -37,6 +45,7 @@ if TYPE_CHECKING:
     from sd_wire.types.locations import Location
 
 SHOWN = 5
+SAMPLE = 50
 SHORTEST_WORD = 4
 
 
@@ -80,7 +89,8 @@ def _library(session: Session) -> None:
         session.library = str(open_ones[0].id)
         session.output.remark(f"library {open_ones[0].name}")
         return
-    name = os.path.basename(os.path.expanduser("~").rstrip("/")) or "Home"
+    name = os.path.basename(os.path.expanduser("~").rstrip("/"))
+    name = "Home" if name in ("", "root") else name
     made = session.client.call(CreateLibrary(name))
     session.library = str(made.library_id)
     session.output.remark(f"made the library {made.name} in {made.path}")
@@ -129,13 +139,22 @@ def _report(session: Session, location: UUID, seconds: float) -> None:
 
 def _first_search(session: Session, location: UUID) -> str | None:
     """Search for a word that the index has, and show what that finds."""
-    del location
-    some = _search(session, "", 50)
+    inside = ScopedSearch(Location=LocationScope(location))
+    some = session.call(
+        SearchFiles(
+            "",
+            scope=inside,
+            mode=SearchMode.FAST,
+            sort=SortOptions(SortField.MODIFIED_AT),
+            pagination=PaginationOptions(SAMPLE),
+        )
+    )
     words = [word for file in some.files for word in _words(file)]
     word = max(words, key=lambda one: (words.count(one), len(one)), default=None)
     if word is None:
         return None
-    found = msgspec.to_builtins(_search(session, word, SHOWN))
+    request = SearchFiles(word, mode=SearchMode.FAST, pagination=PaginationOptions(SHOWN))
+    found = msgspec.to_builtins(session.call(request))
     output = session.output
     output.line(f"\n$ sd search {word}")
     output.lines(search_lines(found, terminal=output.terminal, colour=output.colour))
@@ -143,11 +162,6 @@ def _first_search(session: Session, location: UUID) -> str | None:
     if footer:
         output.remark(footer)
     return word
-
-
-def _search(session: Session, text: str, limit: int) -> SearchResult:
-    pagination = PaginationOptions(limit, 0)
-    return session.call(SearchFiles(text, mode=SearchMode.FAST, pagination=pagination))
 
 
 def _words(file: File) -> list[str]:

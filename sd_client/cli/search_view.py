@@ -13,6 +13,7 @@ from sd_client.cli.quick import (
     library_of,
     parsed,
     quoted,
+    run,
 )
 from sd_client.cli.text import encoded, moment, number, path_of, shown, size
 
@@ -80,7 +81,7 @@ def search_footer(found: dict[str, Any]) -> str:
     return f"{number(shown_count)} of {more}{number(total)} shown; --limit N shows more"
 
 
-def quick_search(line: Line, environ: dict[str, str]) -> tuple[bytes, bytes]:
+def _search(line: Line, environ: dict[str, str]) -> tuple[bytes, bytes]:
     """What to print on standard output, and on standard error."""
     limit = line.values.get("--limit") or line.values.get("-n") or str(DEFAULT_LIMIT)
     if not line.words or not limit.isdecimal():
@@ -102,3 +103,8 @@ def quick_search(line: Line, environ: dict[str, str]) -> tuple[bytes, bytes]:
     )
     footer = search_footer(found) if is_terminal(2) else ""
     return encoded("".join(f"{text}\n" for text in lines)), encoded(footer and footer + "\n")
+
+
+def quick(words: list[str]) -> None:
+    """Print it and end the process, or return for the full command."""
+    run(_search, words)

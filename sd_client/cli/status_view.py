@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sd_client.cli.quick import Line, NotQuick, ask, connect, is_terminal, parsed
+from sd_client.cli.quick import Line, NotQuick, ask, connect, is_terminal, parsed, run
 from sd_client.cli.text import encoded, number, shown, size, span
 
 TYPE_CHECKING = False
@@ -58,7 +58,7 @@ def status_lines(status: dict[str, Any], *, terminal: bool) -> list[str]:
     return [shown(line) for line in lines] if terminal else lines
 
 
-def quick_status(line: Line, environ: dict[str, str]) -> tuple[bytes, bytes]:
+def _status(line: Line, environ: dict[str, str]) -> tuple[bytes, bytes]:
     """What to print on standard output, and on standard error."""
     if line.words or line.flags - {"--json"} or "--limit" in line.values or "-n" in line.values:
         raise NotQuick
@@ -67,3 +67,8 @@ def quick_status(line: Line, environ: dict[str, str]) -> tuple[bytes, bytes]:
         return result + b"\n", b""
     lines = status_lines(parsed(result.decode()), terminal=is_terminal(1))
     return encoded("\n".join(lines) + "\n"), b""
+
+
+def quick(words: list[str]) -> None:
+    """Print it and end the process, or return for the full command."""
+    run(_status, words)

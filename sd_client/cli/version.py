@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from posix import listdir
 
-from sd_client.cli.quick import Line, NotQuick
+from sd_client.cli.quick import Line, NotQuick, run
 from sd_client.cli.text import encoded
 
 TYPE_CHECKING = False
@@ -24,9 +24,14 @@ def installed_version() -> str | None:
     return None
 
 
-def quick_version(_line: Line, _environ: Mapping[str, str]) -> tuple[bytes, bytes]:
+def _version(_line: Line, _environ: Mapping[str, str]) -> tuple[bytes, bytes]:
     """What to print on standard output, and on standard error."""
     version = installed_version()
     if version is None:
         raise NotQuick
     return encoded(f"sd {version}\n"), b""
+
+
+def quick(words: list[str]) -> None:
+    """Print it and end the process, or return for the full command."""
+    run(_version, words)

@@ -158,6 +158,16 @@ SENTENCES: dict[str, str] = {
     "libraries.rename": "the library {old_name} is called {new_name} now",
     "libraries.delete": "deleted the library {name}",
     "libraries.export": "wrote the library {library_name} to {export_path}",
+    "locations.add": "added the location {name} ({location_id}); job {job_id} reads it",
+    "locations.rescan": "job {job_id} reads {location_path} again",
+    "locations.enable_indexing": "job {job_id} indexes the location {location_id}",
+    "locations.export": "wrote the index of {location_name} to {export_path}",
+    "locations.import": "read the location {location_name} ({location_uuid}) from {import_path}",
+    "indexing.start": "job {id} reads the folders again",
+    "jobs.pause": "job {job_id} pauses at its next safe point",
+    "jobs.resume": "job {job_id} goes on",
+    "jobs.cancel": "job {job_id} is cancelled; what it has done stays done",
+    "volumes.refresh": "{volumes_refreshed} volumes were read, {volumes_failed} could not be",
     "locations.remove": "removed the location {location_id}; its files were not touched",
     "locations.update": "changed the location {id}",
     "config.app.update": "{message}",
@@ -176,7 +186,7 @@ def show(output: Output, name: str, result: Json) -> None:
             output.remark(nothing)
         elif isinstance(result, dict) and result.get("has_more"):
             output.remark(_more(result, len(found)))
-    elif name in SENTENCES:
+    elif name in SENTENCES and result.get("success", True):
         output.line(output.safe(SENTENCES[name].format_map(result)))
     elif result is None:
         output.remark("there is no such thing")

@@ -1,0 +1,54 @@
+"""What the `sd` script runs first: the quick path, else the full command.
+
+Every file that is opened and every folder that is listed shows in the time of `sd status`. So the
+script itself, which Python compiles anew each time, is a few words; this module is read from its
+compiled form, as a module without a package; and the quick path sees C modules and ours only,
+without the packages' own files, which say nothing, and without the standard library's `__future__`,
+for which the script has put up a stand-in. Before the full command all of that is taken back.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+QUICK = {"status": "status_view", "search": "search_view", "--version": "version"}
+OURS = ("sd_wire", "sd_client", "sd_client.cli")
+
+
+def main() -> None:
+    """Answer, and end the process."""
+    root = __file__.rsplit("/", 3)[0]
+    words = sys.argv[1:]
+    name = QUICK.get(words[0]) if words else None
+    if name is not None:
+        _quick(root, name, words[1:])
+    _full(root)
+
+
+def _quick(root: str, name: str, words: list[str]) -> None:
+    """Answer and end the process, or return."""
+    for package in OURS:
+        made = sys.modules[package] = type(sys)(package)
+        made.__path__ = [f"{root}/{package.replace('.', '/')}"]
+    try:
+        module = __import__(f"sd_client.cli.{name}", fromlist=["quick"])
+    except ImportError:
+        return
+    answer: Callable[[list[str]], None] = module.quick
+    answer(words)
+
+
+def _full(root: str) -> None:
+    """The full command, with everything that a usual start of Python would have set up."""
+    for name in [one for one in sys.modules if one.startswith(("sd_", "__future__"))]:
+        del sys.modules[name]
+    del sys.path[1]
+    sys.path.append(sys.path.pop(0))
+    __import__("site").main()
+    if root not in sys.path:
+        sys.path.append(root)
+    __import__("sd_client.cli.main", fromlist=["main"]).main()
