@@ -77,26 +77,32 @@ class Location:
         )
 
 
+def check_names_are_utf8(library_dir: str) -> None:
+    """Raise NamesNotUtf8 if this process would store names wrong."""
+    if sys.getfilesystemencoding() != "utf-8":
+        raise NamesNotUtf8(os.fsencode(library_dir))
+
+
 def run_index(params: dict[str, object], context: JobContext) -> dict[str, object]:
     """Bring the index of a location, or of a folder in it, up to date; returns the report.
 
     Raises IndexFailure, DatabaseFailure, and JobInterrupted when the context says so.
     """
-    if sys.getfilesystemencoding() != "utf-8":
-        raise NamesNotUtf8(os.fsencode(context.library_dir))
+    check_names_are_utf8(context.library_dir)
     file = context.library_dir + "/library.db"
     with Alone(context), failures(file):
         db = open_writer(file)
         try:
             location = Location(db, str(params["location_id"]))
-            return _run_on(db, location, params, context)
+            return index_location(db, location, params, context)
         finally:
             db.close()
 
 
-def _run_on(
+def index_location(
     db: sqlite3.Connection, location: Location, params: dict[str, object], context: JobContext
 ) -> dict[str, object]:
+    """Index `location` in the open library `db`, and keep its state; see `run_index`."""
     location.set_state("Scanning")
     try:
         return IndexJob(db, location, params, context).run()

@@ -16,10 +16,10 @@ import time
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from sd_daemon.core.index.disk import Omitted, is_omitted, list_folder, note_error
 from sd_daemon.core.index.listing import UNREADABLE, Known, Listed, Listing
-from sd_daemon.core.index.rules import WHOLE
 from sd_daemon.core.index.store import WIDTH, Batch
-from sd_daemon.core.index.walk import DIRECTORY, FILE, KIND_BY_TYPE, exact, loose
+from sd_daemon.core.index.walk import DIRECTORY, FILE, KIND_BY_TYPE, SYMLINK, exact, loose
 
 if TYPE_CHECKING:
     import sqlite3
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from sd_daemon.core.index.report import Counts
     from sd_daemon.core.index.rules import Rules
 
-_NOTHING = Listed(0, 0, 0, 0, 0)
 RACY_NS = 2_000_000_000  # the coarsest clock of a file system in use (FAT)
 MANY = 20_000  # entries: what is held in memory at once, and the size of a transaction
 
@@ -44,14 +43,6 @@ class Folder(NamedTuple):
     ctime: int
     inode: int
     scan: int
-
-
-class Omitted(Exception):
-    """Everything in the folder being read is left out, by the rule `rule`."""
-
-    def __init__(self, rule: str) -> None:
-        super().__init__(rule)
-        self.rule = rule
 
 
 class FolderReader:
@@ -96,7 +87,7 @@ class FolderReader:
             self._moves.recount()
             self.omit_all(folder, "rule", verdict.rule)
         except OSError as error:
-            self._note_error(folder, ".", error)
+            note_error(self._noting(folder), ".", error)
             whole = False
         self.finish(folder, found, whole=whole)
 
@@ -124,7 +115,7 @@ class FolderReader:
         """Leave the folder as the index knows it, because it cannot be read now."""
         self.batch.listed.append(folder.id)
         if isinstance(error, OSError):
-            self._note_error(folder, ".", error)
+            note_error(self._noting(folder), ".", error)
         else:
             self.batch.omissions.append((folder.id, ".", reason, error))
         row = (folder.device, 0, folder.ctime, folder.inode, self._scan, folder.id)
@@ -187,21 +178,21 @@ class FolderReader:
     def _is_omitted(
         self, folder: Folder, fd: int, entry: os.DirEntry[str], start: int, *, chosen: bool
     ) -> bool:
-        """Judge a suspect name, and record it if it is left out.
+        """Judge a suspect name in a folder of which the rows from `start` on are in the batch."""
+        note = self._noting(folder)
+        try:
+            return is_omitted(self._rules, fd, folder.path, entry, note, chosen=chosen)
+        except Omitted:
+            self._forget(folder, start)
+            raise
 
-        Raises Omitted when it shows that the whole folder is to be left out, of which the rows
-        from `start` on are in the batch.
-        """
-        verdict = self._rules.judge(fd, folder.path, entry)
-        if verdict is None:
-            return False
-        if verdict not in WHOLE:
-            self.batch.omissions.append((folder.id, exact(entry.name), "rule", verdict))
-            return True
-        if chosen:
-            return False
-        self._forget(folder, start)
-        raise Omitted(verdict)
+    def _noting(self, folder: Folder) -> Callable[[str, str, str], None]:
+        """Return what records an omission in `folder`."""
+
+        def note(name: str, reason: str, detail: str) -> None:
+            self.batch.omissions.append((folder.id, exact(name), reason, detail))
+
+        return note
 
     def _forget(self, folder: Folder, start: int) -> None:
         batch = self.batch
@@ -215,6 +206,8 @@ class FolderReader:
         folders = kinds.count(DIRECTORY)
         counts = self.counts
         counts.added += len(kinds)
+        counts.symlinks += kinds.count(SYMLINK)
+        counts.others += len(kinds) - folders - kinds.count(SYMLINK) - kinds.count(FILE)
         counts.delta_directories += folders
         counts.delta_files += len(kinds) - folders
         sizes = self.batch.rows[start + 3 :: WIDTH]
@@ -248,14 +241,8 @@ class FolderReader:
         """Record an entry that cannot be looked at; True if it is just not there any more."""
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             return True
-        self._note_error(folder, name, error)
+        note_error(self._noting(folder), name, error)
         return False
-
-    def _note_error(self, folder: Folder, name: str, error: OSError) -> None:
-        number = error.errno or 0
-        self.batch.omissions.append(
-            (folder.id, exact(name), errno.errorcode.get(number, "EIO"), os.strerror(number))
-        )
 
     def _read_known(self, folder: Folder, fd: int, *, chosen: bool) -> bool:
         """Compare a folder with what the index knows of it."""
@@ -298,36 +285,15 @@ class FolderReader:
         self, folder: Folder, fd: int, *, chosen: bool
     ) -> Iterator[tuple[str, int, Listed]]:
         """Yield what a folder on the disk holds, as far as the rules let it in."""
-        start = len(self.batch.rows)
-        with os.scandir(fd) as entries:
-            for entry in entries:
-                name = entry.name
-                if self._rules.suspect(name) and self._is_omitted(
-                    folder, fd, entry, start, chosen=chosen
-                ):
-                    continue
-                try:
-                    found = entry.stat(follow_symlinks=False)
-                except OSError as error:
-                    if not self._skip(folder, name, error):
-                        yield name, UNREADABLE, _NOTHING
-                    continue
-                yield (
-                    name,
-                    KIND_BY_TYPE[found.st_mode >> 12],
-                    Listed(
-                        found.st_size,
-                        found.st_mtime_ns,
-                        found.st_ctime_ns,
-                        found.st_ino,
-                        found.st_dev,
-                    ),
-                )
+        note = self._noting(folder)
+        yield from list_folder(fd, folder.path, self._rules, note, chosen=chosen)
 
     def _meet(
         self, folder: Folder, name: str, known: Known | None, kind: int, found: Listed
     ) -> None:
         """Take in one entry of a known folder."""
+        self.counts.symlinks += kind == SYMLINK
+        self.counts.others += kind > SYMLINK
         if known is not None and known.id in self._claimed:
             known = None
         if known is not None and known.kind == kind:

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     import sqlite3
 
 _ERRORS_LISTED = 100
-_INDEX = ("added", "changed", "moved", "removed", "folders_read", "folders_unchanged")
+_INDEX = (
+    *("added", "changed", "moved", "removed"),
+    *("folders_read", "folders_unchanged", "symlinks", "others"),
+)
 _TOTALS = ("delta_files", "delta_directories", "delta_bytes")
 _IDENTIFY = ("identified", "identified_bytes", "changed_while_read", "unreadable")
 
@@ -21,6 +24,7 @@ _IDENTIFY = ("identified", "identified_bytes", "changed_while_read", "unreadable
 class Counts:
     """The counters of one pass. `delta_*` is what the pass changed about the location's totals.
 
+    `symlinks` and `others` (neither file, folder nor symlink) were met in the folders read.
     `touched` is the lowest id of a file whose content is not known (any more), 0 if there is none.
     """
 
@@ -32,6 +36,8 @@ class Counts:
     removed: int
     folders_read: int
     folders_unchanged: int
+    symlinks: int
+    others: int
     delta_files: int
     delta_directories: int
     delta_bytes: int
@@ -91,6 +97,8 @@ def index_report(
         "removed": counts.removed,
         "folders_read": counts.folders_read,
         "folders_unchanged": counts.folders_unchanged,
+        "symlinks": counts.symlinks,
+        "others": counts.others,
         "identified": counts.identified,
         "identified_bytes": counts.identified_bytes,
         "changed_while_read": counts.changed_while_read,

@@ -15,8 +15,9 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from sd_daemon.core.index.disk import why_barred
 from sd_daemon.core.index.errors import RootOffline, root_failure
-from sd_daemon.core.index.mounts import PSEUDO, is_loop, mount_table
+from sd_daemon.core.index.mounts import mount_table
 from sd_daemon.core.index.moves import Moves
 from sd_daemon.core.index.reading import MANY, Folder, FolderReader
 from sd_daemon.core.index.walk import GONE, Subtree, loose, open_folder, stat_folder
@@ -182,15 +183,10 @@ class Scan:
         if found.st_dev != folder.device and self._is_offline(folder, found):
             reader.keep_all(folder, "its volume is not mounted", "ENODEV")
             return True
-        kind = self._mounts.get(folder.path)
-        if kind is None or folder.id == self._root:
+        barred = why_barred(self._mounts, self._rules, folder.path, found)
+        if barred is None or folder.id == self._root:
             return False
-        if kind in PSEUDO and self._rules.pseudo_filesystems:
-            reader.omit_all(folder, "rule", "pseudo_filesystem")
-        elif is_loop(folder.path, found):
-            reader.omit_all(folder, "ELOOP", "the same folder is already above it")
-        else:
-            return False
+        reader.omit_all(folder, *barred)
         if folder.scan != 0:
             reader.batch.listed.append(folder.id)
         reader.finish(folder, found, whole=True)

@@ -265,7 +265,7 @@ def test_nested_locations_share_their_entries(library, tree):
 def test_interrupted_everywhere_it_goes_on(library, tree):
     fill(tree, folders=40)
     here = library.add(tree)
-    for stops in range(100):
+    for stops in range(100):  # noqa: B007
         try:
             library.index(here, context=Context(library.dir, "one", 2), mode="Content")
             break

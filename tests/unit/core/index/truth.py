@@ -179,7 +179,7 @@ class Library:
         folded_by_sqlite = {}
         for term, numbers in want.items():
             folded_by_sqlite.setdefault(term.replace("\0", ""), set()).update(numbers)
-        assert sum(map(len, have.values())) and have == folded_by_sqlite or not want
+        assert (sum(map(len, have.values())) and have == folded_by_sqlite) or not want
 
     def totals(self, location):
         return self.query(
