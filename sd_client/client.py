@@ -98,10 +98,15 @@ class CoreClient:
     ) -> None:
         await self.close()
 
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection now. There may be one again a moment later."""
+        return self._link is not None and self._link.is_open
+
     async def connect(self) -> None:
         """One attempt. Raises DaemonNotRunning, SocketPermissionDenied or ConnectionRefused."""
         async with self._connecting:
-            if self._link is None or not self._link.is_open:
+            if not self.connected:
                 self._closed = False
                 self._link = await open_link(self.socket_path, self._lost)
 
