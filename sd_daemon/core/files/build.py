@@ -106,6 +106,7 @@ class FileBuilder:
         content_kind = content_kind_of(shown) if kind == FILE else ContentKind.UNKNOWN
         if identity is not None and content_kind is ContentKind.UNKNOWN:
             content_kind = identity.kind
+        modified = moment(mtime)
         return File(
             self._ids.to_uuid(number),
             sd_path,
@@ -113,8 +114,8 @@ class FileBuilder:
             stem,
             extension,
             size,
-            moment(min(mtime, ctime)),
-            moment(mtime),
+            modified if mtime <= ctime else moment(ctime),
+            modified,
             content_kind,
             identity,
             special=_SPECIAL[kind] if kind > SYMLINK else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -16,56 +17,48 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
+    from sd_daemon.core.search.restrict import Candidate
     from sd_daemon.core.search.sources import Hit
 
 _DAY = 86_400 * 10**9  # nanoseconds
-_AGES = ((_DAY, "day"), (7 * _DAY, "week"), (30 * _DAY, "month"), (365 * _DAY, "year"))
 _MIB = 1024 * 1024
-_SIZES = (
-    (0, "empty"),
-    (_MIB, "up_to_1_mib"),
-    (16 * _MIB, "up_to_16_mib"),
-    (128 * _MIB, "up_to_128_mib"),
-    (1024 * _MIB, "up_to_1_gib"),
+# A value belongs to the first bound that it does not exceed.
+_AGES = (_DAY, 7 * _DAY, 30 * _DAY, 365 * _DAY)
+_AGE_NAMES = ("day", "week", "month", "year", "older")
+_SIZES = (0, _MIB, 16 * _MIB, 128 * _MIB, 1024 * _MIB)
+_SIZE_NAMES = (
+    *("empty", "up_to_1_mib", "up_to_16_mib"),
+    *("up_to_128_mib", "up_to_1_gib", "larger"),
 )
 
 
 def facets(db: sqlite3.Connection, hits: Sequence[Hit], now: int) -> SearchFacets:
     """Counts by extension, by id of the location, by age (the shortest span that holds it) and by
     size. Folders have neither extension nor size."""
+    found = [hit.entry for hit in hits]
+    files = [entry for entry in found if entry[3] != DIRECTORY]
+    extensions = Counter(split_name(name_of(entry[2], entry[1]))[1] for entry in files)
     types: Counter[str] = Counter()
-    ages: Counter[str] = Counter()
-    sizes: Counter[str] = Counter()
-    for _, (_, parent, name, kind, size, mtime, _) in hits:
-        ages[_step(_AGES, now - mtime, "older")] += 1
-        if kind == DIRECTORY:
-            continue
-        sizes[_step(_SIZES, size, "larger")] += 1
-        extension = split_name(name_of(name, parent))[1]
+    for extension, count in extensions.items():
         if extension is not None:
-            types[extension.lower()] += 1
+            types[extension.lower()] += count
+    ages = Counter(bisect_left(_AGES, now - entry[5]) for entry in found)
+    sizes = Counter(bisect_left(_SIZES, entry[4]) for entry in files)
     return SearchFacets(
         file_types=dict(types.most_common()),
-        locations=_by_location(db, hits),
-        date_ranges=dict(ages.most_common()),
-        size_ranges=dict(sizes.most_common()),
+        locations=_by_location(db, found),
+        date_ranges={_AGE_NAMES[step]: count for step, count in sorted(ages.items())},
+        size_ranges={_SIZE_NAMES[step]: count for step, count in sorted(sizes.items())},
     )
 
 
-def _step(steps: tuple[tuple[int, str], ...], value: int, beyond: str) -> str:
-    for most, name in steps:
-        if value <= most:
-            return name
-    return beyond
-
-
-def _by_location(db: sqlite3.Connection, hits: Sequence[Hit]) -> dict[str, int]:
+def _by_location(db: sqlite3.Connection, found: list[Candidate]) -> dict[str, int]:
     """By the innermost location each is in."""
     known = sorted(locations.listed(db), key=lambda one: -len(one.path))
     if len(known) == 1:
-        return {str(known[0].uuid): len(hits)} if hits else {}
+        return {str(known[0].uuid): len(found)} if found else {}
     trees = [(Subtree(one.path), str(one.uuid)) for one in known]
-    folders = Counter(hit.entry[1] or hit.entry[0] for hit in hits)  # a root is in itself
+    folders = Counter(entry[1] or entry[0] for entry in found)  # a root is in itself
     counts: Counter[str] = Counter()
     for number, path in db.execute(
         "SELECT id, path FROM folders WHERE id IN (SELECT value FROM json_each(?))",

@@ -45,8 +45,8 @@ class Breadth(NamedTuple):
 
 
 BREADTHS = {
-    SearchMode.FAST: Breadth(100, 500, 0),
-    SearchMode.NORMAL: Breadth(500, 2000, 10_000),
+    SearchMode.FAST: Breadth(64, 300, 0),
+    SearchMode.NORMAL: Breadth(250, 1000, 10_000),
     SearchMode.FULL: Breadth(2000, 10_000, None),
 }
 AVAILABLE = [

@@ -22,15 +22,19 @@ def highlights(text: SearchText, name: str, folded: str) -> list[TextHighlight]:
 
     Positions count characters of `name`. Empty where folding mixes what cannot be told apart.
     """
-    spans = {(at, at + len(word)) for word in text.name_words() if (at := folded.find(word)) >= 0}
-    if not spans:
-        return []
-    if not name.isascii():
+    spans = []
+    for word in text.name_words():
+        at = folded.find(word)
+        if at >= 0:
+            spans.append((at, at + len(word)))
+    if spans and not name.isascii():
         origin = _origins(name, folded)
         if origin is None:
             return []
-        spans = {(origin[start][0], origin[end - 1][1]) for start, end in spans}
-    return [TextHighlight("name", name[start:end], start, end) for start, end in sorted(spans)]
+        spans = [(origin[start][0], origin[end - 1][1]) for start, end in spans]
+    if len(spans) > 1:
+        spans = sorted(set(spans))
+    return [TextHighlight("name", name[start:end], start, end) for start, end in spans]
 
 
 def _origins(name: str, folded: str) -> list[tuple[int, int]] | None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 EXACT, STEM, PREFIX, WORD_START, ANYWHERE, UNASKED = 1.0, 0.8, 0.6, 0.4, 0.2, 0.0
 
 _DAY = 86_400 * 10**9  # nanoseconds
-_RECENT = ((_DAY, 0.2), (7 * _DAY, 0.1), (30 * _DAY, 0.05))
+_WEEK, _MONTH = 7 * _DAY, 30 * _DAY
 _BY_PLACE, _BY_TIME, _BY_SHARE = 0.85, 0.5, 0.02
 
 
@@ -35,9 +35,10 @@ def place(text: SearchText, folded: str) -> float:
         if not rest:
             return EXACT
         return STEM if rest[0] == "." and "." not in rest[1:] else PREFIX
-    if all(_begins_a_word(word, folded) for word in text.parts):
-        return WORD_START
-    return ANYWHERE
+    for word in text.parts:
+        if not _begins_a_word(word, folded):
+            return ANYWHERE
+    return WORD_START
 
 
 def _begins_a_word(word: str, folded: str) -> bool:
@@ -50,10 +51,9 @@ def _begins_a_word(word: str, folded: str) -> bool:
 def recency(mtime: int, now: int) -> float:
     """A bonus for what was changed within a day, a week or a month. Times in nanoseconds."""
     age = now - mtime
-    for span, bonus in _RECENT:
-        if age < span:
-            return bonus
-    return 0.0
+    if age >= _MONTH:
+        return 0.0
+    return 0.05 if age >= _WEEK else 0.1 if age >= _DAY else 0.2
 
 
 def share(text: SearchText, folded: str) -> float:
@@ -61,31 +61,32 @@ def share(text: SearchText, folded: str) -> float:
     return min(1.0, len(text.phrase) / len(folded)) if folded else 0.0
 
 
-def score(text: SearchText, hit: Hit, now: int) -> float:
-    """How well a hit fits, from 0 to 1."""
-    folded = hit.folded
-    return (
-        _BY_PLACE * place(text, folded)
-        + _BY_TIME * recency(hit.entry[5], now)
-        + _BY_SHARE * share(text, folded)
-    )
+def score(by_place: float, by_time: float, by_share: float) -> float:
+    """How well a name fits, from 0 to 1."""
+    return _BY_PLACE * by_place + _BY_TIME * by_time + _BY_SHARE * by_share
 
 
 def ranked(text: SearchText, hits: Iterable[Hit], now: int) -> list[Hit]:
     """The hits, best first. Of those that are alike, by name; of the same name, the newest."""
-    keyed = [(-score(text, hit, now), hit.folded, -hit.number, hit) for hit in hits]
-    keyed.sort()
+    keyed = []
+    for hit in hits:
+        folded = hit.folded
+        value = score(place(text, folded), recency(hit.entry[5], now), share(text, folded))
+        keyed.append((-value, folded, -hit.number, hit))
+    keyed.sort()  # never compares two hits: their numbers differ
     return [one[3] for one in keyed]
 
 
 def breakdown(text: SearchText, hit: Hit, now: int) -> ScoreBreakdown:
     """What a score is made of. `temporal_score`, which is what existing clients call it, is for
     the place of the words, `metadata_score` for the share of the name that was typed."""
+    by_place, by_share = place(text, hit.folded), share(text, hit.folded)
+    by_time = recency(hit.entry[5], now)
     return ScoreBreakdown(
-        temporal_score=place(text, hit.folded),
+        temporal_score=by_place,
         semantic_score=None,
-        metadata_score=share(text, hit.folded),
-        recency_boost=recency(hit.entry[5], now),
+        metadata_score=by_share,
+        recency_boost=by_time,
         user_preference_boost=0.0,
-        final_score=score(text, hit, now),
+        final_score=score(by_place, by_time, by_share),
     )

@@ -13,15 +13,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+
 from sd_daemon.core.files.build import name_of
 from sd_daemon.core.index.names import fold
+from sd_daemon.core.search.restrict import Candidate
 from sd_daemon.core.search.text import SearchText, match_expression
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator
 
-    from sd_daemon.core.search.restrict import Candidate, Restriction
+    from sd_daemon.core.search.restrict import Restriction
 
 _SMALL_SCOPE = 4000  # entries that are read sooner than a word is looked up
 _COLUMNS = "id, parent, name, kind, size, mtime, path"  # a Candidate
@@ -35,16 +38,12 @@ _BY_NAME = (
 _NOT_ASCII = "(length(e.name) <> length(CAST(e.name AS BLOB)) OR typeof(e.name) = 'blob')"
 
 
-class Hit(NamedTuple):
+class Hit(msgspec.Struct, gc=False):
     """An entry that was found, and its folded name."""
 
+    number: int  # entries.id
     folded: str
     entry: Candidate
-
-    @property
-    def number(self) -> int:
-        """The entries.id."""
-        return self.entry[0]
 
 
 class Source(NamedTuple):
@@ -87,17 +86,25 @@ class Sources:
         return self._fitting(sql, values)
 
     def beginning(self, phrase: str, limit: int) -> list[Hit]:
-        """Hits called exactly `phrase`, or so without extension, or that begin with it: up to
-        `limit` of each, in order of name. Only names of ASCII are found by any case of letters."""
+        """Hits that begin with `phrase`, in order of name. Of more than `limit` these are the first,
+        and the first of those that are called just so, with or without an extension.
+
+        Only names of ASCII are found by any case of letters.
+        """
         if not phrase or self._db.execute(_HAS_INDEX).fetchone() is None:
             return []
-        past = phrase + "\U0010ffff"
-        found: dict[int, Hit] = {}
-        for low, high in ((phrase, phrase + "\1"), (f"{phrase}.", f"{phrase}/"), (phrase, past)):
-            sql, values = self._statement(Source(_BY_NAME, [], []))
-            for hit in self._fitting(sql, [low, high, limit, *values]):
-                found.setdefault(hit.number, hit)
-        return list(found.values())
+        found = list(self._named(phrase, phrase + "\U0010ffff", limit))
+        if len(found) < limit:
+            return found
+        known = {hit.number for hit in found}
+        for low, high in ((phrase, phrase + "\1"), (f"{phrase}.", f"{phrase}/")):
+            found += [hit for hit in self._named(low, high, limit) if hit.number not in known]
+            known.update(hit.number for hit in found)
+        return found
+
+    def _named(self, low: str, high: str, limit: int) -> Iterator[Hit]:
+        sql, values = self._statement(Source(_BY_NAME, [], []))
+        return self._fitting(sql, [low, high, limit, *values])
 
     @property
     def is_decided(self) -> bool:
@@ -200,12 +207,13 @@ class Sources:
         return sql, [*source.values, *allowed.values, *allowed.scope_values]
 
     def _fitting(self, sql: str, values: list[Any]) -> Iterator[Hit]:
-        fits, tests = self._text.fits_name, self._allowed.tests
+        fits, tests, ends = self._text.fits_name, self._allowed.tests, self._text.ends
         for entry in self._db.execute(sql, values):
-            folded = fold(entry[2] if entry[1] else name_of(entry[2], 0))
-            if not fits(folded):
-                continue
-            if self._text.ends and not self._text.fits_folder(entry[6]):
-                continue
-            if not tests or all(test(entry) for test in tests):
-                yield Hit(folded, entry)
+            number, parent, name, *_ = entry
+            folded = fold(name if parent else name_of(name, 0))
+            if (
+                fits(folded)
+                and not (ends and not self._text.fits_folder(entry[6]))
+                and not (tests and not all(test(entry) for test in tests))
+            ):
+                yield Hit(number, folded, entry)

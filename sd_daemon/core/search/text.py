@@ -47,7 +47,7 @@ class SearchText:
         for part in self.parts:
             if part not in folded:
                 return False
-        return all(folded.startswith(end.name) for end in self.ends)
+        return not self.ends or all(folded.startswith(end.name) for end in self.ends)
 
     def fits_folder(self, folder: str | bytes) -> bool:
         """Say whether the path of a folder ends as every path's end says."""
