@@ -130,7 +130,7 @@ def _id_of(line: bytes) -> Id:
     """The id of a request that could not be read otherwise, as far as there is one."""
     try:
         found = _decode_any(line)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return msgspec.UNSET
     request_id = found.get("id") if isinstance(found, dict) else None
     if isinstance(request_id, (int, str)) and not isinstance(request_id, bool):

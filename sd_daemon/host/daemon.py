@@ -19,7 +19,7 @@ import msgspec
 from sd_daemon.core.log import get_log
 from sd_daemon.host.limits import connection_limit
 from sd_daemon.host.logs import LogFile, Publisher, apply_filter
-from sd_daemon.host.notify import ServiceManager
+from sd_daemon.host.notify import Supervisor
 from sd_daemon.server.instances import CoreInstanceManager
 from sd_daemon.server.listen import Listener, adopt, claim
 from sd_wire.events import ConfigChanged
@@ -72,7 +72,7 @@ class Daemon:
         self._start = start
         self._file = file
         self._add_handler = add_handler
-        self._manager_of_services = ServiceManager()
+        self._supervisor = Supervisor()
         self._stop = asyncio.Event()
         self.instances = CoreInstanceManager(
             start.data_dir,
@@ -84,16 +84,17 @@ class Daemon:
     async def run(self) -> None:
         """Serve until told to stop."""
         self._watch_signals()
+        log.info("daemon starts", pid=os.getpid(), data_dir=self._start.data_dir)
         try:
             await self._serve()
             log.info("daemon ready", pid=os.getpid(), instances=len(self.instances.instances))
-            self._manager_of_services.ready(f"serving {self._start.data_dir}")
+            self._supervisor.ready(f"serving {self._start.data_dir}")
             # What is there now stays; the collector need not look at it ever again.
             gc.collect()
             gc.freeze()
             await self._wait()
         finally:
-            self._manager_of_services.stopping()
+            self._supervisor.stopping()
             await self.instances.shutdown_all()
             log.info("daemon stopped", pid=os.getpid())
 

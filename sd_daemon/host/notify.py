@@ -5,7 +5,7 @@ from __future__ import annotations
 import sdnotify
 
 
-class ServiceManager:
+class Supervisor:
     """Says how the daemon is. Without a service manager every method does nothing."""
 
     def __init__(self) -> None:

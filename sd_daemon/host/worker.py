@@ -21,37 +21,40 @@ NICENESS = 10
 def _listen(reporter: Reporter) -> None:
     """Obey the daemon, and end when it does."""
     while True:
-        heard = os.read(0, 4096)
-        if not heard:
+        if not os.read(0, 4096):
             os._exit(1)
-        if b"stop" in heard:
-            reporter.stop()
+        reporter.stop()  # there is only one word to hear
 
 
-def _read_order() -> Order:
-    """The first line of standard input."""
-    line = b""
-    while not line.endswith(b"\n"):
+def _read_order() -> tuple[Order, bool]:
+    """The first line of standard input, and whether the word to stop came right behind it."""
+    heard = b""
+    while b"\n" not in heard:
         piece = os.read(0, 65536)
         if not piece:
             os._exit(1)
-        line += piece
-    return msgspec.json.decode(line, type=Order)
+        heard += piece
+    line, _, rest = heard.partition(b"\n")
+    return msgspec.json.decode(line, type=Order), bool(rest)
 
 
 def main() -> None:
     """Run the job that standard input orders."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C at a terminal is meant for the daemon
+    # Ctrl-C at a terminal, and its end, are meant for the daemon.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     # Reports go to a descriptor of their own: what anything prints lands in the log instead.
     output = os.dup(1)
     os.dup2(2, 1)
-    order = _read_order()
+    order, told_to_stop = _read_order()
     reporter = Reporter(order, output)
+    if told_to_stop:
+        reporter.stop()
     signal.signal(signal.SIGTERM, lambda _number, _frame: reporter.stop())
     os.nice(NICENESS)
     threading.Thread(target=_listen, args=(reporter,), daemon=True).start()
     try:
-        reporter.send(outcome(order, reporter))
+        reporter.conclude(outcome(order, reporter))
     except BrokenPipeError:
         os._exit(1)
     sys.stderr.flush()
