@@ -102,13 +102,14 @@ def statements(script: str) -> Iterator[str]:
     `executescript` would do it, but it commits by itself before it begins.
     """
     pending = ""
-    for piece in script.splitlines(keepends=True):
-        pending += piece
-        if piece.rstrip().endswith(";") and sqlite3.complete_statement(pending):
+    *ended, rest = script.split(";")
+    for piece in ended:
+        pending += piece + ";"
+        if sqlite3.complete_statement(pending):  # else it ended in a text, comment or trigger
             yield pending
             pending = ""
-    if pending.strip() and sqlite3.complete_statement(pending + ";"):
-        yield pending
+    if sqlite3.complete_statement(pending + rest + ";"):
+        yield pending + rest
 
 
 def copy_to(db: sqlite3.Connection, target: bytes) -> None:
