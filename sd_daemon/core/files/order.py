@@ -10,7 +10,7 @@ rows, which SQLite does by itself.
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -46,7 +46,7 @@ class Cursor(msgspec.Struct, array_like=True):
     """Where a page ended: in which listing, and the keys of its last row."""
 
     listing: str
-    keys: list[Key]
+    keys: list[Any]  # Key; msgspec does not tell text from bytes in a union
 
 
 class Order:
@@ -82,9 +82,16 @@ class Order:
             raise _refused("it is not one that an earlier page gave") from None
         if found.listing != self._listing or len(found.keys) != len(self.keys):
             raise _refused("it belongs to a listing of another folder or in another order")
-        if any(isinstance(key, int) and not -(1 << 63) <= key < 1 << 63 for key in found.keys):
+        if not all(_is_key(key) for key in found.keys):
             raise _refused("it is not one that an earlier page gave")
         return found.keys
+
+
+def _is_key(value: object) -> bool:
+    """Whether SQLite can compare rows with it."""
+    if isinstance(value, int):
+        return -(1 << 63) <= value < 1 << 63
+    return isinstance(value, str | bytes)
 
 
 def _refused(reason: str) -> InvalidValue:

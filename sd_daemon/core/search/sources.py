@@ -86,7 +86,7 @@ class Sources:
         return self._fitting(sql, values)
 
     def beginning(self, phrase: str, limit: int) -> list[Hit]:
-        """Hits that begin with `phrase`, in order of name. Of more than `limit` these are the first,
+        """Hits that begin with `phrase`, in order of name. Of more than `limit` the first ones,
         and the first of those that are called just so, with or without an extension.
 
         Only names of ASCII are found by any case of letters.
