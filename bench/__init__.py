@@ -1,0 +1,1 @@
+"""What docs/performance.md says, as programs: ours, the limit in C and the peers in one run."""

@@ -1,0 +1,16 @@
+"""The measurements, in the order of a whole run. Each module has one `measure(bench)`."""
+
+from __future__ import annotations
+
+MEASURES = (
+    "rpc",
+    "clients",
+    "crowd",
+    "busy",
+    "index",
+    "identity",
+    "rescan",
+    "search",
+    "cli",
+    "idle",
+)
