@@ -95,7 +95,7 @@ def test_killed_at_any_moment(library, tree, times):
         full = chance.random() < 0.5
         disturb(tree, chance, modify=full)
         if chance.random() < 0.3:
-            (tree / f"more {kills}").mkdir()
+            (tree / f"more {kills}").mkdir(exist_ok=True)
             fill(tree / f"more {kills}", chance, 10)
         for _ in range(5):
             if run_and_kill(library, here, chance.random() ** 2 * takes, full=full):
