@@ -147,8 +147,12 @@ def run(arguments: Sequence[str]) -> int:
     """One command line, and how it ended."""
     session = Session()
     try:
-        ended = root.main(list(arguments), prog_name="sd", standalone_mode=False, obj=session)
+        # Not click's own main(): that turns a reader that went away into a failure.
+        with root.make_context("sd", list(arguments), obj=session) as context:
+            root.invoke(context)
         sys.stdout.flush()
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
     except SdError as error:
         session.output.problem(error)
         return error.exit_status
@@ -166,7 +170,7 @@ def run(arguments: Sequence[str]) -> int:
         return ExitStatus.OK
     finally:
         session.close()
-    return ended if isinstance(ended, int) else ExitStatus.OK
+    return ExitStatus.OK
 
 
 def main() -> None:

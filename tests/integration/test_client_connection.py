@@ -185,10 +185,9 @@ async def test_an_action_that_was_sent_is_not_done_twice(client: CoreClient, pee
 
 
 async def test_an_action_waits_for_a_daemon_that_restarts(client: CoreClient, peer: Peer) -> None:
-    await client.call(Ping("connected"))
-    await peer.stop()
-    while client.connected:  # until it has noticed: what is sent before that is lost
-        await asyncio.sleep(0)
+    async with client.subscribe() as events:
+        await peer.stop()
+        await anext(events)  # the gap: it has noticed, and what is asked now was not sent before
     creating = asyncio.ensure_future(client.call(CreateLibrary("Home")))
     restarted = Peer(peer.path)
     await restarted.start()

@@ -1,0 +1,285 @@
+"""The `sd` command with a daemon: what people type, and what scripts read."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from cli_command import Sd, Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from running import Daemon
+
+ODD = b"caf\xe9.txt"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of a person's files, two of them with difficult names."""
+    made = tmp_path / "Pictures"
+    (made / "2024").mkdir(parents=True)
+    (made / "2024" / "sunset beach.jpg").write_bytes(b"1" * 2048)
+    (made / "2024" / "sunrise.jpg").write_bytes(b"2")
+    (made / "two\nlines.txt").write_text("x")
+    with open(os.fsencode(made) + b"/" + ODD, "wb") as file:
+        file.write(b"y")
+    return made
+
+
+@pytest.fixture
+def sd(daemon: Daemon, folder: Path) -> Sd:
+    """The command, with the folder indexed."""
+    made = Sd(daemon.data_dir)
+    made.good("library", "create", "Home")
+    made.good("location", "add", str(folder), "--wait")
+    return made
+
+
+@pytest.fixture
+def terminal(sd: Sd) -> Iterator[Callable[..., Terminal]]:
+    """Start a command on a terminal."""
+    opened: list[Terminal] = []
+
+    def start(*words: str, **environment: str) -> Terminal:
+        opened.append(Terminal(sd, *words, **environment))
+        return opened[-1]
+
+    yield start
+    for one in opened:
+        one.close()
+
+
+# --- finding -------------------------------------------------------------------------------------
+
+
+def test_a_search_prints_paths(sd: Sd, folder: Path) -> None:
+    assert sd.good("search", "beach", "sun").lines == [f"{folder}/2024/sunset beach.jpg"]
+    assert sd.good("search", "no such file").out == b""
+
+
+def test_a_search_can_be_narrowed(sd: Sd, folder: Path) -> None:
+    assert len(sd.good("search", "sun", "--ext", "jpg", "--in", str(folder)).lines) == 2
+    assert sd.good("search", "sun", "--min-size", "2K").lines == [f"{folder}/2024/sunset beach.jpg"]
+    assert sd.good("search", "--kind", "image", "--sort", "size", "-n", "1").lines == [
+        f"{folder}/2024/sunset beach.jpg"
+    ]
+    assert sd.good("search", "sun", "--older", "1y").out == b""
+    assert len(sd.good("search", "sun", "--location", "Pictures").lines) == 2
+
+
+def test_a_name_that_is_not_utf8_keeps_its_bytes_in_a_pipe(sd: Sd, folder: Path) -> None:
+    found = sd.good("search", "caf", "-0").out
+    assert found == os.fsencode(folder) + b"/" + ODD + b"\0"
+    assert os.path.exists(found[:-1])
+    quick = sd.good("search", "caf").out
+    assert quick == found[:-1] + b"\n"
+    assert ODD in sd.good("info", found[:-1]).out
+    assert b'"path_bytes"' in sd.good("info", found[:-1], "--json").out
+
+
+def test_nothing_that_a_terminal_obeys_reaches_it(
+    sd: Sd, terminal: Callable[..., Terminal]
+) -> None:
+    status, shown = terminal("search", "lines").read_all()
+    assert status == 0
+    assert b"\\n" in shown
+    status, shown = terminal("ls", str(sd.data_dir.parent / "Pictures")).read_all()
+    assert status == 0
+    assert b"caf\\xe9.txt" in shown
+    assert b"two\\nlines.txt" in shown
+
+
+def test_colour_is_for_terminals_that_want_it(terminal: Callable[..., Terminal]) -> None:
+    assert b"\x1b[" in terminal("search", "sunset").read_all()[1]
+    assert b"\x1b[" not in terminal("search", "sunset", NO_COLOR="1").read_all()[1]
+    assert b"\x1b[" not in terminal("search", "sunset", TERM="dumb").read_all()[1]
+
+
+def test_a_reader_that_has_seen_enough_ends_it_in_silence(sd: Sd) -> None:
+    for words in (["search", "s"], ["describe"], ["events"]):
+        command = sd.command(*words)
+        read, write = os.pipe()
+        os.close(read)
+        ran = subprocess.run(
+            command, stdout=write, stderr=subprocess.PIPE, env=sd.environment(), check=False
+        )
+        os.close(write)
+        assert (ran.returncode, ran.stderr) == (0, b"")
+
+
+# --- folders and files ---------------------------------------------------------------------------
+
+
+def test_a_folder_is_listed_folders_first(sd: Sd, folder: Path) -> None:
+    listed = sd.good("ls", str(folder)).out
+    assert listed.startswith(b"2024/\n")
+    assert sd.good("ls", str(folder)).err == ""
+    assert sd.good("ls", cwd=folder / "2024").lines == ["sunrise.jpg", "sunset beach.jpg"]
+
+
+def test_without_a_daemon_the_disk_is_read(tmp_path: Path, folder: Path) -> None:
+    sd = Sd(tmp_path / "none")
+    ran = sd.good("ls", str(folder / "2024"))
+    assert ran.lines == ["sunrise.jpg", "sunset beach.jpg"]
+    assert ran.err.startswith("sd: read from the disk: no daemon is running")
+    found = json.loads(sd.good("info", str(folder / "2024" / "sunrise.jpg"), "--json").out)
+    assert (found["kind"], found["extension"], found["size"]) == ("File", "jpg", 1)
+    missing = sd("info", str(folder / "gone"))
+    assert (missing.status, missing.out) == (5, b"")
+    assert "does not exist" in missing.err
+
+
+def test_what_is_not_indexed_is_read_from_the_disk(sd: Sd, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "a.txt").write_text("a")
+    ran = sd.good("ls", str(tmp_path / "other"))
+    assert ran.lines == ["a.txt"]
+    assert ran.err == "sd: read from the disk: it is not in the index\n"
+
+
+# --- things by their names -----------------------------------------------------------------------
+
+
+def test_a_location_is_called_what_a_person_calls_it(sd: Sd, folder: Path) -> None:
+    (location,) = json.loads(sd.good("location", "list", "--json").out)["locations"]
+    for name in ("Pictures", "pictures", str(folder), location["id"], location["id"][:6]):
+        sd.good("location", "rescan", name, "--wait")
+    ran = sd("location", "rescan", "Nothing")
+    assert ran.status == 5
+    assert "there is no location Nothing" in ran.err
+
+
+def test_a_wrong_value_is_a_wrong_command_line(sd: Sd) -> None:
+    assert sd("location", "update", "Pictures", "--job-policies", "{").status == 2
+    assert sd("volume", "list", "--filter", "bogus").status == 2
+    assert sd("search", "x", "--limit", "many").status == 2
+    assert sd("nonsense").status == 2
+    assert "'sd search nonsense' would look for files" in sd("nonsense").err
+
+
+def test_deleting_asks_a_person_and_never_a_script(
+    sd: Sd, terminal: Callable[..., Terminal]
+) -> None:
+    ran = sd("library", "delete", "Home")
+    assert ran.status == 2
+    assert "--yes" in ran.err
+    asked = terminal("library", "delete", "Home")
+    asked.read_until(b"[y/N]")
+    asked.type(b"n\n")
+    assert asked.read_all()[0] == 130
+    sd.good("library", "delete", "Home", "--yes")
+    assert json.loads(sd.good("library", "list", "--json").out) == []
+
+
+# --- raw calls -----------------------------------------------------------------------------------
+
+
+def test_any_operation_can_be_called(sd: Sd) -> None:
+    answer = {"echo": "hi", "count": 1, "extension_works": True}
+    payload = '{"message": "hi"}'
+    assert json.loads(sd.good("call", "query:test.ping", payload).out) == answer
+    assert json.loads(sd.good("call", "query:test.ping", "-", stdin=payload.encode()).out) == answer
+    unknown = sd("call", "query:nope")
+    assert unknown.status == 5
+    assert (
+        unknown.err == "sd: Unknown method: query:nope\nhint: 'sd describe' lists the operations\n"
+    )
+    assert "not valid JSON" in sd("call", "query:test.ping", "{").err
+
+
+def test_operations_explain_themselves(sd: Sd) -> None:
+    assert any(line.startswith("query:search.files\t") for line in sd.good("describe").lines)
+    text = sd.good("describe", "query:search.files").out.decode()
+    assert "Find files by any parts of their names" in text
+    assert '"pagination"' in text
+
+
+# --- watching ------------------------------------------------------------------------------------
+
+
+def test_events_are_followed_until_ctrl_c(sd: Sd, terminal: Callable[..., Terminal]) -> None:
+    watching = terminal("events", "--follow", "--type", "JobCompleted", "--json")
+    probe = terminal("events", "--follow", "--type", "JobStarted,JobCompleted")
+    while json.loads(sd.good("status", "--json").out)["clients"]["subscriptions"] < 2:
+        pass
+    sd.good("location", "rescan", "Pictures", "--wait")
+    line = watching.read_until(b"}\r\n").decode()
+    assert json.loads(line)["Event"]["JobCompleted"]["job_type"] == "indexer"
+    assert b"JobStarted" in probe.read_until(b"JobCompleted")
+    watching.type(b"\x03")
+    assert watching.read_all()[0] == 130
+    probe.type(b"\x03")
+    status, shown = probe.read_all()
+    assert status == 130
+    assert b"stopped watching" in shown
+
+
+def test_the_log_is_read_with_and_without_a_daemon(sd: Sd, daemon: Daemon) -> None:
+    sd.good("location", "rescan", "Pictures", "--wait")
+    lines = sd.good("logs", "-n", "5").lines
+    assert 0 < len(lines) <= 5
+    assert all(" sd_daemon." in line for line in lines)
+    assert sd.good("logs", "--level", "error").out == b""
+    daemon.stop()
+    assert sd.good("logs", "-n", "1").out != b""
+
+
+def test_a_job_is_watched_to_its_end(sd: Sd) -> None:
+    job = json.loads(sd.good("location", "rescan", "Pictures", "--json").out)["job_id"]
+    ran = sd.good("job", "watch", job)
+    assert ran.lines[-1].startswith("indexer completed in ")
+    steps = [json.loads(line) for line in sd.good("job", "watch", job, "--json").lines]
+    assert steps[-1]["id"] == job
+    assert steps[-1]["status"] == "completed"
+
+
+def test_watching_nothing_ends_at_once(sd: Sd) -> None:
+    assert sd.good("job", "watch").err == "no job is under way\n"
+    assert sd("job", "watch", "ffffffff").status == 5
+
+
+# --- the index -----------------------------------------------------------------------------------
+
+
+def test_verify_ends_as_index_and_disk_agree(sd: Sd, folder: Path) -> None:
+    assert sd.good("index", "verify", str(folder)).lines[0].endswith(" s)")
+    (folder / "new.txt").write_text("new")
+    ran = sd("index", "verify", str(folder))
+    assert ran.status == 1
+    assert "new.txt" in ran.out.decode()
+    assert ran.lines[-1] == "--fix brings it up to date"
+    sd.good("index", "verify", str(folder), "--fix")
+    sd.good("index", "verify", str(folder))
+    assert sd("index", "verify", "/nowhere/at/all").status == 2
+
+
+# --- everything at once --------------------------------------------------------------------------
+
+
+def test_run_goes_from_nothing_to_a_search(tmp_path: Path, folder: Path) -> None:
+    sd = Sd(tmp_path / "fresh")
+    try:
+        first = sd.good("run", str(folder))
+        assert "started the daemon" in first.err
+        assert "What to type next:" in first.err
+        assert any(line.startswith("$ sd search ") for line in first.lines)
+        assert any(line.startswith(str(folder)) for line in first.lines)
+        second = sd.good("run", str(folder))
+        assert "the daemon runs" in second.err
+        assert "is a location already" in second.err
+        assert len(json.loads(sd.good("library", "list", "--json").out)) == 1
+        assert len(json.loads(sd.good("location", "list", "--json").out)["locations"]) == 1
+    finally:
+        sd("stop")
+
+
+def test_run_needs_a_folder(tmp_path: Path) -> None:
+    sd = Sd(tmp_path / "fresh")
+    assert sd("run", str(tmp_path / "gone")).status == 5
+    assert sd("status").status == 3

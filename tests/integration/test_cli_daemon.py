@@ -1,0 +1,114 @@
+"""`sd start`, `stop`, `restart`: they return when it is true."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from cli_command import Sd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def sd(tmp_path: Path) -> Iterator[Sd]:
+    """The command on a data folder that does not exist yet."""
+    made = Sd(tmp_path / "data")
+    yield made
+    made("stop")
+    made("stop", "--instance", "second")
+
+
+def pid_of(sd: Sd, *options: str) -> int:
+    """The process that answers."""
+    pid: int = json.loads(sd.good("status", "--json", *options).out)["system"]["pid"]
+    return pid
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process is there and not only waiting to be buried."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_daemon_that_was_started_answers_at_once(sd: Sd) -> None:
+    ran = sd.good("start")
+    pid = pid_of(sd)
+    assert ran.err == f"the daemon is ready (pid {pid})\n"
+    assert ran.out == b""
+
+
+def test_starting_twice_leaves_the_first(sd: Sd) -> None:
+    sd.good("start")
+    pid = pid_of(sd)
+    assert sd.good("start").err == f"the daemon runs already (pid {pid})\n"
+    assert pid_of(sd) == pid
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="reads /proc")
+def test_a_daemon_that_was_stopped_is_gone(sd: Sd) -> None:
+    sd.good("start")
+    pid = pid_of(sd)
+    assert sd.good("stop").err == "the daemon has stopped\n"
+    assert not is_alive(pid)
+    assert not (sd.data_dir / "daemon" / "daemon.sock").exists()
+    assert sd("status").status == 3
+
+
+def test_stopping_nothing_is_no_failure(sd: Sd) -> None:
+    assert sd.good("stop").err == "no daemon was running\n"
+
+
+def test_a_restart_is_another_process_with_the_same_libraries(sd: Sd) -> None:
+    sd.good("start")
+    sd.good("library", "create", "Home")
+    before = pid_of(sd)
+    sd.good("restart")
+    assert pid_of(sd) != before
+    assert [one["name"] for one in json.loads(sd.good("library", "list", "--json").out)] == ["Home"]
+
+
+def test_instances_are_daemons_of_their_own(sd: Sd) -> None:
+    sd.good("start")
+    sd.good("start", "--instance", "second")
+    assert pid_of(sd) != pid_of(sd, "--instance", "second")
+    sd.good("stop", "--instance", "second")
+    assert sd("status", "--instance", "second").status == 3
+    sd.good("status")
+
+
+def test_a_daemon_that_cannot_start_says_why(sd: Sd) -> None:
+    sd.data_dir.write_text("a file where the folder should be")
+    ran = sd("start")
+    assert ran.status == 1
+    assert ran.err.startswith("sd: the daemon did not start: ")
+    assert str(sd.data_dir) in ran.err
+    assert "hint: 'sd start --foreground'" in ran.err
+
+
+@pytest.mark.parametrize("name", ["", "no/slash", "x" * 65])
+def test_an_instance_needs_a_proper_name(sd: Sd, name: str) -> None:
+    ran = sd("start", "--instance", name or " ")
+    assert ran.status == 2
+    assert "cannot be the name of an instance" in ran.err
+
+
+def test_a_socket_path_that_is_too_long_is_said_to_be(sd: Sd) -> None:
+    ran = sd("status", "--socket", "/" + "x" * 120)
+    assert ran.status == 2
+    assert "the socket path" in ran.err
+
+
+def test_errors_are_json_where_json_is_asked_for(sd: Sd) -> None:
+    ran = sd("library", "list", "--json")
+    assert ran.status == 3
+    error = json.loads(ran.err)["error"]
+    assert error["code"] == "daemon-not-running"
+    assert error["hint"] == "start it with 'sd start'"

@@ -1,0 +1,110 @@
+"""The quick path: what it reads, what it prints, and when it leaves to the full command."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from cli_command import LAUNCHER, Sd
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from running import Daemon
+
+OURS = {
+    "status": {"launch", "sd_client.cli.quick", "sd_client.cli.text", "sd_wire.places"}
+    | {"sd_client.cli.status_view"},
+    "search": {"launch", "sd_client.cli.quick", "sd_client.cli.text", "sd_wire.places"}
+    | {"sd_client.cli.search_view"},
+}
+NEEDED = {"_socket", "_json"}
+
+
+def imported(*arguments: str) -> set[str]:
+    """The modules that a Python without its usual preparations imports."""
+    ran = subprocess.run(
+        [sys.executable, "-I", "-S", "-X", "importtime", *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"HOME": os.environ.get("HOME", "/")},
+    )
+    lines = [line for line in ran.stderr.splitlines() if line.startswith("import time:")]
+    return {line.rpartition("|")[2].strip() for line in lines} - {"imported package"}
+
+
+@pytest.fixture
+def sd(daemon: Daemon) -> Sd:
+    """The command beside a daemon that runs, with a library."""
+    made = Sd(daemon.data_dir)
+    made.good("library", "create", "Home")
+    return made
+
+
+@pytest.mark.parametrize("word", ["status", "search"])
+def test_it_imports_what_it_needs_and_nothing_else(sd: Sd, word: str) -> None:
+    more = ["x"] if word == "search" else []
+    socket = f"--socket={sd.data_dir}/daemon/daemon.sock"
+    quick = imported(str(LAUNCHER), str(LAUNCHER.parent), word, *more, socket)
+    assert quick - imported("-c", "pass") <= OURS[word] | NEEDED
+    assert quick >= OURS[word]
+
+
+def test_both_ways_print_the_same(sd: Sd) -> None:
+    quick = sd.good("status").lines
+    full = sd.good("--quiet", "status").lines  # an option before the command is not quick
+    assert quick[1:] == full[1:]
+
+
+def test_json_is_exactly_the_result(sd: Sd) -> None:
+    quick = json.loads(sd.good("search", "nothing", "--json").out)
+    full = json.loads(sd.good("--json", "search", "nothing").out)
+    assert quick["total_found"] == full["total_found"] == 0
+    assert sd.good("status", "--json").out.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("word", ["status", "search"])
+def test_without_a_daemon_there_is_a_sentence_and_a_hint(tmp_path: Path, word: str) -> None:
+    ran = Sd(tmp_path / "none")(word, "x") if word == "search" else Sd(tmp_path / "none")(word)
+    assert ran.status == 3
+    assert ran.out == b""
+    assert ran.err.startswith("sd: no daemon is running: there is no socket at ")
+    assert ran.err.endswith("hint: start it with 'sd start'\n")
+
+
+def test_an_error_of_the_daemon_is_told_by_the_full_command(daemon: Daemon) -> None:
+    ran = Sd(daemon.data_dir)("search", "x")
+    assert ran.status == 2
+    assert "Library ID required" in ran.err
+    assert "hint: name one with --library" in ran.err
+
+
+def test_a_library_may_be_named(sd: Sd) -> None:
+    sd.good("library", "create", "Second")
+    assert sd("search", "x").status == 2
+    sd.good("search", "x", "--library", "second")
+    library = json.loads(sd.good("library", "list", "--json").out)[0]["id"]
+    sd.good("search", "x", "--library", library)
+    sd.good("search", "x", environment=sd.environment(SD_LIBRARY="Second"))
+
+
+def test_an_unknown_option_is_a_wrong_command_line(sd: Sd) -> None:
+    ran = sd("status", "--bogus")
+    assert ran.status == 2
+    assert "sd: no such option" in ran.err.lower()
+    assert "hint: 'sd status --help'" in ran.err
+
+
+def test_it_is_found_through_a_link(sd: Sd, tmp_path: Path) -> None:
+    link = tmp_path / "bin"
+    link.mkdir()
+    (link / "sd").symlink_to(LAUNCHER)
+    ran = subprocess.run(
+        [link / "sd", "status"], env=sd.environment(), capture_output=True, check=True
+    )
+    assert ran.stdout.startswith(b"spacedrive ")
