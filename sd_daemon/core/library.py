@@ -4,15 +4,15 @@ NAME.sdlibrary/
     library.json    id, name, settings
     library.db      the index           jobs.db     the jobs
     library.lock    held while the library is open (flock: it cannot be left behind)
-    worker.lock     held by the worker that runs a job
+    index.lock      held by the worker that changes the index
     sidecars/       what is derived from contents       logs/      logs of single jobs
 """
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
+import shutil
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -20,27 +20,12 @@ import msgspec
 
 from sd_daemon.core import json_file
 from sd_daemon.core.db.access import Database
-from sd_daemon.core.db.connection import (
-    DatabaseBusy,
-    DatabaseFailure,
-    DatabaseFull,
-    DatabaseReadOnly,
-    SchemaTooNew,
-)
+from sd_daemon.core.db.connection import DatabaseFailure
 from sd_daemon.core.db.migrate import migrate
 from sd_daemon.core.ids import EntryIds
 from sd_daemon.core.jobs.store import JobStore
-from sd_wire.errors import DatabaseBusy as DatabaseBusyError
-from sd_wire.errors import (
-    DiskFull,
-    LibraryDamaged,
-    LibraryExists,
-    LibraryLocked,
-    LibraryTooNew,
-    NotALibrary,
-    SdError,
-    StorageReadOnly,
-)
+from sd_daemon.core.storage import library_error, storage_error
+from sd_wire.errors import LibraryExists, LibraryLocked, LibraryTooNew, NotADirectory, NotALibrary
 from sd_wire.types.libraries import LibrarySettings
 
 SUFFIX = ".sdlibrary"
@@ -115,9 +100,11 @@ class Library:
         """Close the databases and give the library free."""
         try:
             self.jobs.close()
-            self.database.close()
         finally:
-            os.close(self._lock)
+            try:
+                self.database.close()
+            finally:
+                os.close(self._lock)
 
     def save_config(self, config: LibraryConfig) -> None:
         """Replace library.json. Blocks. Raises DiskFull, StorageReadOnly."""
@@ -130,45 +117,52 @@ class Library:
 
     def size_on_disk(self) -> int:
         """Bytes of the index and its write-ahead log."""
-        return sum(
-            os.path.getsize(file)
-            for name in (INDEX_FILE, f"{INDEX_FILE}-wal")
-            if os.path.exists(file := f"{self.path}/{name}")
-        )
-
-
-def storage_error(path: str, error: OSError) -> DiskFull | StorageReadOnly:
-    """What an OSError means that came from writing our own data."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFull(path=path)
-    return StorageReadOnly(path=path, reason=os.strerror(error.errno or errno.EIO))
+        size = 0
+        for name in (INDEX_FILE, f"{INDEX_FILE}-wal"):
+            try:
+                size += os.path.getsize(f"{self.path}/{name}")
+            except OSError:
+                continue  # there is no log while nothing is written
+        return size
 
 
 def read_config(path: str) -> LibraryConfig:
-    """The library.json in a folder. Raises NotALibrary."""
+    """The library.json in a folder. Raises NotALibrary, LibraryTooNew."""
     try:
-        return json_file.load(f"{path}/{CONFIG_FILE}", LibraryConfig)
+        config = json_file.load(f"{path}/{CONFIG_FILE}", LibraryConfig)
     except FileNotFoundError:
         raise NotALibrary(path=path, reason=f"there is no {CONFIG_FILE} in it") from None
     except OSError as error:
         raise NotALibrary(path=path, reason=error.strerror) from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise NotALibrary(path=path, reason=f"{CONFIG_FILE}: {error}") from error
+        raise NotALibrary(path=path, reason=f"its {CONFIG_FILE} is damaged: {error}") from error
+    if config.version > FORMAT_VERSION:
+        raise LibraryTooNew(path=path, found=config.version, known=FORMAT_VERSION)
+    return config
 
 
 def create_folder(path: str, name: str) -> None:
-    """Make the folder of a new library with its library.json. Raises LibraryExists, DiskFull,
-    StorageReadOnly."""
+    """Make the folder of a new library with its library.json, all of it or nothing. Raises
+    LibraryExists, NotADirectory, DiskFull, StorageReadOnly."""
     now = datetime.now(UTC)
     try:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise NotADirectory(path=os.path.dirname(path), pointer="/payload/path") from None
+    except OSError as error:
+        raise storage_error(os.path.dirname(path), error) from error
+    try:
         os.mkdir(path, 0o700)
-        for part in ("sidecars", "logs"):
-            os.mkdir(f"{path}/{part}", 0o700)
-        json_file.store(f"{path}/{CONFIG_FILE}", LibraryConfig(uuid4(), name, now, now))
     except FileExistsError:
         raise LibraryExists(path=path) from None
     except OSError as error:
+        raise storage_error(path, error) from error
+    try:
+        for part in ("sidecars", "logs"):
+            os.mkdir(f"{path}/{part}", 0o700)
+        json_file.store(f"{path}/{CONFIG_FILE}", LibraryConfig(uuid4(), name, now, now))
+    except OSError as error:
+        shutil.rmtree(path, ignore_errors=True)
         raise storage_error(path, error) from error
 
 
@@ -180,10 +174,13 @@ def _take_lock(path: str) -> int:
         raise storage_error(path, error) from error
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         owner = os.pread(fd, 100, 0).decode("utf-8", "replace").strip() or "unknown"
         os.close(fd)
         raise LibraryLocked(path=path, owner=owner) from None
+    except OSError as error:  # some network filesystems have no locks
+        os.close(fd)
+        raise storage_error(path, error) from error
     try:
         os.ftruncate(fd, 0)
         os.pwrite(fd, f"process {os.getpid()}\n".encode(), 0)
@@ -205,17 +202,3 @@ def _open_databases(path: str) -> tuple[Database, JobStore]:
             raise
     except DatabaseFailure as failure:
         raise library_error(path, failure) from failure
-
-
-def library_error(path: str, failure: DatabaseFailure) -> SdError:
-    """What a failure of its database means for a library."""
-    if isinstance(failure, SchemaTooNew):
-        return LibraryTooNew(path=path, found=failure.found, known=failure.known)
-    if isinstance(failure, DatabaseFull):
-        return DiskFull(path=path)
-    if isinstance(failure, DatabaseReadOnly):
-        return StorageReadOnly(path=path, reason=failure.detail)
-    if isinstance(failure, DatabaseBusy):
-        return DatabaseBusyError(path=failure.path)
-    database = os.path.basename(failure.path)
-    return LibraryDamaged(path=path, reason=failure.detail, database=database)

@@ -9,12 +9,14 @@ write lock for the fraction of a second that a batch takes; a write from here wa
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple, Unpack
 
 from sd_daemon.core.db.connection import failures, open_reader, open_writer, transaction
+from sd_wire.errors import LibraryNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,25 +40,30 @@ class Database:
         self._readers: list[sqlite3.Connection] = []
         self._reading = ThreadPoolExecutor(readers, thread_name_prefix="read")
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="write")
+        self._closed = False
 
     async def read(self, function: Callable[[sqlite3.Connection, Unpack[A]], R], *args: *A) -> R:
         """`function(connection, *args)` in a reader thread, within one read transaction.
 
-        Raises the failures of `sd_daemon.core.db.connection`.
+        Raises the failures of `sd_daemon.core.db.connection`, LibraryNotFound when it is closed.
         """
+        self._require_open()
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._reading, self._read, function, *args)
 
     async def write(self, function: Callable[[sqlite3.Connection, Unpack[A]], R], *args: *A) -> R:
         """`function(connection, *args)` in the writer thread, committed when this returns.
 
-        Raises the failures of `sd_daemon.core.db.connection`; nothing is written then.
+        Raises the failures of `sd_daemon.core.db.connection`, LibraryNotFound when it is closed;
+        nothing is written then.
         """
+        self._require_open()
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._writing, self._write, function, *args)
 
     def write_now(self, function: Callable[[sqlite3.Connection, Unpack[A]], R], *args: *A) -> R:
         """The same from a thread that may block: for opening and closing."""
+        self._require_open()
         return self._writing.submit(lambda: self._write(function, *args)).result()
 
     def read_now(self, function: Callable[[sqlite3.Connection, Unpack[A]], R], *args: *A) -> R:
@@ -64,7 +71,14 @@ class Database:
         return self._reading.submit(lambda: self._read(function, *args)).result()
 
     def close(self) -> None:
-        """Finish what was begun, write everything into the main file, close."""
+        """Finish the writes that were begun, write everything into the main file, close.
+
+        Reads are broken off: whoever asked is told that the library is closed.
+        """
+        self._closed = True
+        self._reading.shutdown(wait=False)
+        for connection in list(self._readers):
+            connection.interrupt()
         self._reading.shutdown()
         self._writing.shutdown()
         for connection in self._readers:
@@ -76,6 +90,10 @@ class Database:
         finally:
             self._writer.close()
 
+    def _require_open(self) -> None:
+        if self._closed:
+            raise LibraryNotFound(library=os.path.dirname(self.path))
+
     def _reader(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
@@ -85,13 +103,19 @@ class Database:
         return connection
 
     def _read(self, function: Callable[[sqlite3.Connection, Unpack[A]], R], *args: *A) -> R:
+        self._require_open()
         with failures(self.path):
             connection = self._reader()
             connection.execute("BEGIN")
             try:
                 return function(connection, *args)
+            except sqlite3.OperationalError as error:
+                if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT:
+                    self._require_open()
+                raise
             finally:
-                connection.execute("COMMIT")
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
 
     def _write(self, function: Callable[[sqlite3.Connection, Unpack[A]], R], *args: *A) -> R:
         with failures(self.path), transaction(self._writer) as connection:

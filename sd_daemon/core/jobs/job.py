@@ -13,7 +13,7 @@ next start. A job that a person paused stays paused.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
 import msgspec
@@ -67,6 +67,7 @@ class Job(msgspec.Struct):
     output: JobOutput | None = None
     error: str | None = None
     error_code: str | None = None
+    error_fields: dict[str, str] = {}  # not stored: for whoever waits for the job
     warnings: list[str] = []
     attempts: int = 0
     action_type: str | None = None
@@ -81,8 +82,12 @@ class Job(msgspec.Struct):
     def require(self, status: JobStatus) -> None:
         """Raise JobStateConflict unless the job may become that."""
         if not self.may_become(status):
-            wanted = _WANTED.get(status, str(status))
-            raise JobStateConflict(job=self.id, status=self.status, wanted=wanted)
+            self.refuse(status)
+
+    def refuse(self, status: JobStatus) -> NoReturn:
+        """Raise JobStateConflict: the job cannot become that now."""
+        wanted = _WANTED.get(status, str(status))
+        raise JobStateConflict(job=self.id, status=self.status, wanted=wanted)
 
     @property
     def fraction(self) -> float:

@@ -11,15 +11,21 @@ from typing import TYPE_CHECKING
 import msgspec
 
 import sd_daemon
-from sd_daemon.core.jobs.reports import Broken, Order, Report
+from sd_daemon.core.jobs.reports import Broken, Completed, Interrupted, Order, Report
 from sd_wire.messages import MAX_LINE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
 STDERR_KEPT = 16 * 1024  # bytes of what a worker that broke had to say
 PROGRAM = "sd_daemon.host.worker"  # run by name: this floor does not import that one
 LINE_LIMIT = 4 * MAX_LINE  # bytes of one report; the largest is a verification's result
+
+WORKER_LOST = "worker-lost"  # the code of a job whose worker ended without a word
+LAST_WORDS = (Completed, Interrupted, Broken)
+# Whoever ends a whole session or service sends these to every process of it, the daemon included:
+# they stop a job as the daemon's own end does, and it goes on with the next worker.
+_POLITE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 _decode = msgspec.json.Decoder(Report).decode
 
@@ -59,23 +65,32 @@ class WorkerProcess:
         """The process id."""
         return self._process.pid
 
-    async def reports(self) -> AsyncIterator[Report]:
-        """What the worker says; a Broken of our own making when it ends without a last word."""
-        assert self._process.stdout is not None
+    async def reports(self) -> AsyncGenerator[Report, None]:
+        """What the worker says, a last word included: where it ends without one, or speaks
+        nonsense, that is of our own making. However this ends, the worker has ended with it."""
         complaints = asyncio.create_task(self._read_complaints())
         last: Report | None = None
         try:
-            while line := await self._process.stdout.readline():
-                last = _decode(line)
+            while not isinstance(last, LAST_WORDS):
+                last = await self._next()
+                if last is None:
+                    await complaints
+                    last = self._lost(await self._process.wait())
                 yield last
+        finally:
+            if not isinstance(last, LAST_WORDS):
+                self.kill()
+            await self._process.wait()
+            complaints.cancel()
+
+    async def _next(self) -> Report | None:
+        assert self._process.stdout is not None
+        try:
+            line = await self._process.stdout.readline()
+            return _decode(line) if line else None
         except (ValueError, msgspec.MsgspecError) as error:
             self.kill()
-            last = Broken(f"its worker could not be understood: {error}", "defect")
-            yield last
-        await complaints
-        status = await self._process.wait()
-        if last is None or last.__struct_config__.tag not in ("completed", "interrupted", "broken"):
-            yield self._lost(status)
+            return Broken(f"its worker could not be understood: {error}", "defect")
 
     def stop(self) -> None:
         """Ask the worker to stop at its next safe point."""
@@ -98,14 +113,16 @@ class WorkerProcess:
         while piece := await self._process.stderr.read(4096):
             self._complaints = (self._complaints + piece)[-STDERR_KEPT:]
 
-    def _lost(self, status: int) -> Broken:
+    def _lost(self, status: int) -> Broken | Interrupted:
         """What to say of a worker that ended without a last report."""
+        if -status in _POLITE:
+            return Interrupted()
         trace = self._complaints.decode("utf-8", "replace")
         if status < 0:
-            name = signal.Signals(-status).name
-            reason = f"its worker was ended by {name}"
+            known = {number.value: number.name for number in signal.Signals}
+            reason = f"its worker was ended by {known.get(-status, f'signal {-status}')}"
             if -status == signal.SIGKILL:
                 reason += " (by hand, or because memory ran out)"
         else:
             reason = f"its worker ended with status {status}"
-        return Broken(reason, "worker-lost", trace)
+        return Broken(reason, WORKER_LOST, trace)

@@ -31,13 +31,14 @@ def _duration(seconds: float) -> Duration:
 class ProgressMeter:
     """Follows one job."""
 
-    def __init__(self, device_slug: str) -> None:
+    def __init__(self, device_slug: str, reached: float = 0.0) -> None:
+        """`reached` is how far the job was when it was interrupted; it goes on from there."""
         self._device_slug = device_slug
         self._began = time.monotonic()
         self._phase = ""
         self._last = (self._began, 0)
         self._rate = 0.0
-        self._highest = 0.0
+        self._highest = reached
         self._stored = self._began
 
     def due(self, now: float, interval: float) -> bool:

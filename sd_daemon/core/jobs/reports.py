@@ -65,6 +65,7 @@ class Broken(msgspec.Struct, tag="broken"):
     message: str
     code: str
     trace: str = ""  # for the log, where it is a defect
+    fields: dict[str, str] = {}  # what the sentence is made of, where the code is that of an error
 
 
 Report = Progress | Happened | Logged | Completed | Interrupted | Broken

@@ -2,7 +2,8 @@
 
 At most one job of a library runs at a time, since its database has one writer, and at most
 `limit` jobs altogether. The others wait in the order in which they came. Every change of a state is
-first stored, then published.
+first stored, then published. The exception is a job that ends while its store refuses, usually
+because the disk is full: the end is published all the same, and stored as soon as that works.
 
 A worker is told to stop and given until its next safe point. One that does not come to it in time
 is killed, which loses nothing but time: what it had committed is where it goes on.
@@ -12,16 +13,19 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import time
-from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import msgspec
 
+from sd_daemon.core.db.connection import DatabaseFailure
 from sd_daemon.core.jobs.job import FINAL, Job
-from sd_daemon.core.jobs.process import WorkerProcess
+from sd_daemon.core.jobs.news import JobNews
+from sd_daemon.core.jobs.process import WORKER_LOST, WorkerProcess
 from sd_daemon.core.jobs.progress import ProgressMeter
 from sd_daemon.core.jobs.reports import (
     Broken,
@@ -33,22 +37,10 @@ from sd_daemon.core.jobs.reports import (
     Progress,
     Report,
 )
-from sd_daemon.core.jobs.store import JobStore
+from sd_daemon.core.jobs.shelf import Shelf, Unstored
 from sd_daemon.core.log import get_log
-from sd_wire.errors import JobNotFound, ShuttingDown
-from sd_wire.events import (
-    EVENTS,
-    Event,
-    JobCancelled,
-    JobCompleted,
-    JobFailed,
-    JobPaused,
-    JobProgress,
-    JobQueued,
-    JobResumed,
-    JobStarted,
-    JobUpdate,
-)
+from sd_daemon.core.storage import library_error
+from sd_wire.errors import JobNotFound, LibraryNotFound, SdError, ShuttingDown
 from sd_wire.types.jobs import ActionContext, JobOutput, JobStatus
 
 if TYPE_CHECKING:
@@ -58,22 +50,9 @@ log = get_log(__name__)
 
 STORE_INTERVAL_S = 2.0  # progress is stored this often; states are stored at once
 STOP_PATIENCE_S = 10.0  # from being told to stop to being killed, while the daemon lives on
-CLOSE_PATIENCE_S = 1.2  # the same when the daemon ends, within its two seconds
+CLOSE_PATIENCE_S = 0.8  # the same when the daemon ends, within its two seconds
 
 _LEVELS = {"debug": log.debug, "info": log.info, "warning": log.warning, "error": log.error}
-
-AfterJob = Callable[[Job], Awaitable[None]]
-
-
-class Shelf(msgspec.Struct):
-    """A library as the runner sees it."""
-
-    library_id: UUID
-    library_dir: str
-    device_id: UUID
-    device_slug: str
-    store: JobStore
-    after: AfterJob
 
 
 class Running(msgspec.Struct):
@@ -85,6 +64,7 @@ class Running(msgspec.Struct):
     worker: WorkerProcess | None = None
     wanted: JobStatus | None = None  # what it is to become when it has stopped
     task: asyncio.Task[None] | None = None
+    deadline: asyncio.TimerHandle | None = None  # when it is killed if it has not stopped
 
     def told_to_stop(self) -> bool:
         """Whether it is on its way to another state."""
@@ -96,12 +76,14 @@ class JobRunner:
 
     def __init__(self, bus: Bus, limit: int | None = None) -> None:
         """`limit` jobs run at the same time; half the processors by default, at least one."""
-        self._bus = bus
+        self._news = JobNews(bus)
         self._limit = limit or max(1, (os.cpu_count() or 1) // 2)
         self._queue: list[tuple[Job, Shelf]] = []
         self._running: dict[UUID, Running] = {}
         self._waiters: dict[UUID, list[asyncio.Future[Job]]] = {}
-        self._correlations: dict[UUID, str | None] = {}
+        self._at_rest = asyncio.Lock()  # held to change a job that neither waits nor runs
+        self._unstored = Unstored(self._at_rest)
+        self._withdrawn: set[UUID] = set()  # libraries that were closed
         self._closing = False
 
     # --- what a library or a handler asks ------------------------------------------------------
@@ -115,9 +97,9 @@ class JobRunner:
         action: ActionContext | None = None,
         correlation_id: str | None = None,
     ) -> Job:
-        """Store a new job and let it run as soon as it may. Raises ShuttingDown."""
-        if self._closing:
-            raise ShuttingDown
+        """Store a new job and let it run as soon as it may. Raises ShuttingDown, LibraryNotFound
+        for one that is being closed, DiskFull."""
+        self._require_open(shelf)
         job = Job(
             id=uuid4(),
             name=name,
@@ -127,77 +109,108 @@ class JobRunner:
             action_context=action,
         )
         await shelf.store.save(job)
-        self._correlations[job.id] = correlation_id
         log.info("job queued", job_id=job.id, library_id=shelf.library_id, job=job.name)
-        self._publish(JobQueued(job.id, job.name, shelf.device_id, shelf.library_id), job)
-        self._update(job, shelf)
-        self._queue.append((job, shelf))
-        self._fill()
+        self._news.queued(job, shelf, correlation_id)
+        self._line_up(job, shelf)
         return job
 
     def adopt(self, shelf: Shelf, jobs: list[Job]) -> None:
         """Let the jobs of a library that was just opened go on."""
+        self._withdrawn.discard(shelf.library_id)
         for job in jobs:
             log.info("job continues", job_id=job.id, library_id=shelf.library_id, job=job.name)
         self._queue.extend((job, shelf) for job in jobs)
         self._fill()
 
     def live(self, job_id: UUID) -> Job | None:
-        """A queued or running job as it is this instant, which is newer than what is stored."""
-        running = self._running.get(job_id)
-        if running is not None:
-            return running.job
-        return next((job for job, _ in self._queue if job.id == job_id), None)
+        """A job as it is this instant, where that is newer than what is stored."""
+        return self._in_line(job_id) or self._unstored.get(job_id)
 
     async def wait(self, job: Job) -> Job:
-        """The job when it is over, or when it is paused."""
-        live = self.live(job.id)
+        """The job when it is over, when it is paused, or when its library is closed."""
+        live = self._in_line(job.id)
         if live is None:
-            return job
+            return self._unstored.get(job.id) or job
         future: asyncio.Future[Job] = asyncio.get_running_loop().create_future()
         self._waiters.setdefault(job.id, []).append(future)
         return await future
 
     async def pause(self, shelf: Shelf, job_id: UUID) -> None:
-        """Stop a job and keep its place; returns when it has stopped."""
+        """Stop a job and keep its place; returns when it has stopped. Raises JobNotFound,
+        JobStateConflict, also where the job ended before it could stop."""
         await self._stop(shelf, job_id, JobStatus.PAUSED)
 
     async def cancel(self, shelf: Shelf, job_id: UUID) -> None:
-        """Stop a job for good; returns when it has stopped."""
+        """Stop a job for good; returns when it has stopped. Raises JobNotFound,
+        JobStateConflict."""
         await self._stop(shelf, job_id, JobStatus.CANCELLED)
 
     async def resume(self, shelf: Shelf, job_id: UUID) -> None:
-        """Let a paused or failed job go on."""
-        job = self.live(job_id) or await shelf.store.get(job_id)
-        if job is None:
-            raise JobNotFound(job=job_id)
-        job.require(JobStatus.QUEUED)
-        job.error = job.error_code = job.completed_at = None
-        await self._become(job, shelf, JobStatus.QUEUED)
-        self._publish(JobResumed(job.id, shelf.device_id, shelf.library_id), job)
-        self._queue.append((job, shelf))
-        self._fill()
+        """Let a paused or failed job go on. Raises JobNotFound, JobStateConflict."""
+        async with self._at_rest:
+            waiting = self._in_line(job_id)
+            if waiting is not None:
+                waiting.refuse(JobStatus.QUEUED)
+            stored = self._unstored.get(job_id) or await shelf.store.get(job_id)
+            if stored is None:
+                raise JobNotFound(job=job_id)
+            stored.require(JobStatus.QUEUED)
+            self._require_open(shelf)
+            job = msgspec.structs.replace(
+                stored, error=None, error_code=None, error_fields={}, completed_at=None
+            )
+            await self._become(job, shelf, JobStatus.QUEUED)
+            self._news.resumed(job, shelf)
+            self._line_up(job, shelf)
 
     async def withdraw(self, library_id: UUID, patience: float = STOP_PATIENCE_S) -> None:
         """Stop the jobs of a library that closes. They are queued for when it is opened again."""
+        self._withdrawn.add(library_id)
+        queued = [item for item in self._queue if item[1].library_id == library_id]
         self._queue = [item for item in self._queue if item[1].library_id != library_id]
+        for job, _ in queued:
+            self._answer_waiters(job)
         tasks = []
         for running in self._running.values():
             if running.shelf.library_id == library_id:
                 self._tell_to_stop(running, JobStatus.QUEUED, patience)
                 tasks.append(running.task)
         await asyncio.gather(*(task for task in tasks if task), return_exceptions=True)
+        self._unstored.forget(library_id)
 
     async def close(self) -> None:
         """Start nothing more; stop what runs, killing what does not stop in time."""
         self._closing = True
-        libraries = {running.shelf.library_id for running in self._running.values()}
+        shelves = [shelf for _, shelf in self._queue]
+        shelves += [running.shelf for running in self._running.values()]
+        libraries = {shelf.library_id for shelf in shelves}
         await asyncio.gather(*(self.withdraw(one, CLOSE_PATIENCE_S) for one in libraries))
-        self._queue.clear()
+        self._unstored.close()
 
     def counts(self) -> tuple[int, int]:
         """How many jobs are queued, and how many run."""
         return len(self._queue), len(self._running)
+
+    def _require_open(self, shelf: Shelf) -> None:
+        if self._closing:
+            raise ShuttingDown
+        if shelf.library_id in self._withdrawn:
+            raise LibraryNotFound(library=shelf.library_id)
+
+    def _in_line(self, job_id: UUID) -> Job | None:
+        """A job that waits for its turn or runs."""
+        running = self._running.get(job_id)
+        if running is not None:
+            return running.job
+        return next((job for job, _ in self._queue if job.id == job_id), None)
+
+    def _line_up(self, job: Job, shelf: Shelf, *, first: bool = False) -> None:
+        """Let a job that is stored as queued wait for its turn."""
+        if self._closing or shelf.library_id in self._withdrawn:
+            self._answer_waiters(job)  # its turn comes when the library is opened again
+            return
+        self._queue.insert(0 if first else len(self._queue), (job, shelf))
+        self._fill()
 
     # --- running ---------------------------------------------------------------------------------
 
@@ -212,24 +225,43 @@ class JobRunner:
                 continue
             busy.add(shelf.library_id)
             self._queue.remove(item)
-            running = Running(job, shelf, ProgressMeter(shelf.device_slug))
+            running = Running(job, shelf, ProgressMeter(shelf.device_slug, job.fraction))
             self._running[job.id] = running
             running.task = asyncio.create_task(self._run(running))
 
     async def _run(self, running: Running) -> None:
         job, shelf = running.job, running.shelf
+        again = False
         try:
-            last = await self._work(running)
-            await self._conclude(running, last)
-        except Exception as error:
-            # The store refuses, most likely because its disk is full. The job is still stored as
-            # running, so the next start of the daemon goes on with it.
-            log.error("job lost its store", error=error, job_id=job.id, library_id=shelf.library_id)
-            job.status, job.error = JobStatus.FAILED, "its state could not be stored"
+            try:
+                last = await self._work(running)
+            except Exception as error:
+                last = self._mishap(running, error)
+            again = await self._conclude(running, last)
+            await shelf.after(job)
+        except Exception as error:  # whoever waits must be answered whatever happens
+            log.error("a job's end was not followed up", error=error, job_id=job.id)
         finally:
+            if running.deadline is not None:
+                running.deadline.cancel()
             self._running.pop(job.id, None)
-            self._answer_waiters(job)
+            if again and not running.told_to_stop():
+                self._line_up(job, shelf, first=True)
+            else:
+                self._answer_waiters(job)
             self._fill()
+
+    def _mishap(self, running: Running, error: Exception) -> Broken:
+        """What went wrong here, and not in the worker."""
+        job, shelf = running.job, running.shelf
+        if isinstance(error, DatabaseFailure):
+            known: Exception = library_error(shelf.library_dir, error)
+        else:
+            known = error
+        if isinstance(known, SdError):
+            return Broken(known.text, known.code, fields=known.fields)
+        log.error("a job could not be followed", error=error, job_id=job.id)
+        return Broken(f"{type(error).__name__}: {error}", "defect")
 
     async def _work(self, running: Running) -> Report:
         """Start a worker and follow it to its end; its last report."""
@@ -237,83 +269,77 @@ class JobRunner:
         job.attempts += 1
         job.started_at = job.started_at or datetime.now(UTC)
         await self._become(job, shelf, JobStatus.RUNNING)
-        self._publish(JobStarted(job.id, job.name, shelf.device_id, shelf.library_id), job)
+        self._news.started(job, shelf)
         if running.told_to_stop():  # before there was a worker
             return Interrupted()
         order = Order(str(job.id), job.name, shelf.library_dir, job.params)
         try:
             running.worker = await WorkerProcess.start(order)
         except OSError as error:
-            return Broken(f"no worker could be started: {error}", type(error).__name__)
+            return Broken(f"no worker could be started: {error}", "no-worker")
         if running.told_to_stop():
             running.worker.stop()
-        last: Report = Broken("its worker said nothing", "worker-lost")
-        async for report in running.worker.reports():
-            last = report
-            await self._heed(running, report)
+        last: Report = Interrupted()
+        async with aclosing(running.worker.reports()) as reports:
+            async for report in reports:
+                last = report
+                await self._heed(running, report)
         return last
 
     async def _heed(self, running: Running, report: Report) -> None:
         job, shelf = running.job, running.shelf
         if isinstance(report, Progress):
             job.progress = running.meter.take(report)
-            self._publish(
-                JobProgress(
-                    job.id,
-                    job.name,
-                    shelf.device_id,
-                    job.fraction,
-                    job.message,
-                    job.progress,
-                    shelf.library_id,
-                ),
-                job,
-            )
-            self._update(job, shelf)
+            self._news.moved_on(job, shelf)
             if running.meter.due(time.monotonic(), STORE_INTERVAL_S):
-                await shelf.store.save(job)
+                await self._store_progress(running)
         elif isinstance(report, Happened):
-            event = msgspec.convert(report.fields, EVENTS[report.name])
-            self._publish(event, job)
+            self._news.happened(report, job)
         elif isinstance(report, Logged):
             write = _LEVELS.get(report.level, log.info)
             ids: dict[str, Any] = {"job_id": job.id, "library_id": shelf.library_id}
             write(report.message, **{**report.fields, **ids})
 
-    async def _conclude(self, running: Running, last: Report) -> None:
-        """Store and publish how the job ended."""
-        job, shelf = running.job, running.shelf
+    async def _store_progress(self, running: Running) -> None:
+        """Note how far the job is. Where that cannot be stored now, the job is not the worse."""
+        try:
+            await running.shelf.store.save(running.job)
+        except (DatabaseFailure, sqlite3.Error) as error:
+            log.warning("a job's progress was not stored", job_id=running.job.id, reason=error)
+
+    async def _conclude(self, running: Running, last: Report) -> bool:
+        """Store and publish how the job ended; whether it goes on as soon as it may."""
         now = datetime.now(UTC)
+        lost = isinstance(last, Broken) and last.code == WORKER_LOST
         if isinstance(last, Completed):
-            job.output = msgspec.convert(last.output, JobOutput)
-            job.completed_at = now
-            await self._become(job, shelf, JobStatus.COMPLETED)
-            self._publish(
-                JobCompleted(job.id, job.name, shelf.device_id, job.output, shelf.library_id), job
-            )
-        elif running.wanted is not None and not (
-            isinstance(last, Broken) and last.code != "worker-lost"
-        ):
-            await self._conclude_stop(running, running.wanted, now)
+            await self._conclude_success(running, last, now)
+        elif running.wanted is JobStatus.CANCELLED:
+            await self._conclude_stop(running, JobStatus.CANCELLED, now)
+        elif isinstance(last, Interrupted) or (running.wanted is not None and lost):
+            # Where nobody here asked for it, somebody ends all processes of this service.
+            await self._conclude_stop(running, running.wanted or JobStatus.QUEUED, now)
+            return running.wanted is None
         else:
             await self._conclude_failure(running, last, now)
-        await shelf.after(job)
+        return False
+
+    async def _conclude_success(self, running: Running, last: Completed, now: datetime) -> None:
+        job, shelf = running.job, running.shelf
+        job.output = msgspec.convert(last.output, JobOutput)
+        job.completed_at = now
+        await self._end(job, shelf, JobStatus.COMPLETED)
 
     async def _conclude_stop(self, running: Running, wanted: JobStatus, now: datetime) -> None:
         job, shelf = running.job, running.shelf
         if wanted is JobStatus.CANCELLED:
             job.completed_at = now
-        await self._become(job, shelf, wanted)
-        if wanted is JobStatus.PAUSED:
-            self._publish(JobPaused(job.id, shelf.device_id, shelf.library_id), job)
-        elif wanted is JobStatus.CANCELLED:
-            self._publish(JobCancelled(job.id, job.name, shelf.device_id, shelf.library_id), job)
+        await self._end(job, shelf, wanted)
 
     async def _conclude_failure(self, running: Running, last: Report, now: datetime) -> None:
         job, shelf = running.job, running.shelf
-        broken = last if isinstance(last, Broken) else Broken("its worker stopped", "worker-lost")
+        broken = last if isinstance(last, Broken) else Broken("its worker stopped", WORKER_LOST)
         job.error, job.error_code, job.completed_at = broken.message, broken.code, now
-        await self._become(job, shelf, JobStatus.FAILED)
+        job.error_fields = broken.fields
         log.error(
             "job failed",
             job_id=job.id,
@@ -322,71 +348,93 @@ class JobRunner:
             reason=broken.message,
             trace=broken.trace or "-",
         )
-        self._publish(
-            JobFailed(job.id, job.name, shelf.device_id, broken.message, shelf.library_id), job
-        )
+        await self._end(job, shelf, JobStatus.FAILED)
 
     # --- states ----------------------------------------------------------------------------------
 
     async def _stop(self, shelf: Shelf, job_id: UUID, wanted: JobStatus) -> None:
-        running = self._running.get(job_id)
-        if running is not None:
+        while (running := self._running.get(job_id)) is not None:
             running.job.require(wanted)
             self._tell_to_stop(running, wanted, STOP_PATIENCE_S)
-            await self.wait(running.job)
-            return
+            ended = await self.wait(running.job)
+            if ended.status is wanted:
+                self._unstored.raise_for(job_id)
+                return
+            # It ended by itself, or on the way to another state: see what can be done now.
+        async with self._at_rest:
+            if job_id not in self._running:
+                await self._stop_at_rest(shelf, job_id, wanted)
+                return
+        await self._stop(shelf, job_id, wanted)  # it began to run while this waited
+
+    async def _stop_at_rest(self, shelf: Shelf, job_id: UUID, wanted: JobStatus) -> None:
+        """Change a job that has no worker."""
+        place = next((n for n, (job, _) in enumerate(self._queue) if job.id == job_id), None)
         job = self.live(job_id) or await shelf.store.get(job_id)
         if job is None:
             raise JobNotFound(job=job_id)
         job.require(wanted)
-        self._queue = [item for item in self._queue if item[0].id != job_id]
-        await self._conclude_stop(
-            Running(job, shelf, ProgressMeter(shelf.device_slug)), wanted, datetime.now(UTC)
-        )
-        self._answer_waiters(job)
+        changed = msgspec.structs.replace(job)
+        if wanted is JobStatus.CANCELLED:
+            changed.completed_at = datetime.now(UTC)
+        item = None if place is None else self._queue.pop(place)  # it must not start meanwhile
+        try:
+            await self._become(changed, shelf, wanted)
+        except BaseException:
+            if item is not None:
+                self._queue.insert(0, item)
+            raise
+        self._answer_waiters(changed)
+        await shelf.after(changed)
 
     def _tell_to_stop(self, running: Running, wanted: JobStatus, patience: float) -> None:
         if running.wanted is None or wanted is JobStatus.CANCELLED:
             running.wanted = wanted
         if running.worker is not None:
             running.worker.stop()
-            asyncio.get_running_loop().call_later(patience, running.worker.kill)
+        if running.deadline is not None:
+            running.deadline.cancel()
+        running.deadline = asyncio.get_running_loop().call_later(patience, self._kill, running)
+
+    def _kill(self, running: Running) -> None:
+        if running.worker is not None:
+            running.worker.kill()
 
     async def _become(self, job: Job, shelf: Shelf, status: JobStatus) -> None:
         """Change the state: on the disk first, then for everybody who watches."""
+        before, job.status = job.status, status
+        try:
+            await shelf.store.save(job)
+        except BaseException:
+            job.status = before
+            raise
+        self._unstored.discard(job.id)
+        self._changed(job, shelf)
+
+    async def _end(self, job: Job, shelf: Shelf, status: JobStatus) -> None:
+        """The same for a job that has stopped already, whether that can be stored or not."""
         job.status = status
-        await shelf.store.save(job)
-        if status in FINAL or status is JobStatus.PAUSED:
+        try:
+            await shelf.store.save(job)
+        except (DatabaseFailure, sqlite3.Error) as error:
+            self._unstored.keep(job, shelf, error)
+        self._changed(job, shelf)
+
+    def _changed(self, job: Job, shelf: Shelf) -> None:
+        if job.status in FINAL or job.status is JobStatus.PAUSED:
             log.info(
                 "job stopped",
                 job_id=job.id,
                 library_id=shelf.library_id,
                 job=job.name,
-                status=status,
+                status=job.status,
             )
-        self._update(job, shelf)
-
-    def _update(self, job: Job, shelf: Shelf) -> None:
-        if self._bus.wanted(JobUpdate):
-            self._publish(
-                JobUpdate(
-                    job.id,
-                    job.name,
-                    job.status,
-                    job.fraction,
-                    job.message,
-                    shelf.library_id,
-                    shelf.device_id,
-                ),
-                job,
-            )
-
-    def _publish(self, event: Event, job: Job) -> None:
-        self._bus.publish(event, self._correlations.get(job.id))
+        self._news.updated(job, shelf)
+        self._news.stopped(job, shelf)
 
     def _answer_waiters(self, job: Job) -> None:
         if job.status in FINAL:
-            self._correlations.pop(job.id, None)
+            self._news.forget(job)
         for waiter in self._waiters.pop(job.id, ()):
             if not waiter.done():
                 waiter.set_result(job)

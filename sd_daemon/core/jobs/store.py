@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 
 from sd_daemon.core.db.access import Database
+from sd_daemon.core.db.connection import DatabaseDamaged
 from sd_daemon.core.jobs.job import ACTIVE, Job
 from sd_wire.types.jobs import ActionContext, GenericProgress, JobOutput, JobStatus
 
@@ -99,10 +100,18 @@ def _listed(db: sqlite3.Connection, statuses: tuple[str, ...]) -> list[Job]:
     marks = ",".join("?" * len(statuses))
     where = f"WHERE status IN ({marks})" if statuses else ""
     rows = db.execute(
-        f"SELECT {_COLUMNS} FROM jobs {where} ORDER BY created_at DESC, id LIMIT {KEPT_FINISHED}",
-        statuses,
+        f"SELECT {_COLUMNS} FROM jobs {where} ORDER BY created_at DESC, id DESC", statuses
     )
     return [_job(row) for row in rows]
+
+
+def _readable(db: sqlite3.Connection, statuses: tuple[str, ...]) -> list[Job]:
+    """The same, for a file that nobody has looked into yet."""
+    try:
+        return _listed(db, statuses)
+    except (ValueError, TypeError, msgspec.MsgspecError) as error:
+        (path,) = db.execute("SELECT file FROM pragma_database_list WHERE name = 'main'").fetchone()
+        raise DatabaseDamaged(path, f"a job in it cannot be read: {error}") from error
 
 
 def _requeue(db: sqlite3.Connection) -> None:
@@ -127,10 +136,12 @@ class JobStore:
 
     def recover(self) -> list[Job]:
         """The jobs that are to run, oldest first: those that were queued, and those that the end
-        of the last daemon interrupted. Blocks."""
+        of the last daemon interrupted. Blocks; raises the failures of db.connection."""
         self._database.write_now(_requeue)
         self._database.write_now(_forget_old)
-        return self._database.read_now(_listed, (str(JobStatus.QUEUED),))[::-1]
+        active = tuple(str(status) for status in ACTIVE)
+        jobs = self._database.read_now(_readable, active)
+        return [job for job in jobs if job.status is JobStatus.QUEUED][::-1]
 
     async def save(self, job: Job) -> None:
         """Make the job's present state durable."""

@@ -5,6 +5,7 @@ The process itself (arguments, signals, the end) is `sd_daemon.host.worker`.
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import time
@@ -17,6 +18,7 @@ import msgspec
 from sd_daemon.core.db.connection import DatabaseFailure, failures
 from sd_daemon.core.index.errors import IndexFailure
 from sd_daemon.core.index.job import run_index, run_purge
+from sd_daemon.core.index.verify_job import run_verify
 from sd_daemon.core.jobs.context import JobInterrupted
 from sd_daemon.core.jobs.reports import (
     Broken,
@@ -28,10 +30,10 @@ from sd_daemon.core.jobs.reports import (
     Progress,
     Report,
 )
+from sd_daemon.core.storage import library_error, storage_error
 from sd_daemon.core.transfer import run_export, run_import
-from sd_wire.errors import SdError
+from sd_wire.errors import SdError, StorageReadOnly, code_of
 
-NICENESS = 10
 REPORT_INTERVAL_S = 0.1
 
 Work = Callable[[dict[str, Any], "Reporter"], dict[str, Any]]
@@ -45,7 +47,7 @@ def _index(params: dict[str, Any], reporter: Reporter) -> dict[str, Any]:
         "files": location["files"],
         "dirs": location["directories"],
         "bytes": location["bytes"],
-        "symlinks": report.get("symlinks", 0),
+        "symlinks": report["symlinks"],
         "skipped": report["skipped"],
         "errors": report["errors"],
     }
@@ -58,6 +60,7 @@ def _span(seconds: float) -> dict[str, int]:
 
 WORK: dict[str, tuple[str, Work]] = {
     "indexer": ("Indexed", _index),
+    "index_verify": ("Custom", run_verify),
     "location_purge": ("Custom", run_purge),
     "location_export": ("Custom", run_export),
     "location_import": ("Custom", run_import),
@@ -76,6 +79,7 @@ class Reporter:
         self._encode = msgspec.json.Encoder().encode
         self._next_report = 0.0
         self._phase = ""
+        self._held: Progress | None = None  # the newest that was not worth a line yet
 
     def progress(
         self,
@@ -91,11 +95,20 @@ class Reporter:
     ) -> None:
         """Tell how far the job is, unless that was told a moment ago in the same phase."""
         now = time.monotonic()
-        if now < self._next_report and phase == self._phase and completed != total:
+        report = Progress(phase, completed, total, size, message, path, errors, warnings)
+        if now < self._next_report and phase == self._phase:
+            self._held = report
             return
         self._next_report = now + REPORT_INTERVAL_S
         self._phase = phase
-        self.send(Progress(phase, completed, total, size, message, path, errors, warnings))
+        self._held = None
+        self.send(report)
+
+    def conclude(self, last: Report) -> None:
+        """Send the last report, and before it how far the job had come."""
+        if self._held is not None:
+            self.send(self._held)
+        self.send(last)
 
     def safe_point(self) -> None:
         """Raise JobInterrupted if the daemon wants the job to stop."""
@@ -123,19 +136,39 @@ class Reporter:
 
 def outcome(order: Order, reporter: Reporter) -> Report:
     """Do the work; whatever comes of it as the last report."""
+    database = f"{order.library_dir}/library.db"
+    if order.name not in WORK:
+        return Broken(f"this version does not know jobs of the kind {order.name!r}", "unknown-job")
     try:
-        with failures(f"{order.library_dir}/library.db"):
+        with failures(database):
             output, work = WORK[order.name]
             return Completed({"type": output, "data": work(order.params, reporter)})
     except JobInterrupted:
         return Interrupted()
-    except (IndexFailure, DatabaseFailure) as failure:
-        return Broken(str(failure), type(failure).__name__)
+    except IndexFailure as failure:
+        return Broken(str(failure), code_of(type(failure).__name__))
+    except DatabaseFailure as failure:
+        return _broken(library_error(order.library_dir, failure))
     except SdError as error:
-        return Broken(error.text, error.code)
+        return _broken(error)
     except MemoryError:
-        return Broken("there was not enough memory", "MemoryError")
+        return Broken("there was not enough memory", "out-of-memory")
     except OSError as error:
-        return Broken(str(error), type(error).__name__, traceback.format_exc())
+        return _from_system(order, error)
     except Exception as error:  # a defect: the daemon logs it and lives on
         return Broken(f"{type(error).__name__}: {error}", "defect", traceback.format_exc())
+
+
+def _broken(error: SdError) -> Broken:
+    return Broken(error.text, error.code, fields=error.fields)
+
+
+def _from_system(order: Order, error: OSError) -> Broken:
+    """What the system refused outside of any file of a person, which would be an omission."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        return _broken(storage_error(order.library_dir, error))
+    if not os.path.isdir(order.library_dir):
+        return _broken(StorageReadOnly(path=order.library_dir, reason="its folder is not there"))
+    place = f" ({error.filename})" if error.filename else ""
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return Broken(f"{reason}{place}", "system-error", traceback.format_exc())

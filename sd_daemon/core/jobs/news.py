@@ -1,0 +1,106 @@
+"""What the world is told of jobs, once it is stored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from sd_wire.events import (
+    EVENTS,
+    Event,
+    JobCancelled,
+    JobCompleted,
+    JobFailed,
+    JobPaused,
+    JobProgress,
+    JobQueued,
+    JobResumed,
+    JobStarted,
+    JobUpdate,
+)
+from sd_wire.types.jobs import JobOutput, JobStatus
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from sd_daemon.core.bus import Bus
+    from sd_daemon.core.jobs.job import Job
+    from sd_daemon.core.jobs.reports import Happened
+    from sd_daemon.core.jobs.shelf import Shelf
+
+
+class JobNews:
+    """Publishes the events of jobs, each with the id of the request that the job came from."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._correlations: dict[UUID, str] = {}
+
+    def queued(self, job: Job, shelf: Shelf, correlation_id: str | None) -> None:
+        """A new job is stored."""
+        if correlation_id is not None:
+            self._correlations[job.id] = correlation_id
+        self._publish(JobQueued(job.id, job.name, shelf.device_id, shelf.library_id), job)
+        self.updated(job, shelf)
+
+    def resumed(self, job: Job, shelf: Shelf) -> None:
+        """A paused or failed job is queued again."""
+        self._publish(JobResumed(job.id, shelf.device_id, shelf.library_id), job)
+
+    def started(self, job: Job, shelf: Shelf) -> None:
+        """A job gets its worker."""
+        self._publish(JobStarted(job.id, job.name, shelf.device_id, shelf.library_id), job)
+
+    def moved_on(self, job: Job, shelf: Shelf) -> None:
+        """A job is further than before."""
+        if self._bus.wanted(JobProgress):
+            event = JobProgress(
+                job.id,
+                job.name,
+                shelf.device_id,
+                job.fraction,
+                job.message,
+                job.progress,
+                shelf.library_id,
+            )
+            self._publish(event, job)
+        self.updated(job, shelf)
+
+    def happened(self, report: Happened, job: Job) -> None:
+        """The job itself has something to tell."""
+        self._publish(msgspec.convert(report.fields, EVENTS[report.name]), job)
+
+    def stopped(self, job: Job, shelf: Shelf) -> None:
+        """A job is over, or paused. One that waits for its turn again makes no news."""
+        device, library = shelf.device_id, shelf.library_id
+        if job.status is JobStatus.COMPLETED:
+            output = job.output or JobOutput("Success")
+            self._publish(JobCompleted(job.id, job.name, device, output, library), job)
+        elif job.status is JobStatus.FAILED:
+            self._publish(JobFailed(job.id, job.name, device, job.error or "", library), job)
+        elif job.status is JobStatus.CANCELLED:
+            self._publish(JobCancelled(job.id, job.name, device, library), job)
+        elif job.status is JobStatus.PAUSED:
+            self._publish(JobPaused(job.id, device, library), job)
+
+    def updated(self, job: Job, shelf: Shelf) -> None:
+        """Any change at all, for those who want all of it in one form."""
+        if self._bus.wanted(JobUpdate):
+            event = JobUpdate(
+                job.id,
+                job.name,
+                job.status,
+                job.fraction,
+                job.message,
+                shelf.library_id,
+                shelf.device_id,
+            )
+            self._publish(event, job)
+
+    def forget(self, job: Job) -> None:
+        """Nothing more will be said of this job."""
+        self._correlations.pop(job.id, None)
+
+    def _publish(self, event: Event, job: Job) -> None:
+        self._bus.publish(event, self._correlations.get(job.id))
