@@ -320,6 +320,14 @@ class LibraryExists(SdError):
     exit_status = ExitStatus.CONFLICT
 
 
+class LibraryCopyOpen(SdError):
+    """Two copies of one library cannot be open at once: they have the same ids."""
+
+    message = "{path} is a copy of the library {name}, which is open at {other}"
+    hint = "close that one first with 'sd library close'"
+    exit_status = ExitStatus.CONFLICT
+
+
 class NotALibrary(SdError):
     """A folder that is not a library, or an unreadable one."""
 
@@ -343,8 +351,8 @@ class LibraryDamaged(SdError):
     kind = "CoreUnavailable"
     message = "the database of library {path} is damaged: {reason}"
     hint = (
-        "nothing was changed. Close the library, put the newest file of its 'backups' folder in "
-        "place of {database}, or move {database} away and rescan the locations"
+        "nothing was changed. Put an exported copy of the library in its place, or move {database} "
+        "out of it and open it again: it is then made anew, and locations have to be added again"
     )
     exit_status = ExitStatus.DAMAGED
 

@@ -16,7 +16,10 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from sd_daemon.core.log import get_log
 from sd_wire.events import EVENTS, Event, Scope, scope_of
+
+log = get_log(__name__)
 
 
 class Published(msgspec.Struct):
@@ -90,4 +93,7 @@ class Bus:
             self.sequence, datetime.now(UTC), event, scope_of(event), correlation_id
         )
         for subscription in receivers:
-            subscription.receive(published)
+            try:
+                subscription.receive(published)
+            except Exception as error:  # what happened has happened, whoever cannot hear of it
+                log.error("an event was not received", error=error, event=type(event).__name__)

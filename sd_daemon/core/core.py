@@ -10,28 +10,33 @@ from __future__ import annotations
 import asyncio
 import os
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from sd_daemon.core import device as devices
 from sd_daemon.core.bus import Bus
-from sd_daemon.core.config import Config, StoredConfig
+from sd_daemon.core.config import Config
 from sd_daemon.core.jobs.runner import JobRunner
 from sd_daemon.core.json_file import store
 from sd_daemon.core.libraries import Libraries
-from sd_daemon.core.library import storage_error
 from sd_daemon.core.log import get_log
+from sd_daemon.core.storage import storage_error
 from sd_daemon.core.volumes import Volumes
 from sd_wire.errors import DataFolderUnusable
-from sd_wire.events import ConfigChanged, CoreShutdown, CoreStarted
+from sd_wire.events import ConfigChanged, CoreShutdown
 from sd_wire.operations.core import JobCounts
 from sd_wire.types.jobs import JobStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sd_daemon.core.device import DeviceIdentity
+    from sd_wire.operations.config import UpdateAppConfig
 
 log = get_log(__name__)
+
+T = TypeVar("T")
 
 CONFIG_FILE = "spacedrive.json"
 DEVICE_FILE = "device.json"
@@ -59,6 +64,7 @@ class Core:
         self.runner = JobRunner(self.bus)
         self.volumes = Volumes(device.id, self.bus)
         self.libraries = Libraries(data_dir, device, self.bus, self.runner)
+        self._configuring = asyncio.Lock()
 
     @classmethod
     async def open(
@@ -73,8 +79,7 @@ class Core:
         config, device = await asyncio.to_thread(_prepare, data_dir)
         core = cls(data_dir, instance, config, device, networking=networking)
         await core.libraries.load()
-        core.bus.publish(CoreStarted())
-        return core
+        return core  # whoever serves it says CoreStarted: nobody listens yet
 
     async def close(self) -> None:
         """Stop every job at a safe point, or kill it after 1.2 s; close every library."""
@@ -96,28 +101,44 @@ class Core:
         return [f"{error.text} ({error.advice})" for error in self.libraries.failed.values()]
 
     async def change_config(
-        self, changed: StoredConfig, fields: list[str], correlation: str | None
-    ) -> None:
-        """Store another configuration and announce what is different. Raises DiskFull,
-        StorageReadOnly."""
-        try:
-            await asyncio.to_thread(store, self.config.path, changed)
-        except OSError as error:
-            raise storage_error(self.config.path, error) from error
-        self.config.stored = changed
+        self, request: UpdateAppConfig, correlation: str | None
+    ) -> tuple[list[str], bool]:
+        """Change what the request names and announce what is different; which fields are, and
+        whether a restart is needed for that. Raises InvalidValue, DiskFull, StorageReadOnly."""
+        async with self._configuring:  # two changes at once must not undo each other
+            changed, fields, restart = self.config.changed_by(request)
+            if not fields:
+                return [], False
+            try:
+                await asyncio.to_thread(store, self.config.path, changed)
+            except OSError as error:
+                raise storage_error(self.config.path, error) from error
+            self.config.stored = changed
         for field in fields:
             self.bus.publish(ConfigChanged(field), correlation)
+        return fields, restart
 
 
 def _prepare(data_dir: str) -> tuple[Config, DeviceIdentity]:
+    """What has to be readable for anything to work. What is damaged is never replaced."""
     try:
         os.makedirs(f"{data_dir}/libraries", mode=0o700, exist_ok=True)
-        config = Config.load(f"{data_dir}/{CONFIG_FILE}", data_dir)
-        return config, devices.load_identity(f"{data_dir}/{DEVICE_FILE}")
+        config = _undamaged(
+            data_dir, CONFIG_FILE, lambda: Config.load(f"{data_dir}/{CONFIG_FILE}", data_dir)
+        )
+        identity = _undamaged(
+            data_dir, DEVICE_FILE, lambda: devices.load_identity(f"{data_dir}/{DEVICE_FILE}")
+        )
     except OSError as error:
-        reason = f"{error.strerror} ({error.filename})" if error.filename else str(error)
-        raise DataFolderUnusable(path=data_dir, reason=reason) from error
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        place = f" ({error.filename})" if error.filename else ""
+        raise DataFolderUnusable(path=data_dir, reason=reason + place) from error
+    return config, identity
+
+
+def _undamaged(data_dir: str, file: str, load: Callable[[], T]) -> T:
+    try:
+        return load()
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise DataFolderUnusable(
-            path=data_dir, reason=f"{CONFIG_FILE} or {DEVICE_FILE} is damaged: {error}"
-        ) from error
+        reason = f"its {file} is damaged: {error}; correct it, or move it away"
+        raise DataFolderUnusable(path=data_dir, reason=reason) from error

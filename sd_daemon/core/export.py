@@ -10,17 +10,22 @@ import os
 import shutil
 
 from sd_daemon.core import json_file
-from sd_daemon.core.db.connection import DatabaseFailure, failures, open_reader
+from sd_daemon.core.db.connection import (
+    DatabaseFailure,
+    DatabaseFull,
+    DatabaseReadOnly,
+    failures,
+    open_reader,
+)
 from sd_daemon.core.db.migrate import copy_to
 from sd_daemon.core.library import (
     CONFIG_FILE,
     INDEX_FILE,
     JOBS_FILE,
     Library,
-    library_error,
-    storage_error,
 )
-from sd_wire.errors import LibraryExists
+from sd_daemon.core.storage import beside, library_error, storage_error
+from sd_wire.errors import LibraryExists, SdError
 
 FOLDERS = ("sidecars", "logs")
 
@@ -32,24 +37,33 @@ def export_library(library: Library, target: str) -> list[str]:
     """
     if os.path.lexists(target):
         raise LibraryExists(path=target)
-    partial = f"{target}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
     try:
-        os.makedirs(partial, mode=0o700)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        partial = beside(target)
+        os.mkdir(partial, 0o700)
+    except OSError as error:
+        raise storage_error(target, error) from error
+    try:
         _copy(library, partial)
         os.rename(partial, target)
     except OSError as error:
         raise storage_error(target, error) from error
     except DatabaseFailure as failure:
-        raise library_error(target, failure) from failure
+        raise _export_error(library, target, failure) from failure
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return sorted(_files(target))
 
 
+def _export_error(library: Library, target: str, failure: DatabaseFailure) -> SdError:
+    """A full or read-only disk is that of the copy; everything else concerns the library."""
+    copied = isinstance(failure, DatabaseFull | DatabaseReadOnly)
+    return library_error(os.path.dirname(target) if copied else library.path, failure)
+
+
 def _copy(library: Library, target: str) -> None:
     for name in (INDEX_FILE, JOBS_FILE):
-        with failures(f"{target}/{name}"):
+        with failures(f"{library.path}/{name}"):
             db = open_reader(f"{library.path}/{name}")
             try:
                 copy_to(db, os.fsencode(f"{target}/{name}"))

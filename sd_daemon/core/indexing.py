@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -9,9 +10,12 @@ from uuid import UUID
 import msgspec
 
 from sd_daemon.core import locations
+from sd_daemon.core.db.connection import DatabaseFailure
 from sd_daemon.core.index.catalogue import RULES
+from sd_daemon.core.index.passes import abandon
 from sd_daemon.core.index.walk import loose
 from sd_daemon.core.jobs.store import from_nanoseconds
+from sd_daemon.core.log import get_log
 from sd_daemon.core.statistics import statistics_of
 from sd_wire.events import (
     FilesIndexed,
@@ -41,6 +45,8 @@ if TYPE_CHECKING:
     from sd_daemon.core.library import Library
     from sd_daemon.core.locations import StoredLocation
     from sd_wire.types.libraries import LibrarySettings
+
+log = get_log(__name__)
 
 INDEXER = "indexer"
 VERIFY = "index_verify"
@@ -78,6 +84,15 @@ def index_params(
 def purge_params(location: StoredLocation) -> dict[str, Any]:
     """What the job is given that removes the rows of a location that is one no longer."""
     return {"entry": location.entry, "path": encoded_path(location.path)}
+
+
+def orphan_purges(db: sqlite3.Connection) -> list[dict[str, Any]]:
+    """Params of the jobs that remove what belongs to no location (any more)."""
+    rows = db.execute(
+        "SELECT f.id, f.path FROM entries e JOIN folders f ON f.id = e.id WHERE e.parent = 0"
+        " AND e.id NOT IN (SELECT entry FROM locations)"
+    )
+    return [{"entry": entry, "path": encoded_path(loose(path))} for entry, path in rows]
 
 
 def jobs_by_location(jobs: Iterable[Job]) -> dict[UUID, Job]:
@@ -129,19 +144,37 @@ def _location_of(db: sqlite3.Connection, uuid: UUID) -> StoredLocation | None:
 
 
 async def after_job(library: Library, bus: Bus, job: Job) -> None:
-    """Tell the world what an index job that has just ended changed."""
-    if job.name not in (INDEXER, PURGE):
+    """Note and tell the world what an index job that has just ended changed."""
+    if job.name not in (INDEXER, PURGE) or job.status is JobStatus.QUEUED:
         return
+    await _clear_up(library, job)
     if job.name == INDEXER:
         uuid = UUID(job.params["location_id"])
         location = await library.database.read(_location_of, uuid)
         if location is not None:
-            _publish_end(library, bus, job, location)
+            await _publish_end(library, bus, job, location)
     if job.status is JobStatus.COMPLETED and bus.wanted(LibraryStatisticsUpdated):
         bus.publish(LibraryStatisticsUpdated(library.id, await statistics_of(library)))
 
 
-def _publish_end(library: Library, bus: Bus, job: Job, location: StoredLocation) -> None:
+async def _clear_up(library: Library, job: Job) -> None:
+    """What the worker did not come to: to forget a pass that will not be continued, and to put
+    down with the location why it failed."""
+
+    def write(db: sqlite3.Connection) -> None:
+        if job.status is JobStatus.CANCELLED:
+            abandon(db, str(job.id))
+        elif job.name == INDEXER:
+            locations.note_failure(db, UUID(job.params["location_id"]), job.error or "")
+
+    if job.status in (JobStatus.CANCELLED, JobStatus.FAILED):
+        try:
+            await library.database.write(write)
+        except DatabaseFailure as failure:  # most likely the very reason why the job failed
+            log.warning("the end of a job was not noted", job_id=job.id, reason=failure)
+
+
+async def _publish_end(library: Library, bus: Bus, job: Job, location: StoredLocation) -> None:
     if job.status is JobStatus.COMPLETED:
         bus.publish(
             IndexingCompleted(
@@ -153,7 +186,7 @@ def _publish_end(library: Library, bus: Bus, job: Job, location: StoredLocation)
             bus.publish(FilesIndexed(library.id, location.uuid, changed))
     elif job.status is JobStatus.FAILED:
         bus.publish(IndexingFailed(location.uuid, job.error or "", library.id))
-    publish_changed(library, bus, location)
+    await publish_changed(library, bus, location)
 
 
 def _changed_entries(job: Job) -> int:
@@ -161,11 +194,11 @@ def _changed_entries(job: Job) -> int:
     return sum(int(data.get(key, 0)) for key in ("added", "changed", "moved", "removed"))
 
 
-def publish_changed(
+async def publish_changed(
     library: Library, bus: Bus, location: StoredLocation, correlation: str | None = None
 ) -> None:
     """Announce a location as it is now."""
-    resource = as_wire(library, location, None, 0)
+    resource = await asyncio.to_thread(as_wire, library, location, None, 0)  # looks at the disk
     metadata = ResourceMetadata(affected_paths=[resource.sd_path])
     bus.publish(ResourceChanged("location", resource, metadata, library.id), correlation)
 

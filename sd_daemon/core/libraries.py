@@ -9,25 +9,37 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import sqlite3
 import unicodedata
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import msgspec
 
 from sd_daemon.core import json_file
-from sd_daemon.core.indexing import after_job
-from sd_daemon.core.jobs.runner import JobRunner, Shelf
+from sd_daemon.core.db.connection import DatabaseFailure
+from sd_daemon.core.indexing import PURGE, after_job, orphan_purges
+from sd_daemon.core.jobs.shelf import Shelf
 from sd_daemon.core.library import (
     SUFFIX,
     Library,
+    LibraryConfig,
     create_folder,
     read_config,
-    storage_error,
 )
 from sd_daemon.core.log import get_log
+from sd_daemon.core.paths import absolute
 from sd_daemon.core.statistics import statistics_of
-from sd_wire.errors import InvalidValue, LibraryExists, LibraryNotFound, SdError
+from sd_daemon.core.storage import library_error, storage_error
+from sd_wire.errors import (
+    InvalidValue,
+    LibraryCopyOpen,
+    LibraryDamaged,
+    LibraryNotFound,
+    SdError,
+)
 from sd_wire.events import (
+    ConfigChanged,
     LibraryClosed,
     LibraryCreated,
     LibraryDeleted,
@@ -37,14 +49,19 @@ from sd_wire.events import (
 from sd_wire.types.libraries import LibraryInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import builtins
+    from collections.abc import Callable, Sequence
     from uuid import UUID
 
     from sd_daemon.core.bus import Bus
     from sd_daemon.core.device import DeviceIdentity
     from sd_daemon.core.jobs.job import Job
+    from sd_daemon.core.jobs.runner import JobRunner
 
 log = get_log(__name__)
+
+FOLDER_BYTES = 200  # of a library's name in that of its folder; names may have 255 with endings
+_UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
 
 
 class Remembered(msgspec.Struct):
@@ -71,8 +88,12 @@ class Libraries:
 
     async def load(self) -> None:
         """Open everything that is known and was not closed on purpose. One that cannot be opened
-        is reported and does not keep the others shut."""
-        for path in await asyncio.to_thread(self._known_paths):
+        is reported and does not keep the others shut. Raises StorageReadOnly."""
+        try:
+            paths = await asyncio.to_thread(self._known_paths)
+        except OSError as error:
+            raise storage_error(self.folder, error) from error
+        for path in paths:
             try:
                 await self.open(path)
             except SdError as error:
@@ -118,78 +139,132 @@ class Libraries:
     # --- one of them -----------------------------------------------------------------------------
 
     async def create(self, name: str, parent: str | None, correlation: str | None) -> Library:
-        """Make a library and open it. Raises InvalidValue, LibraryExists, DiskFull,
+        """Make a library and open it. Raises InvalidValue, LibraryExists, NotADirectory, DiskFull,
         StorageReadOnly."""
-        name = name.strip()
-        folder = _folder_name(name)
-        path = os.path.join(os.path.abspath(parent or self.folder), folder + SUFFIX)
+        name = _checked_name(name, "name")
+        folder = self.folder if parent is None else absolute(parent)
+        path = os.path.join(folder, _folder_name(name) + SUFFIX)
         await asyncio.to_thread(create_folder, path, name)
         try:
-            library = await self.open(path)
-        except SdError:
+            return await self.open(path, correlation, created=True)
+        except BaseException:
             await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
             raise
-        self._bus.publish(LibraryCreated(library.id, library.name, library.path), correlation)
-        return library
 
-    async def open(self, path: str) -> Library:
+    async def open(
+        self, path: str, correlation: str | None = None, *, created: bool = False
+    ) -> Library:
         """Open the library in a folder, or return it when it is open already.
 
-        Raises NotALibrary, LibraryLocked, LibraryDamaged, LibraryTooNew, StorageReadOnly, DiskFull.
+        Raises NotALibrary, LibraryLocked, LibraryCopyOpen, LibraryDamaged, LibraryTooNew,
+        StorageReadOnly, DiskFull.
         """
-        path = os.path.abspath(path)
+        path = absolute(path)
         async with self._changing:
             config = await asyncio.to_thread(read_config, path)
             opened = self.open_libraries.get(config.id)
             if opened is not None and os.path.realpath(opened.path) == os.path.realpath(path):
                 return opened
             if opened is not None:
-                raise LibraryExists(path=f"a copy of this library at {opened.path}")
-            library = await asyncio.to_thread(Library.open, path, self._device.slug)
-            await asyncio.to_thread(self._remember, path, closed=False)
-            jobs = await asyncio.to_thread(library.jobs.recover)
+                raise LibraryCopyOpen(path=path, name=opened.name, other=opened.path)
+            library, jobs = await asyncio.to_thread(self._open, path)
             self.open_libraries[library.id] = library
             self.failed.pop(path, None)
         log.info("library open", library_id=library.id, name=library.name, path=path)
-        self._bus.publish(LibraryOpened(library.id, library.name, path))
-        self._runner.adopt(self.shelf(library), jobs)
+        if created:
+            self._bus.publish(LibraryCreated(library.id, library.name, path), correlation)
+        self._bus.publish(LibraryOpened(library.id, library.name, path), correlation)
+        shelf = self.shelf(library)
+        self._runner.adopt(shelf, jobs)
+        await self._purge_orphans(library, shelf)
         return library
 
-    async def close(self, library_id: UUID, *, remember: bool = True) -> Library:
-        """Stop the library's jobs at a safe point and close it. Raises LibraryNotFound."""
+    def _open(self, path: str) -> tuple[Library, builtins.list[Job]]:
+        """Open a library, remember it, and find the jobs that are to go on. Blocks."""
+        try:
+            library = Library.open(path, self._device.slug)
+        except (sqlite3.Error, OSError) as error:  # none of those that are expected
+            raise LibraryDamaged(path=path, reason=error, database="library.db") from error
+        try:
+            jobs = library.jobs.recover()
+            self._remember(path, closed=False)
+        except BaseException as error:
+            library.close()
+            if isinstance(error, DatabaseFailure):
+                raise library_error(path, error) from error
+            raise
+        return library, jobs
+
+    async def _purge_orphans(self, library: Library, shelf: Shelf) -> None:
+        """Remove what a location left behind whose removal was interrupted."""
+        try:
+            known = [job.params for job in await library.jobs.active() if job.name == PURGE]
+            for params in await library.database.read(orphan_purges):
+                if params["entry"] not in [one["entry"] for one in known]:
+                    await self._runner.submit(shelf, PURGE, params)
+        except (DatabaseFailure, SdError) as error:  # there is another opening
+            log.warning("nothing was purged", library_id=library.id, reason=error)
+
+    async def close(self, library_id: UUID, correlation: str | None = None) -> Library:
+        """Stop the library's jobs at a safe point and close it; it stays closed when the daemon
+        starts again. Raises LibraryNotFound, DiskFull, StorageReadOnly."""
         async with self._changing:
             library = self.get(library_id)
-            del self.open_libraries[library_id]  # nobody finds it from here on
-            await self._runner.withdraw(library_id)
-            await asyncio.to_thread(library.close)
-            if remember:
-                await asyncio.to_thread(self._remember, library.path, closed=True)
+            await asyncio.to_thread(self._remember, library.path, closed=True)
+            await self._shut(library)
+        self._bus.publish(LibraryClosed(library.id, library.name), correlation)
+        return library
+
+    async def _shut(self, library: Library) -> None:
+        del self.open_libraries[library.id]  # nobody finds it from here on
+        await self._runner.withdraw(library.id)
+        await asyncio.to_thread(library.close)
         log.info("library closed", library_id=library.id, name=library.name)
-        self._bus.publish(LibraryClosed(library.id, library.name))
-        return library
 
-    async def delete(self, library_id: UUID, *, delete_data: bool) -> Library:
+    async def delete(
+        self, library_id: UUID, correlation: str | None = None, *, delete_data: bool
+    ) -> Library:
         """Close a library and forget it, removing its folder if asked to. Raises LibraryNotFound,
-        StorageReadOnly."""
-        library = await self.close(library_id, remember=not delete_data)
-        if delete_data:
-            try:
-                await asyncio.to_thread(shutil.rmtree, library.path)
-            except OSError as error:
-                raise storage_error(library.path, error) from error
-            await asyncio.to_thread(self._forget, library.path)
-        self._bus.publish(LibraryDeleted(library.id, library.name, delete_data))
+        DiskFull, StorageReadOnly."""
+        async with self._changing:
+            library = self.get(library_id)
+            # Remembered as closed until its folder is gone, so that no half of one is opened.
+            await asyncio.to_thread(self._remember, library.path, closed=True)
+            await self._shut(library)
+            self._bus.publish(LibraryClosed(library.id, library.name), correlation)
+            if delete_data:
+                await asyncio.to_thread(_remove_folder, library.path)
+                await asyncio.to_thread(self._forget, library.path)
+        self._bus.publish(LibraryDeleted(library.id, library.name, delete_data), correlation)
         return library
 
-    async def rename(self, library_id: UUID, name: str) -> str:
+    async def rename(self, library_id: UUID, name: str, correlation: str | None = None) -> str:
         """Give a library another name; its old one is returned. Raises LibraryNotFound,
         InvalidValue, DiskFull, StorageReadOnly."""
+        name = _checked_name(name, "new_name")
         library = self.get(library_id)
-        _folder_name(name)
         old = library.name
-        changed = msgspec.structs.replace(library.config, name=name.strip())
-        await asyncio.to_thread(library.save_config, changed)
+        await self.change_config(
+            library,
+            lambda config: msgspec.structs.replace(config, name=name),
+            ["name"],
+            correlation,
+        )
         return old
+
+    async def change_config(
+        self,
+        library: Library,
+        change: Callable[[LibraryConfig], LibraryConfig],
+        fields: Sequence[str],
+        correlation: str | None,
+    ) -> None:
+        """Store another configuration of a library and announce which fields are different.
+        Raises DiskFull, StorageReadOnly."""
+        async with self._changing:  # two changes at once must not undo each other
+            await asyncio.to_thread(library.save_config, change(library.config))
+        for field in fields:
+            self._bus.publish(ConfigChanged(f"library.{field}"), correlation)
 
     # --- what is remembered ----------------------------------------------------------------------
 
@@ -206,17 +281,24 @@ class Libraries:
             return json_file.load(self._memory_file, Remembered)
         except FileNotFoundError:
             return Remembered()
-        except (OSError, msgspec.MsgspecError) as error:
-            # Without it libraries elsewhere have to be opened again by hand: say so and go on.
-            log.error("libraries.json is unreadable", path=self._memory_file, reason=error)
+        except OSError as error:
+            raise storage_error(self._memory_file, error) from error
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            # Without it libraries elsewhere have to be opened again by hand: say so and go on,
+            # and keep what is there for whoever can read it.
+            aside = f"{self._memory_file}.damaged"
+            log.error("libraries.json is damaged", moved_to=aside, reason=error)
+            os.replace(self._memory_file, aside)
             return Remembered()
 
     def _remember(self, path: str, *, closed: bool) -> None:
         memory = self._memory()
-        own = os.path.dirname(path) == self.folder
-        elsewhere = {*memory.elsewhere} | (set() if own else {path})
+        elsewhere = {*memory.elsewhere} | (set() if self._is_own(path) else {path})
         marked = {*memory.closed, path} if closed else {*memory.closed} - {path}
         self._store(memory, Remembered(sorted(elsewhere), sorted(marked)))
+
+    def _is_own(self, path: str) -> bool:
+        return os.path.dirname(path) == self.folder and path.endswith(SUFFIX)
 
     def _forget(self, path: str) -> None:
         memory = self._memory()
@@ -235,19 +317,32 @@ class Libraries:
             raise storage_error(self._memory_file, error) from error
 
 
+def _checked_name(name: str, field: str) -> str:
+    """The name without what nobody sees. Raises InvalidValue for what cannot be one."""
+    name = name.strip()
+    if name.strip(". ") == "":
+        reason = f"{name!r} cannot be the name of a library"
+        raise InvalidValue(field=field, reason=reason, pointer=f"/payload/{field}")
+    if any(unicodedata.category(c) in _UNPRINTABLE for c in name):
+        reason = "a name cannot contain control characters"
+        raise InvalidValue(field=field, reason=reason, pointer=f"/payload/{field}")
+    return name
+
+
 def _folder_name(name: str) -> str:
-    """The folder of a library with this name. Raises InvalidValue where none could be made."""
-    cleaned = "".join(
-        "_" if c == "/" or unicodedata.category(c) in ("Cc", "Cs") else c for c in name.strip()
-    )
-    if cleaned.strip(". ") == "":
-        raise InvalidValue(
-            field="name",
-            reason=f"{name!r} cannot be the name of a library",
-            pointer="/payload/name",
-        )
-    if len((cleaned + SUFFIX).encode()) > 255:
-        raise InvalidValue(
-            field="name", reason="it is too long for the name of a folder", pointer="/payload/name"
-        )
-    return cleaned.lstrip(".") if cleaned.startswith(".") else cleaned
+    """The folder of a library with this name: close to it, visible, and short enough."""
+    shown = name.replace("/", "_").lstrip(".").strip()
+    return shown.encode()[:FOLDER_BYTES].decode("utf-8", "ignore").strip()
+
+
+def _remove_folder(path: str) -> None:
+    """Remove a library's folder. It stops being a library at once, however long the rest takes.
+    Blocks. Raises StorageReadOnly."""
+    going = f"{path}.{uuid4().hex[:8]}.deleted"
+    try:
+        os.rename(path, going)
+        shutil.rmtree(going)
+    except FileNotFoundError:
+        pass  # somebody has removed it already
+    except OSError as error:
+        raise storage_error(path, error) from error

@@ -13,10 +13,11 @@ from uuid import UUID, uuid4
 
 import msgspec
 
+from sd_daemon.core.index.errors import IndexFailure, RootUnreadable
 from sd_daemon.core.index.roots import plant_root
 from sd_daemon.core.index.walk import Subtree, exact, loose
 from sd_daemon.core.paths import shown
-from sd_wire.errors import LocationExists, LocationNotFound
+from sd_wire.errors import LocationExists, LocationNotFound, PathDenied, PathNotFound
 from sd_wire.types.locations import IndexMode, JobPolicies
 
 if TYPE_CHECKING:
@@ -114,12 +115,17 @@ def add(
 ) -> StoredLocation:
     """Store a new location, and the entry of its root unless an outer location has it already.
 
-    Raises LocationExists, and RootMissing or RootUnreadable of the index.
+    Raises LocationExists, PathNotFound, PathDenied.
     """
     taken = db.execute("SELECT uuid FROM locations WHERE path = ?", (exact(path),)).fetchone()
     if taken is not None:
         raise LocationExists(path=shown(path), location=UUID(bytes=taken[0]))
-    entry = plant_root(db, path)
+    try:
+        entry = plant_root(db, path)
+    except RootUnreadable as failure:
+        raise PathDenied(path=shown(path), reason=failure.detail, user=os.geteuid()) from failure
+    except IndexFailure:
+        raise PathNotFound(path=shown(path), pointer="/payload/path") from None
     now = time.time_ns()
     uuid = uuid4()
     db.execute(
@@ -161,6 +167,14 @@ def update(
         ),
     )
     return get(db, uuid)
+
+
+def note_failure(db: sqlite3.Connection, uuid: UUID, error: str) -> None:
+    """Put down why the last scan of a location failed. Nothing to do if it is none any more."""
+    db.execute(
+        "UPDATE locations SET scan_state = 'Failed', error = ?, updated_at = ? WHERE uuid = ?",
+        (error, time.time_ns(), uuid.bytes),
+    )
 
 
 def forget(db: sqlite3.Connection, uuid: UUID) -> StoredLocation:

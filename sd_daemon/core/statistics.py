@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
     from sd_daemon.core.library import Library
 
+# Of locations inside each other only the outermost counts; it is the one that has no folder above.
 _OF_LOCATIONS = (
-    "SELECT count(*), coalesce(sum(file_count), 0), coalesce(sum(total_size), 0),"
-    " max(last_scan_at) FROM locations"
+    "SELECT count(*), coalesce(sum(iif(e.parent = 0, l.file_count, 0)), 0),"
+    " coalesce(sum(iif(e.parent = 0, l.total_size, 0)), 0), max(l.last_scan_at)"
+    " FROM locations l JOIN entries e ON e.id = l.entry"
 )
 
 
@@ -37,7 +39,7 @@ def _capacity(path: str) -> tuple[int, int]:
 
 
 async def statistics_of(library: Library) -> LibraryStatistics:
-    """The statistics of a library now. Files in nested locations count once per location."""
+    """The statistics of a library now."""
     locations, files, size, last, contents = await library.database.read(_read)
     total, available = await asyncio.to_thread(_capacity, library.path)
     return LibraryStatistics(

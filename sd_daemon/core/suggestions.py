@@ -28,8 +28,12 @@ _SYSTEM = ("/proc", "/sys", "/dev", "/run", "/boot", "/tmp", "/var", "/usr", "/b
 
 
 def home_folder() -> str:
-    """The home folder of the user the daemon runs as, from the user database."""
-    return pwd.getpwuid(os.geteuid()).pw_dir
+    """The home folder of the user the daemon runs as, from the user database; one that does not
+    exist where that does not know the user."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_dir
+    except KeyError:
+        return "/nonexistent"
 
 
 def user_folders(home: str) -> dict[str, str]:
@@ -42,8 +46,8 @@ def user_folders(home: str) -> dict[str, str]:
         return found
     for line in lines:
         name, _, value = line.strip().partition("=")
-        path = value.strip('"').replace("$HOME", home)
-        if name.startswith("XDG_") and name.endswith("_DIR") and path.rstrip("/") != home:
+        path = os.path.normpath(value.strip('"').replace("$HOME", home))
+        if name.startswith("XDG_") and name.endswith("_DIR") and path != home:
             found[os.path.basename(path)] = path
     return found
 

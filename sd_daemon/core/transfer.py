@@ -2,8 +2,8 @@
 
 The file is for people as well: stock sqlite3 reads it into a database of its own. Reading it back
 never executes anything: only lines of exactly the form that `run_export` writes are understood, and
-the first one that is different refuses the whole file. One statement is one line; text with control
-characters is written as bytes.
+the first one that is different refuses the whole file, as does a last line whose digest is not that
+of all lines before it. One statement is one line; text with control characters is written as bytes.
 
 Both run as jobs, because a location may have millions of entries.
 """
@@ -12,22 +12,26 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import time
+from hashlib import blake2b
+from types import NoneType
 from typing import TYPE_CHECKING, Any, TextIO
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 
 from sd_daemon.core import locations
 from sd_daemon.core.db.connection import open_reader, open_writer, transaction
 from sd_daemon.core.index.alone import Alone
-from sd_daemon.core.index.walk import Subtree, exact, loose
-from sd_daemon.core.paths import shown
-from sd_wire.errors import ImportInvalid, LocationExists
+from sd_daemon.core.index.job import path_of
+from sd_daemon.core.index.walk import CHARACTER_DEVICE, DIRECTORY, FILE, Subtree, exact, join, loose
+from sd_daemon.core.paths import absolute, shown
+from sd_daemon.core.storage import beside, storage_error
+from sd_wire.errors import ImportInvalid, InvalidValue, PathDenied
 from sd_wire.types.locations import IndexMode, JobPolicies
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterator
 
     from sd_daemon.core.jobs.context import JobContext
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
 
 FORMAT = "-- spacedrive location export 1"
 BATCH = 10_000  # rows between two reports
+LINE_LIMIT = 1 << 20  # characters of a header
 
 _SCHEMA = """\
 CREATE TABLE entries (id INTEGER PRIMARY KEY, parent INTEGER, name, kind INTEGER, size INTEGER, \
@@ -43,14 +48,26 @@ CREATE TABLE folders (id INTEGER PRIMARY KEY, path, device INTEGER);
 CREATE TABLE contents (id INTEGER PRIMARY KEY, kind INTEGER, mime TEXT, size INTEGER, \
 integrity_hash TEXT, first_seen_at INTEGER, last_verified_at INTEGER);
 """
-_SCHEMA_LINES = frozenset(_SCHEMA.splitlines(keepends=True))
-_TABLES = {"entries": 9, "folders": 3, "contents": 7}
+_FIXED_LINES = frozenset(["BEGIN;\n", "COMMIT;\n", *_SCHEMA.splitlines(keepends=True)])
 _VALUE = re.compile(
     r"(?P<null>NULL)|(?P<int>-?\d{1,19})|CAST\(X'(?P<text_hex>[0-9A-F]*)' AS TEXT\)"
     r"|X'(?P<blob>[0-9A-F]*)'|'(?P<text>(?:[^'\n]|'')*)'"
 )
 _LINE = re.compile(r"INSERT INTO (entries|folders|contents) VALUES\((.*)\);\n")
 _CONTROL = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029]")
+
+
+_TRAILER = "-- end "
+
+# What each column may hold.
+_Name = (str, bytes)
+_Number = (int,)
+_OptionalText = (str, NoneType)
+_ROWS: dict[str, tuple[tuple[type, ...], ...]] = {
+    "entries": (_Number, _Number, _Name, *[_Number] * 5, (int, NoneType)),
+    "folders": (_Number, _Name, _Number),
+    "contents": (_Number, _Number, _OptionalText, _Number, _OptionalText, _Number, _Number),
+}
 
 
 class Header(msgspec.Struct):
@@ -67,6 +84,11 @@ class Header(msgspec.Struct):
     file_count: int
     directory_count: int
     total_size: int
+
+    @property
+    def folder(self) -> str:
+        """The location's path, as os.fsdecode gives it."""
+        return os.fsdecode(bytes.fromhex(self.path_hex))
 
 
 def literal(value: str | bytes | int | None) -> str:
@@ -88,16 +110,10 @@ def values(text: str) -> list[str | bytes | int | None] | None:
     found: list[str | bytes | int | None] = []
     position = 0
     while match := _VALUE.match(text, position):
-        if match["null"]:
-            found.append(None)
-        elif match["int"] is not None:
-            found.append(int(match["int"]))
-        elif match["blob"] is not None:
-            found.append(bytes.fromhex(match["blob"]))
-        elif match["text_hex"] is not None:
-            found.append(bytes.fromhex(match["text_hex"]).decode())
-        else:
-            found.append(match["text"].replace("''", "'"))
+        try:
+            found.append(_value(match))
+        except ValueError:  # half a byte, or bytes that are not UTF-8
+            return None
         position = match.end()
         if position == len(text):
             return found
@@ -107,34 +123,102 @@ def values(text: str) -> list[str | bytes | int | None] | None:
     return None
 
 
+def _value(match: re.Match[str]) -> str | bytes | int | None:
+    if match["null"]:
+        return None
+    if match["int"] is not None:
+        number = int(match["int"])
+        if not -(1 << 63) <= number < 1 << 63:
+            raise ValueError("no column holds such a number")
+        return number
+    if match["blob"] is not None:
+        return bytes.fromhex(match["blob"])
+    if match["text_hex"] is not None:
+        return bytes.fromhex(match["text_hex"]).decode()
+    return match["text"].replace("''", "'")
+
+
 def read_header(path: str) -> Header:
     """What an export is of. Raises ImportInvalid, OSError."""
     try:
         with open(path, encoding="utf-8", newline="\n") as file:
-            first, second = file.readline(), file.readline()
+            first, second = file.readline(LINE_LIMIT), file.readline(LINE_LIMIT)
     except UnicodeDecodeError:
-        raise ImportInvalid(path=path, reason="it is not text") from None
+        raise ImportInvalid(path=shown(path), reason="it is not text") from None
     if first.rstrip("\n") != FORMAT:
-        raise ImportInvalid(path=path, reason="its first line is not that of an export")
+        raise ImportInvalid(path=shown(path), reason="its first line is not that of an export")
     try:
-        return msgspec.json.decode(second.removeprefix("-- "), type=Header)
-    except msgspec.MsgspecError as error:
-        raise ImportInvalid(path=path, reason=f"line 2: {error}") from error
+        header = msgspec.json.decode(second.removeprefix("-- "), type=Header)
+        clean = absolute(header.folder)
+    except (msgspec.MsgspecError, ValueError, InvalidValue) as error:
+        raise ImportInvalid(path=shown(path), reason=f"line 2: {error}") from error
+    if clean != header.folder or not header.first_id <= header.root <= header.last_id:
+        raise ImportInvalid(path=shown(path), reason="line 2 is not that of an export")
+    return header
+
+
+def require_replaceable(path: str) -> None:
+    """Refuse to write an export in place of anything but an earlier one. Raises InvalidValue,
+    PathDenied."""
+    try:
+        with open(path, "rb") as file:
+            first = file.readline(len(FORMAT) + 1)
+    except FileNotFoundError:
+        return
+    except IsADirectoryError:
+        first = b""
+    except OSError as error:
+        raise PathDenied(path=shown(path), reason=error.strerror, user=os.geteuid()) from error
+    if first.rstrip(b"\n") != FORMAT.encode():
+        reason = f"{shown(path)} exists and is not an earlier export"
+        raise InvalidValue(field="export_path", reason=reason, pointer="/payload/export_path")
+
+
+class _Digested:
+    """A text file whose lines are digested on their way."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._digest = blake2b(digest_size=32)
+
+    def write(self, text: str) -> None:
+        self._digest.update(text.encode())
+        self._file.write(text)
+
+    def lines(self) -> Iterator[str]:
+        """The lines, digested when the next one is asked for."""
+        for line in self._file:
+            yield line
+            self._digest.update(line.encode())
+
+    def trailer(self) -> str:
+        """The last line, for what has gone through so far."""
+        return f"{_TRAILER}{self._digest.hexdigest()}\n"
 
 
 # --- writing --------------------------------------------------------------------------------------
 
 
 def run_export(params: dict[str, Any], context: JobContext) -> dict[str, Any]:
-    """Write the location `params["location"]` into the file `params["target"]`."""
-    target = params["target"]
-    partial = f"{target}.partial"
+    """Write the location `params["location"]` into the file `params["target"]`, or leave that as it
+    is. Raises LocationNotFound, DiskFull, StorageReadOnly."""
+    target = path_of(params["target"])
+    try:
+        return _export(target, UUID(params["location"]), context, contents=params["contents"])
+    except OSError as error:
+        raise storage_error(shown(target), error) from error
+
+
+def _export(target: str, uuid: UUID, context: JobContext, *, contents: bool) -> dict[str, Any]:
+    partial = beside(target)
     db = open_reader(f"{context.library_dir}/library.db")
     try:
         db.execute("BEGIN")  # one state from the first row to the last
-        location = locations.get(db, UUID(params["location"]))
-        with open(partial, "w", encoding="utf-8", newline="\n") as file:
-            counts = _write(db, location, file, context, contents=params["contents"])
+        location = locations.get(db, uuid)
+        with open(partial, "x", encoding="utf-8", newline="\n") as file:
+            digested = _Digested(file)
+            counts = _write(db, location, digested, context, contents=contents)
+            file.write(digested.trailer())
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, target)
@@ -148,7 +232,7 @@ def run_export(params: dict[str, Any], context: JobContext) -> dict[str, Any]:
 def _write(
     db: sqlite3.Connection,
     location: StoredLocation,
-    file: TextIO,
+    file: _Digested,
     context: JobContext,
     *,
     contents: bool,
@@ -220,32 +304,48 @@ def _statement(table: str, row: tuple[Any, ...]) -> str:
 
 
 def run_import(params: dict[str, Any], context: JobContext) -> dict[str, Any]:
-    """Read the file `params["source"]` as a new location, in one transaction.
+    """Read the file `params["source"]` as the new location `params["location"]`, in one
+    transaction. Run again after it was done it does nothing.
 
-    Raises ImportInvalid, LocationExists; nothing is changed then.
+    Raises ImportInvalid; nothing is changed then.
     """
-    source = params["source"]
+    source, uuid = path_of(params["source"]), UUID(params["location"])
     header = read_header(source)
     with Alone(context):
-        return _import(f"{context.library_dir}/library.db", source, header, params["name"], context)
+        db = open_writer(f"{context.library_dir}/library.db")
+        try:
+            with transaction(db):
+                return _import(db, source, header, params["name"], uuid, context)
+        except (sqlite3.IntegrityError, sqlite3.DataError, OverflowError) as error:
+            reason = f"its rows contradict each other or the library: {error}"
+            raise ImportInvalid(path=shown(source), reason=reason) from error
+        except UnicodeDecodeError:
+            raise ImportInvalid(path=shown(source), reason="it is not text") from None
+        finally:
+            db.close()
 
 
 def _import(
-    database: str, source: str, header: Header, name: str | None, context: JobContext
+    db: sqlite3.Connection,
+    source: str,
+    header: Header,
+    name: str | None,
+    uuid: UUID,
+    context: JobContext,
 ) -> dict[str, Any]:
-    path = os.fsdecode(bytes.fromhex(header.path_hex))
-    db = open_writer(database)
-    try:
-        with transaction(db):
-            if db.execute("SELECT 1 FROM folders WHERE path = ?", (exact(path),)).fetchone():
-                raise LocationExists(path=shown(path), location="")
-            shift = _next_id(db) - header.first_id
-            counts = _read_rows(db, source, header, shift, context)
-            uuid = _store_location(db, header, path, name, shift)
-            _refuse_unless_a_tree(db, source, path, header.first_id + shift)
-    finally:
-        db.close()
-    return {**counts, "location": str(uuid), "name": header.name}
+    if db.execute("SELECT 1 FROM locations WHERE uuid = ?", (uuid.bytes,)).fetchone():
+        return {"entries": 0, "content_identities": 0}
+    below = Subtree(header.folder)
+    query = f"SELECT 1 FROM folders WHERE {below.where('path')} LIMIT 1"
+    if db.execute(query, below.params).fetchone():
+        reason = f"{shown(header.folder)}, or something in it, is in the index already"
+        raise ImportInvalid(path=shown(source), reason=reason)
+    shift = _next_id(db) - header.first_id
+    reading = _Reading(db, source, header, shift)
+    counts = reading.run(context)
+    _store_location(db, header, name, shift, uuid)
+    _refuse_unless_a_tree(db, source, header, header.first_id + shift)
+    return counts
 
 
 def _next_id(db: sqlite3.Connection) -> int:
@@ -254,74 +354,123 @@ def _next_id(db: sqlite3.Connection) -> int:
     return int(found or 0) + 1
 
 
-def _read_rows(
-    db: sqlite3.Connection, source: str, header: Header, shift: int, context: JobContext
-) -> dict[str, int]:
-    counts = {"entries": 0, "folders": 0, "contents": 0}
-    with open(source, encoding="utf-8", newline="\n") as file:
-        for number, line in enumerate(file, 1):
-            if number <= 2 or line in ("BEGIN;\n", "COMMIT;\n") or line in _SCHEMA_LINES:
-                continue
-            match = _LINE.fullmatch(line)
-            row = values(match[2]) if match else None
-            if match is None or row is None or len(row) != _TABLES[match[1]]:
-                raise ImportInvalid(path=source, reason=f"line {number} is not one of an export")
-            _insert(db, match[1], row, header, shift, f"{source} line {number}")
-            counts[match[1]] += 1
-            if counts["entries"] % BATCH == 0:
-                context.progress("Importing", counts["entries"], message=f"line {number:,}")
-                context.safe_point()
-    return {"entries": counts["entries"], "content_identities": counts["contents"]}
+class _Reading:
+    """The lines of one file on their way into the database."""
 
+    def __init__(self, db: sqlite3.Connection, source: str, header: Header, shift: int) -> None:
+        self._db = db
+        self._source = source
+        self._header = header
+        self._shift = shift
+        self._counts = {"entries": 0, "folders": 0, "contents": 0}
 
-def _insert(
-    db: sqlite3.Connection, table: str, row: list[Any], header: Header, shift: int, place: str
-) -> None:
-    if table == "contents":
-        db.execute("INSERT OR IGNORE INTO contents VALUES (?,?,?,?,?,?,?)", row)
-        return
-    if not isinstance(row[0], int) or not header.first_id <= row[0] <= header.last_id:
-        raise ImportInvalid(path=place, reason="an id is outside the range of the header")
-    row[0] += shift
-    if table == "entries":
-        is_root = row[0] - shift == header.root
-        row[1] = 0 if is_root else row[1] + shift
-        if is_root:
-            row[2] = exact(os.fsdecode(bytes.fromhex(header.path_hex)))
-        db.execute(
+    def run(self, context: JobContext) -> dict[str, Any]:
+        """Insert every row; how many there were."""
+        complete = False
+        with open(self._source, encoding="utf-8", newline="\n") as file:
+            digested = _Digested(file)
+            for number, line in enumerate(digested.lines(), 1):
+                if complete:
+                    raise self._wrong(number)
+                if line.startswith(_TRAILER):
+                    complete = line == digested.trailer()
+                    if not complete:
+                        raise self._refusal("it was changed since it was written")
+                elif number > 2 and line not in _FIXED_LINES:
+                    self._insert(number, line)
+                if number % BATCH == 0:
+                    context.progress("Importing", number, message=f"line {number:,}")
+                    context.safe_point()
+        if not complete:
+            raise self._refusal("its end is missing")
+        counts = self._counts
+        return {"entries": counts["entries"], "content_identities": counts["contents"]}
+
+    def _refusal(self, reason: str) -> ImportInvalid:
+        return ImportInvalid(path=shown(self._source), reason=reason)
+
+    def _wrong(self, number: int) -> ImportInvalid:
+        return self._refusal(f"line {number} is not one of an export")
+
+    def _insert(self, number: int, line: str) -> None:
+        match = _LINE.fullmatch(line)
+        found = values(match[2]) if match else None
+        if match is None or found is None:
+            raise self._wrong(number)
+        table, row = match[1], found
+        shape = _ROWS[table]
+        if len(row) != len(shape) or not all(map(isinstance, row, shape)):
+            raise self._wrong(number)
+        self._counts[table] += 1
+        if table == "contents":
+            self._db.execute("INSERT OR IGNORE INTO contents VALUES (?,?,?,?,?,?,?)", row)
+        elif table == "entries":
+            self._insert_entry(number, row)
+        else:  # never read here: the next scan looks at every folder
+            self._move(number, row, 0)
+            self._db.execute(
+                "INSERT INTO folders (id, path, device, mtime, ctime, inode, scan)"
+                " VALUES (?,?,?,0,0,0,-1)",
+                row,
+            )
+
+    def _insert_entry(self, number: int, row: list[Any]) -> None:
+        if not FILE <= row[3] <= CHARACTER_DEVICE:
+            raise self._wrong(number)
+        if row[0] == self._header.root:
+            row[1:3] = [0, exact(self._header.folder)]
+        else:
+            self._move(number, row, 1)
+            if os.fsencode(loose(row[2])) in (b"", b".", b"..") or "/" in loose(row[2]):
+                raise self._wrong(number)
+        self._move(number, row, 0)
+        self._db.execute(
             "INSERT INTO entries (id, parent, name, kind, size, mtime, ctime, inode, content)"
             " VALUES (?,?,?,?,?,?,?,?,?)",
             row,
         )
-    else:  # never read here: the next scan looks at every folder
-        db.execute(
-            "INSERT INTO folders (id, path, device, mtime, ctime, inode, scan)"
-            " VALUES (?,?,?,0,0,0,-1)",
-            row,
-        )
+
+    def _move(self, number: int, row: list[Any], column: int) -> None:
+        """Give the id in a column the number it has in this library."""
+        if not self._header.first_id <= row[column] <= self._header.last_id:
+            raise self._wrong(number)
+        row[column] += self._shift
 
 
-def _refuse_unless_a_tree(db: sqlite3.Connection, source: str, path: str, first: int) -> None:
-    """Every entry needs its parent, and every folder has to lie where the location is."""
+def _refuse_unless_a_tree(db: sqlite3.Connection, source: str, header: Header, first: int) -> None:
+    """Every folder lies where its path says, and every other entry lies in a folder."""
+    where = "FROM entries e LEFT JOIN folders p ON p.id = e.parent"
     orphan = db.execute(
-        "SELECT 1 FROM entries e WHERE e.id >= ? AND e.parent <> 0"
-        " AND NOT EXISTS (SELECT 1 FROM folders f WHERE f.id = e.parent) LIMIT 1",
+        f"SELECT 1 {where} WHERE e.id >= ? AND e.parent <> 0 AND p.id IS NULL LIMIT 1", (first,)
+    ).fetchone()
+    unlike = db.execute(
+        "SELECT 1 FROM entries e LEFT JOIN folders f ON f.id = e.id WHERE e.id >= ?"
+        " AND (e.kind = ?) <> (f.id IS NOT NULL) LIMIT 1",
+        (first, DIRECTORY),
+    ).fetchone()
+    rows = db.execute(
+        f"SELECT f.path, e.name, p.path {where} JOIN folders f ON f.id = e.id WHERE e.id >= ?"
+        " AND e.parent <> 0",
+        (first,),
+    )
+    misplaced = any(loose(path) != join(loose(above), loose(name)) for path, name, above in rows)
+    unknown = db.execute(
+        "SELECT 1 FROM entries e LEFT JOIN contents c ON c.id = e.content WHERE e.id >= ?"
+        " AND e.content IS NOT NULL AND c.id IS NULL LIMIT 1",
         (first,),
     ).fetchone()
-    below = Subtree(path)
-    strays = [
-        loose(row[0])
-        for row in db.execute("SELECT path FROM folders WHERE id >= ?", (first,))
-        if not below.contains(loose(row[0]))
-    ]
-    if orphan or strays:
-        raise ImportInvalid(path=source, reason="its entries do not form one tree of folders")
+    root = db.execute(
+        "SELECT 1 FROM folders WHERE id >= ? AND path = ?", (first, exact(header.folder))
+    ).fetchone()
+    if orphan or unlike or misplaced or unknown or not root:
+        reason = "its entries do not form one tree of folders"
+        raise ImportInvalid(path=shown(source), reason=reason)
 
 
 def _store_location(
-    db: sqlite3.Connection, header: Header, path: str, name: str | None, shift: int
-) -> UUID:
-    uuid, now = uuid4(), time.time_ns()
+    db: sqlite3.Connection, header: Header, name: str | None, shift: int, uuid: UUID
+) -> None:
+    now = time.time_ns()
     db.execute(
         "INSERT INTO locations (uuid, name, path, entry, index_mode, scan_state, job_policies,"
         " created_at, updated_at, file_count, directory_count, total_size)"
@@ -329,7 +478,7 @@ def _store_location(
         (
             uuid.bytes,
             name or header.name,
-            exact(path),
+            exact(header.folder),
             header.root + shift,
             str(header.index_mode),
             msgspec.json.encode(header.job_policies).decode(),
@@ -340,4 +489,3 @@ def _store_location(
             header.total_size,
         ),
     )
-    return uuid

@@ -14,6 +14,7 @@ import asyncio
 import os
 import re
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
@@ -31,10 +32,12 @@ from sd_wire.types.volumes import (
 )
 
 if TYPE_CHECKING:
+    import builtins
     from collections.abc import Iterable
 
     from sd_daemon.core.bus import Bus
 
+ANSWER_S = 1.0  # what a network mount gets to say how full it is
 MOUNTINFO = "/proc/self/mountinfo"
 
 # Filesystems that hold no files of a person: views of the kernel, and pieces of containers.
@@ -84,7 +87,7 @@ _VIRTUAL = frozenset({"tmpfs", "overlay"})
 _CLONING = frozenset({"btrfs", "xfs", "bcachefs", "zfs", "apfs"})
 _SYSTEM_PREFIXES = ("/boot", "/efi", "/var", "/usr", "/run", "/dev", "/sys", "/proc", "/snap")
 _EXTERNAL_PREFIXES = ("/media/", "/mnt/", "/run/media/", "/Volumes/")
-_OCTAL = re.compile(rb"\\([0-7]{3})")
+_OCTAL = re.compile(rb"\\([0-3][0-7]{2})")
 
 
 class Mount(NamedTuple):
@@ -94,24 +97,30 @@ class Mount(NamedTuple):
     point: bytes
     kind: str
     source: str
-    options: frozenset[str]
+    options: frozenset[str]  # of the mount and of the filesystem
+
+    @property
+    def may_hang(self) -> bool:
+        """Whether somebody else has to answer before anything can be said of it."""
+        return self.kind in _NETWORK or self.kind.startswith("fuse.")
 
 
 def parse_mountinfo(text: bytes) -> list[Mount]:
     """The mounts of a mountinfo file. Lines that are not understood are passed over."""
     mounts = []
-    for line in text.splitlines():
+    for line in text.split(b"\n"):  # a carriage return in a path is not escaped
         before, separator, after = line.partition(b" - ")
         fields, rest = before.split(b" "), after.split(b" ")
-        if not separator or len(fields) < 6 or len(rest) < 2:
+        if not separator or len(fields) < 6 or len(rest) < 2 or not fields[4].startswith(b"/"):
             continue
+        options = [*fields[5].split(b","), *(rest[2].split(b",") if len(rest) > 2 else [])]
         mounts.append(
             Mount(
                 fields[2].decode("ascii", "replace"),
                 _unescape(fields[4]),
                 rest[0].decode("utf-8", "replace"),
                 _unescape(rest[1]).decode("utf-8", "replace"),
-                frozenset(fields[5].decode("ascii", "replace").split(",")),
+                frozenset(option.decode("utf-8", "replace") for option in options),
             )
         )
     return mounts
@@ -221,41 +230,52 @@ def _uuid(fingerprint: str) -> UUID:
     return UUID(int=(value & ~(0x3 << 62)) | (2 << 62))
 
 
-def read_volumes(device_id: UUID, started: datetime) -> tuple[list[Volume], int]:
+def read_volumes(
+    mounts: Iterable[Mount], device_id: UUID, started: datetime
+) -> tuple[list[Volume], int]:
     """The volumes that answer, and how many did not. Blocks, for long where a server is away."""
     groups: dict[str, list[Mount]] = {}
-    for mount in read_mounts():
+    for mount in mounts:
         groups.setdefault(mount.device, []).append(mount)
     found, failed = [], 0
-    for mounts in groups.values():
+    for group in groups.values():
         try:
-            found.append(_volume(device_id, mounts, started))
+            found.append(_volume(device_id, group, started))
         except OSError:
             failed += 1
-    return sorted(found, key=lambda volume: volume.mount_point), failed
+    return found, failed
 
 
 class Volumes:
-    """The volumes as they were last seen."""
+    """The volumes as they were last seen.
+
+    What is on the network or in another program's hands is asked in a thread of its own. It gets
+    a moment to answer; until it does, what is known of those volumes from earlier stands.
+    """
 
     def __init__(self, device_id: UUID, bus: Bus) -> None:
         self._device_id = device_id
         self._bus = bus
         self._started = datetime.now(UTC)
         self._known: dict[str, Volume] | None = None  # by fingerprint
+        self._patient = ThreadPoolExecutor(1, thread_name_prefix="volumes")
+        self._asked: asyncio.Future[tuple[list[Volume], int]] | None = None
+        self._distant: list[Volume] = []
 
     async def list(self) -> list[Volume]:
         """The volumes now."""
-        found, _ = await asyncio.to_thread(read_volumes, self._device_id, self._started)
+        found, _ = await self._look()
         if self._known is None:
             self._known = {volume.fingerprint: volume for volume in found}
         return found
 
     async def refresh(self, correlation: str | None, *, announce_all: bool) -> tuple[int, int]:
-        """Look again and announce what is different; how many answered and how many did not."""
-        found, failed = await asyncio.to_thread(read_volumes, self._device_id, self._started)
-        before = self._known or {}
-        self._known = {volume.fingerprint: volume for volume in found}
+        """Look again and announce what is different; how many answered and how many did not. The
+        first look finds nothing different, since there is nothing to compare it with."""
+        found, failed = await self._look()
+        known = {volume.fingerprint: volume for volume in found}
+        before = known if self._known is None else self._known
+        self._known = known
         for volume in found:
             old = before.get(volume.fingerprint)
             if old is None:
@@ -263,9 +283,32 @@ class Volumes:
             elif announce_all or _info(old) != _info(volume):
                 update = VolumeUpdated(volume.fingerprint, _info(old), _info(volume))
                 self._bus.publish(update, correlation)
-        for fingerprint in before.keys() - self._known.keys():
+        for fingerprint in before.keys() - known.keys():
             self._bus.publish(VolumeRemoved(fingerprint), correlation)
         return len(found), failed
+
+    async def _look(self) -> tuple[builtins.list[Volume], int]:
+        mounts = await asyncio.to_thread(read_mounts)
+        near = [mount for mount in mounts if not mount.may_hang]
+        far = [mount for mount in mounts if mount.may_hang]
+        found, failed = await asyncio.to_thread(read_volumes, near, self._device_id, self._started)
+        if far:
+            failed += await self._ask(far)
+            found += self._distant
+        return sorted(found, key=lambda volume: volume.mount_point), failed
+
+    async def _ask(self, mounts: builtins.list[Mount]) -> int:
+        """Bring what is known of distant volumes up to date; how many did not answer."""
+        if self._asked is None:
+            self._asked = asyncio.get_running_loop().run_in_executor(
+                self._patient, read_volumes, mounts, self._device_id, self._started
+            )
+        done, _ = await asyncio.wait({self._asked}, timeout=ANSWER_S)
+        if not done:
+            return len(mounts)
+        self._distant, failed = self._asked.result()
+        self._asked = None
+        return failed
 
 
 def _info(volume: Volume) -> VolumeInfo:

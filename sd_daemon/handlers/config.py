@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from sd_daemon.handlers.handler import Context, handles
-from sd_wire.events import ConfigChanged
 from sd_wire.operations.config import (
     AppConfig,
     AppConfigUpdated,
@@ -19,6 +18,10 @@ from sd_wire.operations.config import (
     UpdateLibraryConfig,
 )
 
+if TYPE_CHECKING:
+    from sd_daemon.core.library import LibraryConfig as StoredLibraryConfig
+    from sd_wire.types.libraries import LibrarySettings
+
 
 @handles(GetAppConfig)
 def get_app_config(context: Context, _request: GetAppConfig) -> AppConfig:
@@ -29,15 +32,9 @@ def get_app_config(context: Context, _request: GetAppConfig) -> AppConfig:
 @handles(UpdateAppConfig)
 async def update_app_config(context: Context, request: UpdateAppConfig) -> AppConfigUpdated:
     """Change the daemon's configuration."""
-    changed, fields, restart = context.core.config.changed_by(request)
-    if not fields:
-        return AppConfigUpdated(
-            success=True, message="nothing was different", requires_restart=False
-        )
-    await context.core.change_config(changed, fields, context.correlation_id)
-    return AppConfigUpdated(
-        success=True, message=f"changed: {', '.join(fields)}", requires_restart=restart
-    )
+    fields, restart = await context.core.change_config(request, context.correlation_id)
+    message = f"changed: {', '.join(fields)}" if fields else "nothing was different"
+    return AppConfigUpdated(success=True, message=message, requires_restart=restart)
 
 
 @handles(GetLibraryConfig)
@@ -52,20 +49,29 @@ async def update_library_config(
 ) -> LibraryConfigUpdated:
     """Change a library's settings."""
     library = context.library
-    settings = library.config.settings
-    wanted = {
+    given = {
         name: value for name, value in msgspec.to_builtins(request).items() if value is not None
     }
-    in_rules = {
-        name: wanted.pop(name) for name in settings.indexer.__struct_fields__ if name in wanted
-    }
-    changed = msgspec.structs.replace(
-        settings, **wanted, indexer=msgspec.structs.replace(settings.indexer, **in_rules)
-    )
-    if changed == settings:
+
+    def change(config: StoredLibraryConfig) -> StoredLibraryConfig:
+        settings = config.settings
+        rules = {name: given[name] for name in settings.indexer.__struct_fields__ if name in given}
+        rest = {name: value for name, value in given.items() if name not in rules}
+        indexer = msgspec.structs.replace(settings.indexer, **rules)
+        changed = msgspec.structs.replace(settings, **rest, indexer=indexer)
+        return msgspec.structs.replace(config, settings=changed)
+
+    before = _flat(library.config.settings)
+    after = _flat(change(library.config).settings)
+    different = [name for name in given if after[name] != before[name]]
+    if not different:
         return LibraryConfigUpdated(success=True, message="nothing was different")
-    config = msgspec.structs.replace(library.config, settings=changed)
-    await asyncio.to_thread(library.save_config, config)
-    for name in (*wanted, *in_rules):
-        context.core.bus.publish(ConfigChanged(f"library.{name}"), context.correlation_id)
-    return LibraryConfigUpdated(success=True, message=f"changed: {', '.join((*wanted, *in_rules))}")
+    libraries = context.core.libraries
+    await libraries.change_config(library, change, different, context.correlation_id)
+    return LibraryConfigUpdated(success=True, message=f"changed: {', '.join(different)}")
+
+
+def _flat(settings: LibrarySettings) -> dict[str, object]:
+    """Settings by name, those of the index rules among them."""
+    values: dict[str, object] = msgspec.to_builtins(settings)
+    return {**values, **msgspec.to_builtins(settings.indexer)}

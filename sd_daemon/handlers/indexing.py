@@ -20,7 +20,14 @@ from sd_daemon.core.indexing import (
 )
 from sd_daemon.core.paths import absolute, shown
 from sd_daemon.handlers.handler import Context, handles
-from sd_wire.errors import InvalidValue, JobFailed, PathNotIndexed
+from sd_wire.errors import (
+    ErrorDetails,
+    InvalidValue,
+    JobFailed,
+    PathNotIndexed,
+    UnknownFailure,
+    from_wire,
+)
 from sd_wire.operations.indexing import (
     IndexPersistence,
     IndexRules,
@@ -38,6 +45,9 @@ from sd_wire.types.jobs import ActionContext, JobReceipt, JobStatus
 if TYPE_CHECKING:
     from sd_daemon.core.jobs.job import Job
     from sd_daemon.core.library import Library
+
+
+_NOT_DONE = {JobStatus.QUEUED: "it was interrupted, and goes on when its library is open again"}
 
 
 def action_context(context: Context, request: msgspec.Struct) -> ActionContext:
@@ -65,21 +75,26 @@ async def submit(
 
 
 async def finished(context: Context, job: Job) -> dict[str, Any]:
-    """The result of a job, when it is done. Raises JobFailed."""
+    """The result of a job, when it is done. Raises what it failed with, or JobFailed."""
     ended = await context.core.runner.wait(job)
     if ended.status is JobStatus.COMPLETED and ended.output is not None:
         result: dict[str, Any] = ended.output.data
         return result
-    reason = ended.error or f"it was {ended.status}"
+    details = ErrorDetails(ended.error_code or "", fields=ended.error_fields)
+    known = from_wire("", ended.error or "", details)
+    if not isinstance(known, UnknownFailure):
+        raise known
+    reason = ended.error or _NOT_DONE.get(ended.status, f"it was {ended.status}")
     raise JobFailed(job_name=ended.name, reason=reason, job=ended.id)
 
 
 async def _location_around(
-    library: Library, path: str, pointer: str
+    library: Library, path: str, field: str
 ) -> tuple[locations.StoredLocation, str]:
-    clean = absolute(path)
+    clean = absolute(path, field=field)
     location = await library.database.read(locations.containing, clean)
     if location is None:
+        pointer = f"/payload/{field.replace('.', '/')}"
         raise PathNotIndexed(path=shown(path), pointer=pointer)
     return location, clean
 
@@ -97,7 +112,7 @@ async def start_indexing(context: Context, request: StartIndexing) -> JobReceipt
         raise InvalidValue(field="paths", reason="no folder is named", pointer="/payload/paths")
     orders = []
     for number, path in enumerate(request.paths):
-        location, clean = await _location_around(library, path, f"/payload/paths/{number}")
+        location, clean = await _location_around(library, path, f"paths.{number}")
         settings = msgspec.structs.replace(library.config.settings)
         if not request.include_hidden:
             settings.indexer = msgspec.structs.replace(settings.indexer, no_hidden=True)
@@ -120,7 +135,7 @@ async def verify_index(context: Context, request: VerifyIndex) -> Verification:
     """Compare index and disk."""
     library = context.library
     given = request.path if request.path_bytes is None else os.fsdecode(request.path_bytes)
-    location, clean = await _location_around(library, given, "/payload/path")
+    location, clean = await _location_around(library, given, "path")
     params = {
         **index_params(location, library.config.settings, path=clean, full=True),
         "content": request.verify_content,

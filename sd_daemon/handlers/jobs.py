@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sd_daemon.handlers.handler import Context, handles
+from sd_wire.errors import JobNotFound
 from sd_wire.operations.jobs import (
     ActiveJob,
     ActiveJobs,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from sd_daemon.core.jobs.job import Job
+    from sd_daemon.core.jobs.shelf import Shelf
     from sd_daemon.core.library import Library
 
 
@@ -36,7 +38,8 @@ def _newest(context: Context, jobs: list[Job]) -> list[Job]:
 async def list_jobs(context: Context, request: ListJobs) -> JobList:
     """All jobs, newest first."""
     jobs = _newest(context, await context.library.jobs.listed(request.status))
-    return JobList([job.as_list_item(context.core.device.id) for job in jobs])
+    wanted = [job for job in jobs if request.status in (None, job.status)]
+    return JobList([job.as_list_item(context.core.device.id) for job in wanted])
 
 
 @handles(ListActiveJobs)
@@ -64,7 +67,10 @@ async def list_active_jobs(context: Context, _request: ListActiveJobs) -> Active
 @handles(GetJob)
 async def get_job(context: Context, request: GetJob) -> JobInfo | None:
     """One job."""
-    job = context.core.runner.live(request.job_id) or await context.library.jobs.get(request.job_id)
+    library = await _library_of(context, request.job_id)
+    if library is None:
+        return None
+    job = context.core.runner.live(request.job_id) or await library.jobs.get(request.job_id)
     if job is None:
         return None
     return JobInfo(
@@ -83,33 +89,40 @@ async def get_job(context: Context, request: GetJob) -> JobInfo | None:
     )
 
 
-async def _library_of(context: Context, job_id: UUID) -> Library:
+async def _library_of(context: Context, job_id: UUID) -> Library | None:
     """The library that has the job: any open one, so that a job's id is enough to name it."""
-    for library in context.core.libraries.open_libraries.values():
+    for library in list(context.core.libraries.open_libraries.values()):
         if await library.jobs.get(job_id) is not None:
             return library
-    return context.library
+    return None
+
+
+async def _shelf_of(context: Context, job_id: UUID) -> Shelf:
+    library = await _library_of(context, job_id)
+    if library is None:
+        raise JobNotFound(job=job_id, pointer="/payload/job_id")
+    return context.core.libraries.shelf(library)
 
 
 @handles(PauseJob)
 async def pause_job(context: Context, request: PauseJob) -> JobChange:
     """Pause a job."""
-    library = await _library_of(context, request.job_id)
-    await context.core.runner.pause(context.core.libraries.shelf(library), request.job_id)
+    shelf = await _shelf_of(context, request.job_id)
+    await context.core.runner.pause(shelf, request.job_id)
     return JobChange(request.job_id, success=True)
 
 
 @handles(ResumeJob)
 async def resume_job(context: Context, request: ResumeJob) -> JobChange:
     """Let a job go on."""
-    library = await _library_of(context, request.job_id)
-    await context.core.runner.resume(context.core.libraries.shelf(library), request.job_id)
+    shelf = await _shelf_of(context, request.job_id)
+    await context.core.runner.resume(shelf, request.job_id)
     return JobChange(request.job_id, success=True)
 
 
 @handles(CancelJob)
 async def cancel_job(context: Context, request: CancelJob) -> JobChange:
     """Stop a job for good."""
-    library = await _library_of(context, request.job_id)
-    await context.core.runner.cancel(context.core.libraries.shelf(library), request.job_id)
+    shelf = await _shelf_of(context, request.job_id)
+    await context.core.runner.cancel(shelf, request.job_id)
     return JobChange(request.job_id, success=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 
 from sd_daemon.core.export import export_library
+from sd_daemon.core.paths import absolute
 from sd_daemon.core.statistics import statistics_of
 from sd_daemon.handlers.handler import Context, handles
 from sd_wire.operations.libraries import (
@@ -60,21 +60,23 @@ async def create_library(context: Context, request: CreateLibrary) -> OpenedLibr
 @handles(OpenLibrary)
 async def open_library(context: Context, request: OpenLibrary) -> OpenedLibrary:
     """Open a library."""
-    library = await context.core.libraries.open(request.path)
+    library = await context.core.libraries.open(request.path, context.correlation_id)
     return OpenedLibrary(library.id, library.name, library.path)
 
 
 @handles(CloseLibrary)
 async def close_library(context: Context, request: CloseLibrary) -> ClosedLibrary:
     """Close a library."""
-    library = await context.core.libraries.close(request.library_id)
+    library = await context.core.libraries.close(request.library_id, context.correlation_id)
     return ClosedLibrary(library.id, library.name)
 
 
 @handles(RenameLibrary)
 async def rename_library(context: Context, request: RenameLibrary) -> RenamedLibrary:
     """Rename a library."""
-    old = await context.core.libraries.rename(request.library_id, request.new_name)
+    old = await context.core.libraries.rename(
+        request.library_id, request.new_name, context.correlation_id
+    )
     return RenamedLibrary(request.library_id, old, request.new_name.strip())
 
 
@@ -82,7 +84,7 @@ async def rename_library(context: Context, request: RenameLibrary) -> RenamedLib
 async def delete_library(context: Context, request: DeleteLibrary) -> DeletedLibrary:
     """Forget a library."""
     library = await context.core.libraries.delete(
-        request.library_id, delete_data=request.delete_data
+        request.library_id, context.correlation_id, delete_data=request.delete_data
     )
     return DeletedLibrary(library.id, library.name)
 
@@ -91,6 +93,6 @@ async def delete_library(context: Context, request: DeleteLibrary) -> DeletedLib
 async def export(context: Context, request: ExportLibrary) -> ExportedLibrary:
     """Copy a library."""
     library = context.core.libraries.get(request.library_id)
-    target = os.path.abspath(request.export_path)
+    target = absolute(request.export_path, field="export_path")
     files = await asyncio.to_thread(export_library, library, target)
     return ExportedLibrary(library.id, library.name, target, files)

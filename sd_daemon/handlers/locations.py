@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING
-from uuid import UUID
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
 
 import msgspec
 
@@ -16,15 +16,18 @@ from sd_daemon.core.indexing import (
     INDEXER,
     PURGE,
     as_wire,
+    encoded_path,
     index_params,
     jobs_by_location,
     publish_changed,
     purge_params,
 )
-from sd_daemon.core.paths import resolve, shown
+from sd_daemon.core.paths import absolute, resolve, shown
 from sd_daemon.handlers.handler import Context, handles
 from sd_daemon.handlers.indexing import finished, submit
 from sd_wire.errors import (
+    InvalidValue,
+    JobStateConflict,
     LocationExists,
     LocationOffline,
     NotADirectory,
@@ -86,10 +89,12 @@ async def list_locations(context: Context, _request: ListLocations) -> LocationL
     return await asyncio.to_thread(build)
 
 
-def _require_folder(path: str) -> None:
-    """Raise what speaks against indexing this folder. Blocks."""
+def _folder_at(path: str) -> str:
+    """The folder to index: the path itself, or what it leads to if it is a symbolic link, since
+    the index follows none. Blocks. Raises what speaks against indexing it."""
     try:
         os.close(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        return os.path.realpath(path) if os.path.islink(path) else path
     except FileNotFoundError:
         raise PathNotFound(path=shown(path), pointer="/payload/path") from None
     except NotADirectoryError:
@@ -100,19 +105,28 @@ def _require_folder(path: str) -> None:
         ) from error
 
 
+def _policies(given: Any) -> JobPolicies:
+    try:
+        return msgspec.convert(given or {}, JobPolicies)
+    except msgspec.ValidationError as error:
+        raise InvalidValue(
+            field="job_policies", reason=str(error), pointer="/payload/job_policies"
+        ) from error
+
+
 @handles(AddLocation)
 async def add_location(context: Context, request: AddLocation) -> AddedLocation:
     """Add a folder and start to index it."""
     library = context.library
     path = await library.database.read(resolve, request.path, library.device_slug)
-    await asyncio.to_thread(_require_folder, path)
-    policies = msgspec.convert(request.job_policies or {}, JobPolicies)
+    path = await asyncio.to_thread(_folder_at, path)
+    policies = _policies(request.job_policies)
     location = await library.database.write(
         locations.add, path, request.name, request.mode, policies
     )
     bus, correlation = context.core.bus, context.correlation_id
     bus.publish(LocationAdded(library.id, location.uuid, shown(path)), correlation)
-    publish_changed(library, bus, location, correlation)
+    await publish_changed(library, bus, location, correlation)
     job_id = None
     if request.mode is not IndexMode.NONE:
         params = index_params(location, library.config.settings, full=True)
@@ -122,14 +136,23 @@ async def add_location(context: Context, request: AddLocation) -> AddedLocation:
     return AddedLocation(location.uuid, sd_path, location.name, job_id)
 
 
+async def _cancel_jobs_of(context: Context, library: Library, location: UUID) -> None:
+    """Stop every job that reads a location."""
+    shelf = context.core.libraries.shelf(library)
+    for job in await library.jobs.active():
+        if job.params.get("location_id") == str(location):
+            try:
+                await context.core.runner.cancel(shelf, job.id)
+            except JobStateConflict:
+                pass  # it has ended by itself
+
+
 @handles(RemoveLocation)
 async def remove_location(context: Context, request: RemoveLocation) -> RemovedLocation:
     """Take a folder out of the index. Its rows go in a job."""
     library = context.library
     location = await library.database.read(locations.get, request.location_id)
-    active = jobs_by_location(await library.jobs.active()).get(location.uuid)
-    if active is not None:
-        await context.core.runner.cancel(context.core.libraries.shelf(library), active.id)
+    await _cancel_jobs_of(context, library, location.uuid)
     await library.database.write(locations.forget, request.location_id)
     bus, correlation = context.core.bus, context.correlation_id
     bus.publish(LocationRemoved(library.id, location.uuid), correlation)
@@ -173,7 +196,7 @@ async def update_location(context: Context, request: UpdateLocation) -> UpdatedL
         return locations.update(db, request.id, name=request.name, policies=request.job_policies)
 
     location = await library.database.write(change)
-    publish_changed(library, context.core.bus, location, context.correlation_id)
+    await publish_changed(library, context.core.bus, location, context.correlation_id)
     return UpdatedLocation(location.uuid)
 
 
@@ -186,7 +209,7 @@ async def enable_indexing(context: Context, request: EnableIndexing) -> Indexing
         return locations.update(db, request.id, mode=request.index_mode)
 
     location = await library.database.write(change)
-    publish_changed(library, context.core.bus, location, context.correlation_id)
+    await publish_changed(library, context.core.bus, location, context.correlation_id)
     job = await _start_scan(context, library, location, request, full=True)
     return IndexingEnabled(location.uuid, str(job))
 
@@ -216,38 +239,43 @@ async def export_location(context: Context, request: ExportLocation) -> Exported
     location = await library.database.read(
         locations.get, request.location_uuid, "/payload/location_uuid"
     )
-    target = os.path.abspath(request.export_path)
+    target = absolute(request.export_path, field="export_path")
+    await asyncio.to_thread(transfer.require_replaceable, target)
     params = {
         "location": str(location.uuid),
-        "target": target,
+        "target": encoded_path(target),
         "contents": request.include_content_identities,
     }
     data = await finished(context, await submit(context, library, EXPORT, params, request))
     stats = ExportStats(data["entries"], data["content_identities"])
-    return ExportedLocation(location.uuid, location.name, target, data["file_size_bytes"], stats)
+    size = data["file_size_bytes"]
+    return ExportedLocation(location.uuid, location.name, shown(target), size, stats)
 
 
 @handles(ImportLocation)
 async def import_location(context: Context, request: ImportLocation) -> ImportedLocation:
     """Read a location's index from a file; answered when it is in the library."""
     library = context.library
-    source = os.path.abspath(request.import_path)
+    source = absolute(request.import_path, field="import_path")
     try:
         header = await asyncio.to_thread(transfer.read_header, source)
     except FileNotFoundError:
         raise PathNotFound(path=source, pointer="/payload/import_path") from None
     except OSError as error:
         raise PathDenied(path=source, reason=error.strerror, user=os.geteuid()) from error
-    path = os.fsdecode(bytes.fromhex(header.path_hex))
+    path = header.folder
     existing = [one for one in await library.database.read(locations.listed) if one.path == path]
     if existing and request.skip_existing:
         stats = ImportStats(entries_skipped=existing[0].file_count + existing[0].directory_count)
         return ImportedLocation(existing[0].uuid, existing[0].name, source, stats)
     if existing:
         raise LocationExists(path=shown(path), location=existing[0].uuid)
-    params = {"source": source, "name": request.new_name}
+    uuid = uuid4()
+    params = {"source": encoded_path(source), "name": request.new_name, "location": str(uuid)}
     data = await finished(context, await submit(context, library, IMPORT, params, request))
-    location = await library.database.read(locations.get, UUID(data["location"]))
-    publish_changed(library, context.core.bus, location, context.correlation_id)
+    location = await library.database.read(locations.get, uuid)
+    bus, correlation = context.core.bus, context.correlation_id
+    bus.publish(LocationAdded(library.id, uuid, shown(path)), correlation)
+    await publish_changed(library, bus, location, correlation)
     stats = ImportStats(data["entries"], content_identities=data["content_identities"])
-    return ImportedLocation(location.uuid, location.name, source, stats)
+    return ImportedLocation(uuid, location.name, source, stats)

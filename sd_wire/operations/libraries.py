@@ -10,11 +10,13 @@ import msgspec
 from sd_wire.errors import (
     DiskFull,
     InvalidValue,
+    LibraryCopyOpen,
     LibraryDamaged,
     LibraryExists,
     LibraryLocked,
     LibraryNotFound,
     LibraryTooNew,
+    NotADirectory,
     NotALibrary,
     StorageReadOnly,
 )
@@ -45,7 +47,7 @@ class OpenedLibrary(msgspec.Struct):
 @action(
     "libraries.create",
     scope=Scope.CORE,
-    errors=(InvalidValue, LibraryExists, DiskFull, StorageReadOnly),
+    errors=(InvalidValue, LibraryExists, NotADirectory, DiskFull, StorageReadOnly),
 )
 class CreateLibrary(Request[OpenedLibrary]):
     """Make an empty library and open it."""
@@ -57,7 +59,16 @@ class CreateLibrary(Request[OpenedLibrary]):
 @action(
     "libraries.open",
     scope=Scope.CORE,
-    errors=(NotALibrary, LibraryLocked, LibraryDamaged, LibraryTooNew, StorageReadOnly),
+    errors=(
+        InvalidValue,
+        NotALibrary,
+        LibraryLocked,
+        LibraryCopyOpen,
+        LibraryDamaged,
+        LibraryTooNew,
+        DiskFull,
+        StorageReadOnly,
+    ),
 )
 class OpenLibrary(Request[OpenedLibrary]):
     """Open a library that exists. An open one is left as it is."""
@@ -72,7 +83,7 @@ class ClosedLibrary(msgspec.Struct):
     name: str
 
 
-@action("libraries.close", scope=Scope.CORE, errors=(LibraryNotFound,))
+@action("libraries.close", scope=Scope.CORE, errors=(LibraryNotFound, DiskFull, StorageReadOnly))
 class CloseLibrary(Request[ClosedLibrary]):
     """Close a library: its jobs pause at a safe point and go on when it is opened again. It stays
     closed when the daemon starts the next time."""
@@ -88,7 +99,7 @@ class RenamedLibrary(msgspec.Struct):
     new_name: str
 
 
-@action("libraries.rename", errors=(LibraryNotFound, InvalidValue))
+@action("libraries.rename", errors=(LibraryNotFound, InvalidValue, DiskFull, StorageReadOnly))
 class RenameLibrary(Request[RenamedLibrary]):
     """Give a library another name. Its folder stays where it is."""
 
@@ -125,7 +136,17 @@ class ExportedLibrary(msgspec.Struct):
     exported_files: list[str]  # relative to export_path
 
 
-@action("libraries.export", errors=(LibraryNotFound, LibraryExists, DiskFull, StorageReadOnly))
+@action(
+    "libraries.export",
+    errors=(
+        InvalidValue,
+        LibraryNotFound,
+        LibraryExists,
+        LibraryDamaged,
+        DiskFull,
+        StorageReadOnly,
+    ),
+)
 class ExportLibrary(Request[ExportedLibrary]):
     """Write a complete copy of a library, taken at one instant, that 'libraries.open' opens."""
 

@@ -11,6 +11,8 @@ import msgspec
 from sd_wire.errors import (
     DiskFull,
     ImportInvalid,
+    InvalidValue,
+    JobFailed,
     LocationExists,
     LocationNotFound,
     LocationOffline,
@@ -47,7 +49,15 @@ class AddedLocation(msgspec.Struct):
 
 @action(
     "locations.add",
-    errors=(PathNotFound, PathDenied, NotADirectory, LocationExists, UnsupportedPath),
+    errors=(
+        PathNotFound,
+        PathDenied,
+        NotADirectory,
+        LocationExists,
+        UnsupportedPath,
+        InvalidValue,
+        DiskFull,
+    ),
 )
 class AddLocation(Request[AddedLocation]):
     """Add a folder to a library and start to index it. The answer does not wait for the job."""
@@ -201,12 +211,15 @@ class ExportedLocation(msgspec.Struct):
     stats: ExportStats
 
 
-@action("locations.export", errors=(LocationNotFound, DiskFull, StorageReadOnly))
+@action(
+    "locations.export",
+    errors=(LocationNotFound, InvalidValue, PathDenied, DiskFull, StorageReadOnly, JobFailed),
+)
 class ExportLocation(Request[ExportedLocation]):
     """Write the index of one location into an SQL file that stock sqlite3 reads."""
 
     location_uuid: Annotated[UUID, doc("the location")]
-    export_path: Annotated[str, doc("the file to write")]
+    export_path: Annotated[str, doc("the file to write; only an earlier export is replaced")]
     include_content_identities: Annotated[bool, doc("with the identity of contents")] = True
     include_media_data: Annotated[bool, doc("with media data")] = True
     include_user_metadata: Annotated[bool, doc("with notes and favourites")] = True
@@ -233,7 +246,18 @@ class ImportedLocation(msgspec.Struct):
     stats: ImportStats
 
 
-@action("locations.import", errors=(PathNotFound, ImportInvalid, LocationExists))
+@action(
+    "locations.import",
+    errors=(
+        InvalidValue,
+        PathNotFound,
+        PathDenied,
+        ImportInvalid,
+        LocationExists,
+        DiskFull,
+        JobFailed,
+    ),
+)
 class ImportLocation(Request[ImportedLocation]):
     """Read a location from a file that 'locations.export' wrote. Only that format is read: no
     SQL of the file is executed."""
