@@ -142,9 +142,7 @@ class SocketPermissionDenied(SdError):
 
     kind = "ConnectionFailed"
     message = "permission denied on the daemon's socket {socket}"
-    hint = (
-        "run as the user who owns it, or ask to be put into its group ('ls -l {socket}' shows it)"
-    )
+    hint = "run as its owner, or ask to be put into its group ('ls -l {socket}' shows both)"
     exit_status = ExitStatus.DENIED
 
 
@@ -163,9 +161,7 @@ class ConnectionLost(SdError):
 
     kind = "ReadError"
     message = "the connection to the daemon ended before the answer came"
-    hint = (
-        "see 'sd status' and 'sd logs'; nothing is known about whether the request was carried out"
-    )
+    hint = "whether the request was carried out is not known: see 'sd status' and 'sd logs'"
     exit_status = ExitStatus.UNAVAILABLE
     retryable = True
 
@@ -350,10 +346,7 @@ class LibraryDamaged(SdError):
 
     kind = "CoreUnavailable"
     message = "the database of library {path} is damaged: {reason}"
-    hint = (
-        "nothing was changed. Put an exported copy of the library in its place, or move {database} "
-        "out of it and open it again: it is then made anew, and locations have to be added again"
-    )
+    hint = "nothing was changed: put an exported copy in its place, or move {database} away"
     exit_status = ExitStatus.DAMAGED
 
 
@@ -361,9 +354,7 @@ class LibraryTooNew(SdError):
     """A library that a newer version wrote."""
 
     kind = "CoreUnavailable"
-    message = (
-        "library {path} was written by a newer version (schema {found}, this one knows {known})"
-    )
+    message = "library {path} is of a newer version (schema {found}, this one knows {known})"
     hint = "upgrade spacedrive, or restore the backup that the upgrade made"
     exit_status = ExitStatus.DAMAGED
 
