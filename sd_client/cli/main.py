@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib import metadata
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -114,9 +113,10 @@ class Sd(click.Group):
 def version() -> str:
     """The version of the installed package; a checkout has none."""
     try:
-        return metadata.version("spacedrive")
-    except metadata.PackageNotFoundError:
+        known: str = load("importlib.metadata:version")("spacedrive")
+    except ModuleNotFoundError:  # what importlib.metadata raises for an unknown package
         return "0+unknown"
+    return known
 
 
 def _print_version(ctx: click.Context, _param: click.Parameter, value: Any) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from sd_client.blocking import BlockingClient
-from sd_client.cli.names import library_id
+from sd_client.cli.lazy import load
 from sd_client.cli.output import Output
 from sd_wire import places
 from sd_wire.errors import DaemonNotRunning, InvalidInstanceName
@@ -84,7 +84,8 @@ class Session:
         """The library that --library or SD_LIBRARY names; None leaves it to the daemon."""
         if self.library is None:
             return None
-        return str(library_id(self.client, self.library))
+        # Few commands name a library, and what knows about names knows about every operation.
+        return str(load("sd_client.cli.names:library_id")(self.client, self.library))
 
     def call(self, request: Request[R]) -> R:
         """Ask in the library that is meant."""

@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 ODD = b"caf\xe9.txt"
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def make_folder(parent: Path) -> Path:
     """A folder of a person's files, two of them with difficult names."""
-    made = tmp_path / "Pictures"
+    made = parent / "Pictures"
     (made / "2024").mkdir(parents=True)
     (made / "2024" / "sunset beach.jpg").write_bytes(b"1" * 2048)
     (made / "2024" / "sunrise.jpg").write_bytes(b"2")
@@ -32,13 +31,21 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-@pytest.fixture
-def sd(daemon: Daemon, folder: Path) -> Sd:
-    """The command, with the folder indexed."""
-    made = Sd(daemon.data_dir)
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that is indexed."""
+    return make_folder(tmp_path_factory.mktemp("cli"))
+
+
+@pytest.fixture(scope="module")
+def sd(folder: Path) -> Iterator[Sd]:
+    """The command beside a daemon that has indexed the folder. Nothing here changes either."""
+    made = Sd(folder.parent / "data")
+    made.good("start")
     made.good("library", "create", "Home")
     made.good("location", "add", str(folder), "--wait")
-    return made
+    yield made
+    made.good("stop")
 
 
 @pytest.fixture
@@ -84,12 +91,12 @@ def test_a_name_that_is_not_utf8_keeps_its_bytes_in_a_pipe(sd: Sd, folder: Path)
 
 
 def test_nothing_that_a_terminal_obeys_reaches_it(
-    sd: Sd, terminal: Callable[..., Terminal]
+    folder: Path, terminal: Callable[..., Terminal]
 ) -> None:
     status, shown = terminal("search", "lines").read_all()
     assert status == 0
     assert b"\\n" in shown
-    status, shown = terminal("ls", str(sd.data_dir.parent / "Pictures")).read_all()
+    status, shown = terminal("ls", str(folder)).read_all()
     assert status == 0
     assert b"caf\\xe9.txt" in shown
     assert b"two\\nlines.txt" in shown
@@ -166,15 +173,16 @@ def test_a_wrong_value_is_a_wrong_command_line(sd: Sd) -> None:
 def test_deleting_asks_a_person_and_never_a_script(
     sd: Sd, terminal: Callable[..., Terminal]
 ) -> None:
-    ran = sd("library", "delete", "Home")
+    sd.good("library", "create", "Spare")
+    ran = sd("library", "delete", "Spare")
     assert ran.status == 2
     assert "--yes" in ran.err
-    asked = terminal("library", "delete", "Home")
+    asked = terminal("library", "delete", "Spare")
     asked.read_until(b"[y/N]")
     asked.type(b"n\n")
     assert asked.read_all()[0] == 130
-    sd.good("library", "delete", "Home", "--yes")
-    assert json.loads(sd.good("library", "list", "--json").out) == []
+    sd.good("library", "delete", "Spare", "--delete-data", "--yes")
+    assert [one["name"] for one in json.loads(sd.good("library", "list", "--json").out)] == ["Home"]
 
 
 # --- raw calls -----------------------------------------------------------------------------------
@@ -220,8 +228,9 @@ def test_events_are_followed_until_ctrl_c(sd: Sd, terminal: Callable[..., Termin
     assert b"stopped watching" in shown
 
 
-def test_the_log_is_read_with_and_without_a_daemon(sd: Sd, daemon: Daemon) -> None:
-    sd.good("location", "rescan", "Pictures", "--wait")
+def test_the_log_is_read_with_and_without_a_daemon(daemon: Daemon) -> None:
+    sd = Sd(daemon.data_dir)
+    sd.good("library", "create", "Home")
     lines = sd.good("logs", "-n", "5").lines
     assert 0 < len(lines) <= 5
     assert all(" sd_daemon." in line for line in lines)
@@ -247,23 +256,28 @@ def test_watching_nothing_ends_at_once(sd: Sd) -> None:
 # --- the index -----------------------------------------------------------------------------------
 
 
-def test_verify_ends_as_index_and_disk_agree(sd: Sd, folder: Path) -> None:
-    assert sd.good("index", "verify", str(folder)).lines[0].endswith(" s)")
-    (folder / "new.txt").write_text("new")
-    ran = sd("index", "verify", str(folder))
-    assert ran.status == 1
-    assert "new.txt" in ran.out.decode()
-    assert ran.lines[-1] == "--fix brings it up to date"
-    sd.good("index", "verify", str(folder), "--fix")
-    sd.good("index", "verify", str(folder))
-    assert sd("index", "verify", "/nowhere/at/all").status == 2
+def test_verify_ends_as_index_and_disk_agree(sd: Sd, tmp_path: Path) -> None:
+    folder = make_folder(tmp_path)
+    sd.good("location", "add", str(folder), "--name", "Verified", "--wait")
+    try:
+        assert sd.good("index", "verify", str(folder)).lines[0].endswith(" s)")
+        (folder / "new.txt").write_text("new")
+        ran = sd("index", "verify", str(folder))
+        assert ran.status == 1
+        assert "new.txt" in ran.out.decode()
+        assert ran.lines[-1] == "--fix brings it up to date"
+        sd.good("index", "verify", str(folder), "--fix")
+        sd.good("index", "verify", str(folder))
+        assert sd("index", "verify", "/nowhere/at/all").status == 2
+    finally:
+        sd.good("location", "remove", "Verified", "--wait")
 
 
 # --- everything at once --------------------------------------------------------------------------
 
 
-def test_run_goes_from_nothing_to_a_search(tmp_path: Path, folder: Path) -> None:
-    sd = Sd(tmp_path / "fresh")
+def test_run_goes_from_nothing_to_a_search(tmp_path: Path) -> None:
+    sd, folder = Sd(tmp_path / "fresh"), make_folder(tmp_path)
     try:
         first = sd.good("run", str(folder))
         assert "started the daemon" in first.err
