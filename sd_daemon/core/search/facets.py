@@ -10,7 +10,7 @@ import msgspec
 
 from sd_daemon.core import locations
 from sd_daemon.core.files.build import name_of, split_name
-from sd_daemon.core.index.walk import DIRECTORY, Subtree, loose
+from sd_daemon.core.index.walk import DIRECTORY, Subtree
 from sd_wire.operations.search import SearchFacets
 
 if TYPE_CHECKING:
@@ -55,17 +55,20 @@ def facets(db: sqlite3.Connection, hits: Sequence[Hit], now: int) -> SearchFacet
 def _by_location(db: sqlite3.Connection, found: list[Candidate]) -> dict[str, int]:
     """By the innermost location each is in."""
     known = sorted(locations.listed(db), key=lambda one: -len(one.path))
-    if len(known) == 1:
-        return {str(known[0].uuid): len(found)} if found else {}
-    trees = [(Subtree(one.path), str(one.uuid)) for one in known]
-    folders = Counter(entry[1] or entry[0] for entry in found)  # a root is in itself
-    counts: Counter[str] = Counter()
-    for number, path in db.execute(
-        "SELECT id, path FROM folders WHERE id IN (SELECT value FROM json_each(?))",
-        (msgspec.json.encode(list(folders)).decode(),),
-    ):
-        for tree, uuid in trees:
-            if tree.contains(loose(path)):
-                counts[uuid] += folders[number]
-                break
-    return dict(counts.most_common())
+    if len(known) == 1 and found:
+        return {str(known[0].uuid): len(found)}
+    if not (known and found):
+        return {}
+    cases: list[str] = []
+    values: list[str | bytes] = []
+    for number, location in enumerate(known):
+        tree = Subtree(location.path)
+        cases.append(f"WHEN {tree.where('f.path')} THEN {number}")
+        values += tree.params
+    folders = [entry[1] or entry[0] for entry in found]  # a root is in itself
+    rows = db.execute(
+        f"SELECT CASE {' '.join(cases)} END AS location, count(*) FROM json_each(?)"
+        " CROSS JOIN folders f ON f.id = json_each.value GROUP BY location ORDER BY 2 DESC",
+        [*values, msgspec.json.encode(folders).decode()],
+    )
+    return {str(known[number].uuid): count for number, count in rows if number is not None}

@@ -178,7 +178,10 @@ def _in_order(sources: Sources, request: SearchFiles) -> Found:
     direction = "ASC" if request.sort.direction is SortDirection.ASC else "DESC"
     if request.sort.field is SortField.RELEVANCE:
         direction = "DESC"
-    rest = sources.sorted_hits(key, direction, wanted)
+    if key == "e.id" and direction == "DESC" and not sources.is_decided:
+        rest = sources.hits()  # which come in that order by themselves
+    else:
+        rest = sources.sorted_hits(key, direction, wanted)
     seen = list(islice(rest, wanted))
     found = Found(seen[first:last], seen, len(seen), len(seen) < wanted)
     if found.is_exact or breadth.counted == 0:

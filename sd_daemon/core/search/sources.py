@@ -180,11 +180,13 @@ class Sources:
         """
         where: list[str] = []
         values: list[Any] = []
-        for word in self._text.name_words():
+        anywhere = [("%", part) for part in self._text.parts]
+        at_the_start = [("", end.name) for end in self._text.ends if end.name]
+        for before, word in anywhere + at_the_start:
             if word.isascii():
                 escaped = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
                 where.append(f"(e.name LIKE ? ESCAPE '\\' OR {_NOT_ASCII})")
-                values.append(f"%{escaped}%")
+                values.append(f"{before}{escaped}%")
             else:
                 where.append(_NOT_ASCII)
         return where, values
