@@ -215,7 +215,10 @@ class ServerConnection:
         """The requests that are complete now. A second call never repeats one."""
         if self.state is not State.OPEN:
             return []
-        return [self._read(line) for line in self._lines.feed(data)]
+        lines = self._lines.feed(data)
+        if len(lines) == 1 and lines[0] is not None:  # the usual case, spared a comprehension
+            return [parse(lines[0])]
+        return [self._read(line) for line in lines]
 
     def receive_end(self) -> list[Received]:
         """The peer will send nothing more: a last request without LF, if there is one."""

@@ -16,7 +16,7 @@ import msgspec
 from sd_daemon.core.log import get_log
 from sd_daemon.handlers.handler import Context, Peer
 from sd_daemon.server.failures import defect, error_of
-from sd_daemon.server.routes import RANK, ROUTES, Route
+from sd_daemon.server.routes import RANK, ROUTES
 from sd_wire.errors import InvalidValue, MethodNotFound, PermissionRefused, ReplyTooLarge
 from sd_wire.messages import MAX_LINE, Call, Done, failure, line
 
@@ -41,16 +41,6 @@ def library_id_of(text: str) -> UUID:
         ) from None
 
 
-def route_of(method: str, peer: Peer) -> Route:
-    """What serves a method for this peer. Raises MethodNotFound or PermissionRefused."""
-    route = ROUTES.get(method)
-    if route is None:
-        raise MethodNotFound(method=method[:_QUOTED], pointer="/method")
-    if RANK[peer.permission] < route.rank:
-        raise refusal(peer, method, route.operation.permission)
-    return route
-
-
 def refusal(peer: Peer, method: str, permission: str) -> PermissionRefused:
     """Say no, and leave a trace of it."""
     log.warning("a call was refused", method=method, peer_uid=peer.uid, peer_pid=peer.pid)
@@ -62,7 +52,11 @@ async def answer(
 ) -> bytes:
     """Carry out a call and return the line to send back."""
     try:
-        route = route_of(call.method, peer)
+        route = ROUTES.get(call.method)
+        if route is None:
+            raise MethodNotFound(method=call.method[:_QUOTED], pointer="/method")
+        if RANK[peer.permission] < route.rank:
+            raise refusal(peer, call.method, route.operation.permission)
         request = route.read(call.payload)
         context = Context(
             core,

@@ -56,6 +56,9 @@ class Outbox:
         if self._size + len(line) > LIMIT:
             self.flush()
         if self._lagging and subscriber in self._lagging:
+            if self.held:  # one gap and not many: it ends when the client has caught up
+                self._miss(subscriber)
+                return
             self._tell_gap(subscriber)
         if key is not None and self.held:
             self._size -= len(self._lines.pop(key, b""))

@@ -98,7 +98,13 @@ class Session(asyncio.Protocol):
             self._instance.counts.requests += 1
             self.transport.write(PONG_LINE)
             return
-        self._take(self._wire.receive(data))
+        received = self._wire.receive(data)
+        if len(received) == 1 and self._may_answer():
+            reply = self._begin(received[0])
+            if reply:
+                self.transport.write(reply)
+        else:
+            self._take(received)
 
     def eof_received(self) -> bool:
         """The client has said everything; it may still want to hear the answers."""
@@ -166,7 +172,7 @@ class Session(asyncio.Protocol):
         replies: list[bytes] = []
         size = 0
         for request in received:
-            if self._held is not None or self._congested or not self._instance.ready:
+            if not self._may_answer():
                 self._hold(request)
                 continue
             reply = self._begin(request)
@@ -181,6 +187,9 @@ class Session(asyncio.Protocol):
             self.transport.write(replies[0] if len(replies) == 1 else b"".join(replies))
         if self._held is not None or self._line:
             self._pace()
+
+    def _may_answer(self) -> bool:
+        return self._held is None and not self._congested and self._instance.ready
 
     def _begin(self, request: Received) -> bytes:
         """Start a request: its reply if there is one already."""

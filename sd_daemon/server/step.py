@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import types
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Generator
+    from collections.abc import Generator
 
 T = TypeVar("T")
 
@@ -32,22 +32,29 @@ if sys.version_info >= (3, 12):
 
 else:
 
-    @types.coroutine
-    def _go_on(coroutine: Coroutine[Any, Any, T], awaited: Any) -> Generator[Any, Any, T]:
-        """Wait for what the first step asked for, then be the coroutine."""
-        while True:
-            try:
-                sent = yield awaited
-            except BaseException as thrown:
-                try:
-                    awaited = coroutine.throw(thrown)
-                except StopIteration as done:
-                    return done.value  # type: ignore[no-any-return]
-            else:
-                try:
-                    awaited = coroutine.send(sent)
-                except StopIteration as done:
-                    return done.value  # type: ignore[no-any-return]
+    class _Begun(Coroutine[Any, Any, T]):
+        """A coroutine whose first step was taken: what that step asked for is handed on first."""
+
+        def __init__(self, coroutine: Coroutine[Any, Any, T], awaited: Any) -> None:
+            self._coroutine = coroutine
+            self._awaited = awaited
+            self._handed_on = False
+
+        def send(self, value: Any) -> Any:
+            if self._handed_on:
+                return self._coroutine.send(value)
+            self._handed_on = True
+            return self._awaited
+
+        def throw(self, *thrown: Any) -> Any:
+            self._handed_on = True
+            return self._coroutine.throw(*thrown)
+
+        def close(self) -> None:
+            self._coroutine.close()
+
+        def __await__(self) -> Generator[Any, Any, T]:
+            raise RuntimeError("only a task may wait for this")
 
     def step(
         loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]
@@ -57,4 +64,4 @@ else:
             awaited = coroutine.send(None)
         except StopIteration as done:
             return done.value  # type: ignore[no-any-return]
-        return loop.create_task(_go_on(coroutine, awaited))
+        return loop.create_task(_Begun(coroutine, awaited))

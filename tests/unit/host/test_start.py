@@ -1,0 +1,65 @@
+"""What the daemon is started with."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from sd_daemon.host.inherit import inherited_sockets, instance_of
+
+
+@pytest.mark.parametrize(
+    ("name", "instance"),
+    [
+        ("", None),
+        ("unknown", None),
+        ("spacedrive.socket", None),
+        ("spacedrive", None),
+        ("work", "work"),
+        ("work-2_x", "work-2_x"),
+        ("no/slash", None),
+    ],
+)
+def test_the_name_of_a_descriptor_is_an_instance(name: str, instance: str | None) -> None:
+    assert instance_of(name, None) == instance
+
+
+def test_an_unnamed_socket_belongs_to_the_instance_that_is_started() -> None:
+    assert instance_of("spacedrive@work.socket", "work") == "work"
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {},
+        {"LISTEN_FDS": "1"},
+        {"LISTEN_FDS": "1", "LISTEN_PID": "2"},
+        {"LISTEN_FDS": "x", "LISTEN_PID": "1"},
+        {"LISTEN_FDS": "-1", "LISTEN_PID": "1"},
+    ],
+)
+def test_descriptors_for_others_are_not_ours(environ: dict[str, str]) -> None:
+    given = {**environ, "PATH": "/bin"}
+    assert inherited_sockets(given, 1, None) == {}
+    assert given == {"PATH": "/bin"}, "a child would see the variables"
+
+
+def test_the_daemon_does_without_openssl_and_leaves_it_to_others() -> None:
+    program = (
+        "import sys, sd_daemon.host.main\n"
+        "assert not {'ssl', '_ssl', '_hashlib'} & set(sys.modules)\n"
+        "assert not {'email', 'http', 'importlib.metadata'} & set(sys.modules)\n"
+        "import hashlib, ssl\n"
+        "assert ssl.create_default_context\n"
+        "print(hashlib.sha1(b'').hexdigest())\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert ran.stdout.strip() == b"da39a3ee5e6b4b0d3255bfef95601890afd80709"
+
+
+def test_the_version_is_told_without_starting_anything() -> None:
+    command = [sys.executable, "-m", "sd_daemon", "--version"]
+    ran = subprocess.run(command, capture_output=True, check=True, text=True)
+    assert ran.stdout.startswith("sd-daemon ")
