@@ -23,6 +23,7 @@ def machine() -> dict[str, str]:
         "SQLite": sqlite3.sqlite_version,
         "packages": ", ".join(_version(name) for name in ("msgspec", "uvloop", "blake3")),
         "revision": _revision(),
+        "load average before": f"{os.getloadavg()[0]:.1f}",
     }
 
 

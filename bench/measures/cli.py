@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from functools import partial
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from bench.workbench import Workbench
 
+SD = str(CHECKOUT / "sd_client/cli/sd")
 BARE = "python -I -S -c pass"
 WORD = "harbour"
 _HELLO = {
@@ -27,12 +27,6 @@ _HELLO = {
     "a Python command with click": "import click; click.command()(lambda: None)(standalone_mode=0)",
     "a Python command with asyncio and msgspec": "import asyncio, msgspec",
 }
-
-
-def sd_command() -> str:
-    """The `sd` that is installed beside this Python, or the one of the checkout."""
-    beside = Path(sys.executable).parent / "sd"
-    return str(beside) if beside.exists() else str(CHECKOUT / "sd_client/cli/sd")
 
 
 def run(command: list[str], env: Mapping[str, str]) -> Sample:
@@ -51,14 +45,14 @@ def run(command: list[str], env: Mapping[str, str]) -> Sample:
     return {"ms": taken}
 
 
-def _quick_ones(bench: Workbench, sd: str) -> dict[str, list[str]]:
+def _quick_ones(bench: Workbench) -> dict[str, list[str]]:
     """Commands that take milliseconds."""
     found = {
         BARE: [sys.executable, "-I", "-S", "-c", "pass"],
-        "sd status": [sd, "status"],
-        f"sd search {WORD}": [sd, "search", WORD],
-        "sd --version": [sd, "--version"],
-        "sd --help": [sd, "--help"],
+        "sd status": [SD, "status"],
+        f"sd search {WORD}": [SD, "search", WORD],
+        "sd --version": [SD, "--version"],
+        "sd --help": [SD, "--help"],
     }
     found |= {name: [sys.executable, "-c", code] for name, code in _HELLO.items()}
     for peer, words in {
@@ -71,10 +65,10 @@ def _quick_ones(bench: Workbench, sd: str) -> dict[str, list[str]]:
     return found
 
 
-def _searches(bench: Workbench, sd: str) -> dict[str, list[str]]:
+def _searches(bench: Workbench) -> dict[str, list[str]]:
     """The same search by each command, of the larger tree."""
     root = str(bench.tree(bench.large))
-    found = {f"sd search {WORD}": [sd, "search", WORD]}
+    found = {f"sd search {WORD}": [SD, "search", WORD]}
     updatedb, plocate, fd = (bench.peer(name) for name in ("updatedb", "plocate", "fd"))
     if updatedb and plocate:
         database = bench.place("plocate") / "plocate.db"
@@ -89,19 +83,15 @@ def _searches(bench: Workbench, sd: str) -> dict[str, list[str]]:
 
 def measure(bench: Workbench) -> list[Table]:
     """One start of each command per round."""
-    sd = shutil.which(sd_command())
-    assert sd is not None
     with bench.indexed(bench.large) as (daemon, _):
         env = {
             **clean_environment(),
             "SD_DATA_DIR": str(daemon.data_dir),
             "SD_PYTHON": sys.executable,
         }
-        turns = {
-            name: partial(run, command, env) for name, command in _quick_ones(bench, sd).items()
-        }
+        turns = {name: partial(run, command, env) for name, command in _quick_ones(bench).items()}
         starts = take_turns(turns, bench.rounds(11, 41))
-        turns = {name: partial(run, command, env) for name, command in _searches(bench, sd).items()}
+        turns = {name: partial(run, command, env) for name, command in _searches(bench).items()}
         searches = take_turns(turns, bench.rounds(2, 5))
     return [_starts_table(starts), _searches_table(bench.large, searches)]
 

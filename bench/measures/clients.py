@@ -41,12 +41,15 @@ NAMES = {
     "grpc": "gRPC over a Unix socket (grpcio)",
 }
 
+ASKED = {"ours-ping": "Ping", "ours-list": "libraries.list"}
 GOALS = (
-    ("ours-list", "watchman", "watchman's client", 1.8),
-    ("ours-list", "redis", "redis-py", 3.0),
-    ("ours-list", "dbus-bus", "D-Bus", 5.0),
-    ("ours-list", "grpc", "gRPC", 20.0),
+    ("watchman", "watchman's client", 1.8),
+    ("redis", "redis-py", 3.0),
+    ("dbus-bus", "D-Bus, the bus itself", 5.0),
+    ("dbus", "D-Bus, a service", 5.0),
+    ("grpc", "gRPC", 20.0),
 )
+"""By how much our blocking client is to be faster."""
 
 
 def call(caller: Caller, seconds: float) -> Sample:
@@ -120,10 +123,11 @@ def _table(rounds: Rounds) -> Table:
     table.samples = rounds.samples
     table.goals = [
         Goal(
-            f"libraries.list by our blocking client: rate against {text}",
+            f"{asked} by our blocking client: rate against {text}",
             bound,
             rounds.ratio(ours, theirs, "rate"),
         )
-        for ours, theirs, text, bound in GOALS
+        for theirs, text, bound in GOALS
+        for ours, asked in ASKED.items()
     ]
     return table

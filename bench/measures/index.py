@@ -17,6 +17,7 @@ from bench.results import Goal, Rounds, Sample, Table, number, take_turns, times
 from bench.trees import WAYPOINT, waypoints
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from bench.daemon import MeasuredDaemon
@@ -133,24 +134,46 @@ def _ask_watchman(path: Path, *words: object) -> dict[str, object]:
     return answer
 
 
-def _watchman(bench: Workbench, program: str, root: Path, files: int) -> Sample:
-    os.sync()
-    place = bench.place("watchman")
-    query = {
-        "expression": ["match", f"{WAYPOINT}*", "basename"],
-        "fields": ["name"],
-        "sync_timeout": int(_PATIENCE_S * 1000),
-    }
-    with peers.watchman(program, place) as (path, server):
-        began = time.perf_counter()
-        _ask_watchman(path, "watch", str(root))
-        found = _ask_watchman(path, "query", str(root), query)["files"]
-        wall = time.perf_counter() - began
-        rss = peak_rss(server.pid)
-    assert isinstance(found, list)
-    if len(found) != waypoints(files):
-        raise RuntimeError(f"watchman found {len(found)} of {waypoints(files)} waypoints")
-    return {"searchable": wall, "full": wall, "rss": rss}
+class _Crawl:
+    """Watchman's crawl of a tree. Where it refuses (it needs an inotify watch per folder), the
+    reason is kept and it is not asked again."""
+
+    def __init__(self, bench: Workbench, program: str, root: Path, files: int) -> None:
+        self._bench = bench
+        self._program = program
+        self._root = root
+        self._wanted = waypoints(files)
+        self.refusal: str | None = None
+
+    def __call__(self) -> Sample:
+        """Seconds until its answer is complete; nothing where it refuses."""
+        if self.refusal is not None:
+            return {}
+        os.sync()
+        place = self._bench.place("watchman")
+        try:
+            with peers.watchman(self._program, place) as (path, server):
+                began = time.perf_counter()
+                found = self._crawl(path)
+                wall = time.perf_counter() - began
+                rss = peak_rss(server.pid)
+        except (RuntimeError, OSError) as error:
+            self.refusal = str(error)
+            return {}
+        if found != self._wanted:
+            raise RuntimeError(f"watchman found {found} of {self._wanted} waypoints")
+        return {"searchable": wall, "full": wall, "rss": rss}
+
+    def _crawl(self, path: Path) -> int:
+        query = {
+            "expression": ["match", f"{WAYPOINT}*", "basename"],
+            "fields": ["name"],
+            "sync_timeout": int(_PATIENCE_S * 1000),
+        }
+        _ask_watchman(path, "watch", str(self._root))
+        found = _ask_watchman(path, "query", str(self._root), query)["files"]
+        assert isinstance(found, list)
+        return len(found)
 
 
 # --- together ---------------------------------------------------------------------------------
@@ -160,19 +183,18 @@ def _measure_tree(bench: Workbench, files: int, rounds: int) -> Table:
     root = bench.tree(files)
     bench.say(f"indexing {files:,} files")
     bench.limit("walk", "look", str(root))  # into the cache of the kernel
-    turns = {OURS: partial(_ours, bench, root, files), LIMIT: partial(_limit, bench, root)}
+    turns: dict[str, Callable[[], Sample]] = {
+        OURS: partial(_ours, bench, root, files),
+        LIMIT: partial(_limit, bench, root),
+    }
     if updatedb := bench.peer("updatedb"):
         turns[UPDATEDB] = partial(_updatedb, bench, updatedb, root)
-    notes = []
+    crawl = None
     if watchman := bench.peer("watchman"):
-        turns[WATCHMAN] = partial(_watchman, bench, watchman, root, files)
-        try:
-            turns[WATCHMAN]()
-        except (RuntimeError, OSError) as error:
-            del turns[WATCHMAN]
-            notes.append(f"watchman did not index this tree: {error}")
+        turns[WATCHMAN] = crawl = _Crawl(bench, watchman, root, files)
     table = _table(files, take_turns(turns, rounds))
-    table.notes += notes
+    if crawl is not None and crawl.refusal is not None:
+        table.notes.append(f"watchman did not index this tree: {crawl.refusal}")
     return table
 
 
@@ -189,9 +211,10 @@ def _table(files: int, rounds: Rounds) -> Table:
     for name in rounds.samples:
         seconds = [number(rounds.median(name, one)) for one in ("searchable", "full", "done")]
         base = "searchable" if name == UPDATEDB else "full"
-        rss = (rounds.median(name, "rss") or 0) / 1024
+        rss = rounds.median(name, "rss")
+        peak = "-" if rss is None else number(rss / 1024)
         ratio = "" if name == OURS else times(rounds.ratio(OURS, name, base))
-        rows.append([name, *seconds, number(rss), ratio])
+        rows.append([name, *seconds, peak, ratio])
     columns = [
         *("", "all names searchable s", "with metadata, durable s", "job over s"),
         *("peak MiB", "ours takes"),
