@@ -7,6 +7,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 import pytest
+from source import ROOT, modules
 
 import sd_daemon.handlers
 import sd_wire.operations
@@ -14,7 +15,6 @@ from sd_daemon.handlers.handler import HANDLERS
 from sd_wire.errors import SdError
 from sd_wire.events import EVENTS
 from sd_wire.operation import CATALOGUE, Operation
-from tests.house.source import ROOT, modules
 
 OPERATIONS = sorted(CATALOGUE.values(), key=lambda operation: operation.name)
 

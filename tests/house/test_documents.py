@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from tests.house.source import ROOT
+from source import ROOT
 
 
 def test_derived_documents_follow_from_the_declarations() -> None:

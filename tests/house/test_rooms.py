@@ -6,8 +6,7 @@ import ast
 import sys
 
 import pytest
-
-from tests.house.source import Module, functions, imports, modules
+from source import Module, functions, imports, modules
 
 # Lowest first. A room knows itself and the rooms before it.
 DAEMON = ("sd_wire", "sd_daemon.core", "sd_daemon.handlers", "sd_daemon.server", "sd_daemon.host")

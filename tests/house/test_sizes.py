@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from statistics import median, quantiles
 
-from tests.house.source import functions, modules
+from source import functions, modules
 
 FILE_LINES = 500
 NINE_IN_TEN_LINES = 35

@@ -6,8 +6,7 @@ import subprocess
 import sys
 
 import pytest
-
-from tests.house.source import ROOT
+from source import ROOT
 
 COMMANDS = {
     "ruff check": ["-m", "ruff", "check", "."],
