@@ -118,6 +118,12 @@ class Happened(msgspec.Struct):
     correlation_id: str | None = None  # the request that caused it
 
 
+class Lagged(msgspec.Struct, gc=False):
+    """So many events of a subscription were dropped because its reader was too slow."""
+
+    missed: int
+
+
 class Reply(msgspec.Struct, gc=False):
     """Any reply, as a client reads it. Exactly one of the capitalised keys is there."""
 
@@ -125,6 +131,7 @@ class Reply(msgspec.Struct, gc=False):
     Error: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
     Event: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     LogMessage: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    Lagged: Lagged | msgspec.UnsetType = msgspec.UNSET
     Ok: list[int] | msgspec.UnsetType = msgspec.UNSET
     Pong: msgspec.UnsetType | None = msgspec.UNSET
     Subscribed: msgspec.UnsetType | None = msgspec.UNSET
