@@ -153,6 +153,9 @@ class Subscription(Generic[T]):
         if error is not None:
             self.fail(error)
             return
+        if reply.Lagged is not msgspec.UNSET:
+            self._put(self._gap(Gap("overrun", reply.Lagged.missed)))
+            return
         item = self._read(reply)
         if item is not None:
             self._put(item)

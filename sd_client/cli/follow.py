@@ -17,7 +17,7 @@ from sd_client.cli.command import command
 from sd_client.cli.logfile import tail
 from sd_client.cli.output import BLUE, BOLD, DIM, RED, YELLOW, Output
 from sd_client.cli.session import Session, pass_session
-from sd_client.cli.text import clock
+from sd_client.cli.text import clock, number
 from sd_client.cli.values import Choice
 from sd_client.cli.views import flat, show
 from sd_wire import places
@@ -74,7 +74,10 @@ def _leave(session: Session) -> None:
     click.get_current_context().exit(ExitStatus.INTERRUPTED)
 
 
-def _say_gap(session: Session) -> None:
+def _say_gap(session: Session, missed: int | None = None) -> None:
+    if missed is not None:
+        session.output.remark(f"-- too slow: {number(missed, 'event')} missed here --")
+        return
     session.output.remark("-- the daemon was away; something may be missing here --")
 
 
@@ -106,6 +109,8 @@ def events(
         for reply in _followed(session, lambda client: client.subscribe(split, wanted)):
             if reply is None:
                 _say_gap(session)
+            elif reply.Lagged is not msgspec.UNSET:
+                _say_gap(session, reply.Lagged.missed)
             else:
                 _print_event(session.output, reply)
     except KeyboardInterrupt:
@@ -180,6 +185,8 @@ def logs(
         for reply in live:
             if reply is None:
                 _say_gap(session)
+            elif reply.Lagged is not msgspec.UNSET:
+                _say_gap(session, reply.Lagged.missed)
             elif reply.LogMessage is not msgspec.UNSET:
                 _print_record(session.output, reply.LogMessage, last)
     except KeyboardInterrupt:

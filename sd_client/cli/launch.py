@@ -9,13 +9,14 @@ for which the script has put up a stand-in. Before the full command all of that 
 
 from __future__ import annotations
 
+import gc
 import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from typing import Any
 
-QUICK = {"status": "status_view", "search": "search_view", "--version": "version"}
+VIEWS = {"status": "status_view", "search": "search_view"}
 OURS = ("sd_wire", "sd_client", "sd_client.cli")
 
 
@@ -23,23 +24,33 @@ def main() -> None:
     """Answer, and end the process."""
     root = __file__.rsplit("/", 3)[0]
     words = sys.argv[1:]
-    name = QUICK.get(words[0]) if words else None
-    if name is not None:
-        _quick(root, name, words[1:])
+    gc.disable()  # there will be no time for garbage
+    if words and (words[0] in VIEWS or words == ["--version"]):
+        _quick(root, words)
     _full(root)
 
 
-def _quick(root: str, name: str, words: list[str]) -> None:
+def _quick(root: str, words: list[str]) -> None:
     """Answer and end the process, or return."""
     for package in OURS:
         made = sys.modules[package] = type(sys)(package)
         made.__path__ = [f"{root}/{package.replace('.', '/')}"]
     try:
-        module = __import__(f"sd_client.cli.{name}", fromlist=["quick"])
+        if words[0] in VIEWS:
+            asked = _ours("quick").begin(words[0], words[1:])
+            # While the daemon thinks, what will print its answer is read.
+            if asked is not None:
+                _ours(VIEWS[words[0]]).quick(asked)
+        else:
+            _ours("version").quick()
     except ImportError:
         return
-    answer: Callable[[list[str]], None] = module.quick
-    answer(words)
+    except KeyboardInterrupt:
+        sys.modules["posix"]._exit(130)
+
+
+def _ours(name: str) -> Any:
+    return __import__(f"sd_client.cli.{name}", fromlist=[name])
 
 
 def _full(root: str) -> None:
@@ -48,6 +59,7 @@ def _full(root: str) -> None:
         del sys.modules[name]
     del sys.path[1]
     sys.path.append(sys.path.pop(0))
+    gc.enable()
     __import__("site").main()
     if root not in sys.path:
         sys.path.append(root)

@@ -1,17 +1,17 @@
-"""`sd status` and `sd search` in the time a bare interpreter needs to start.
+"""`sd status` and `sd search` in the time a bare interpreter needs to start: the question.
 
-Most of a Python command's time is imports, so this imports two C modules and three small files of
-ours, asks, prints and leaves without the interpreter's farewell. It knows the common spellings of
-two commands. Whatever it does not know, and whatever does not go well, it leaves to the full
-command by returning: that one parses the same words again and finds the right sentence for what is
-wrong. Both questions are queries, so asking twice does no harm.
+Most of a Python command's time is imports, so the quick path imports two C modules and a few small
+files of ours, and it asks as soon as it can: the daemon thinks about the answer while we read the
+files that will print it (`sd_client.cli.answer` and a view). It knows the common spellings of two
+commands. Whatever it does not know, and whatever does not go well, it leaves to the full command:
+that one parses the same words again and finds the right sentence for what is wrong. Both questions
+are queries, so asking twice does no harm.
 """
 
 from __future__ import annotations
 
 import posix
 import sys
-from _json import make_scanner
 from _socket import AF_UNIX, SOCK_STREAM, socket
 
 from sd_wire.places import client_sockets, is_instance_name
@@ -19,9 +19,8 @@ from sd_wire.places import client_sockets, is_instance_name
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
-READ_SIZE = 1 << 16
+DEFAULT_LIMIT = 50
 PATIENCE = 10.0
 """Seconds to wait for an answer here; the full command then says what is the matter."""
 
@@ -60,18 +59,6 @@ def parse(arguments: list[str]) -> Line:
         else:
             raise NotQuick
     return line
-
-
-class _Json:
-    """What the scanner of the json module needs to know, without the json module."""
-
-    strict = True
-    object_hook = None
-    object_pairs_hook = None
-    array_hook = None
-    parse_float = float
-    parse_int = int
-    parse_constant = float
 
 
 def quoted(text: str) -> str:
@@ -114,30 +101,6 @@ def connect(line: Line, environ: dict[str, str]) -> socket:
     raise NotQuick
 
 
-def ask(connection: socket, method: str, library: str, payload: str) -> bytes:
-    """The JSON of the result."""
-    request = f'{{"Query":{{"method":"{method}","library_id":{library},"payload":{payload}}}}}\n'
-    connection.sendall(request.encode())
-    pieces = []
-    while True:
-        data = connection.recv(READ_SIZE)
-        pieces.append(data)
-        if data[-1:] == b"\n":
-            break
-        if not data:
-            raise NotQuick
-    reply = b"".join(pieces)
-    # An existing client's form of reply: {"JsonOk":...} and nothing else.
-    if not reply.startswith(b'{"JsonOk":'):
-        raise NotQuick
-    return reply[10:-2]
-
-
-def parsed(text: str) -> Any:
-    """JSON to Python."""
-    return make_scanner(_Json)(text, 0)[0]  # type: ignore[arg-type]
-
-
 def library_of(line: Line, environ: dict[str, str]) -> str:
     """The library's id as JSON, or null for the only open one. Names are for the full command."""
     library = line.values.get("--library") or environ.get("SD_LIBRARY")
@@ -148,37 +111,48 @@ def library_of(line: Line, environ: dict[str, str]) -> str:
     return quoted(library)
 
 
-def is_terminal(descriptor: int) -> bool:
-    """Whether a person reads it."""
-    return posix.isatty(descriptor)
+def _status(line: Line, _environ: dict[str, str]) -> tuple[str, str, str]:
+    """The method, the library and the payload of `sd status`."""
+    if line.words or line.flags - {"--json"} or "--limit" in line.values or "-n" in line.values:
+        raise NotQuick
+    return "query:core.status", "null", "null"
 
 
-def has_colour(environ: dict[str, str]) -> bool:
-    """Whether standard output takes colour, by the usual conventions."""
-    return is_terminal(1) and not environ.get("NO_COLOR") and environ.get("TERM", "dumb") != "dumb"
+def _search(line: Line, environ: dict[str, str]) -> tuple[str, str, str]:
+    """The method, the library and the payload of `sd search`."""
+    limit = line.values.get("--limit") or line.values.get("-n") or str(DEFAULT_LIMIT)
+    if not line.words or not limit.isdecimal():
+        raise NotQuick
+    payload = (
+        f'{{"query":{quoted(" ".join(line.words))},"mode":"Fast",'
+        f'"pagination":{{"limit":{int(limit)},"offset":0}}}}'
+    )
+    return "query:search.files", library_of(line, environ), payload
 
 
-def write(descriptor: int, data: bytes) -> None:
-    """All of it."""
-    while data:
-        data = data[posix.write(descriptor, data) :]
+QUESTIONS: dict[str, Callable[[Line, dict[str, str]], tuple[str, str, str]]] = {
+    "status": _status,
+    "search": _search,
+}
 
 
-def run(
-    answer: Callable[[Line, dict[str, str]], tuple[bytes, bytes]], arguments: list[str]
-) -> None:
-    """Answer and end the process; or return, and the full command takes over."""
+class Asked:
+    """A question that is on its way."""
+
+    def __init__(self, line: Line, environ: dict[str, str], connection: socket) -> None:
+        self.line = line
+        self.environ = environ
+        self.connection = connection
+
+
+def begin(command: str, arguments: list[str]) -> Asked | None:
+    """Ask; or None, and the full command takes over."""
     try:
-        output, remark = answer(parse(arguments), environment())
-    except KeyboardInterrupt:
-        posix._exit(130)
-    except (NotQuick, OSError, ValueError, LookupError, TypeError, StopIteration):
-        return
-    try:
-        write(1, output)
-        write(2, remark)
-    except BrokenPipeError:  # `| head` has seen enough
-        pass
-    except OSError:
-        posix._exit(1)
-    posix._exit(0)
+        line, environ = parse(arguments), environment()
+        method, library, payload = QUESTIONS[command](line, environ)
+        connection = connect(line, environ)
+        call = f'"method":"{method}","library_id":{library},"payload":{payload}'
+        connection.sendall(f'{{"Query":{{{call}}}}}\n'.encode())
+    except (NotQuick, OSError, ValueError):
+        return None
+    return Asked(line, environ, connection)

@@ -11,7 +11,8 @@ import msgspec
 
 from sd_client.cli import names
 from sd_client.cli.command import command
-from sd_client.cli.search_view import DEFAULT_LIMIT, search_footer, search_lines
+from sd_client.cli.quick import DEFAULT_LIMIT
+from sd_client.cli.search_view import search_footer, search_lines
 from sd_client.cli.session import Session, pass_session
 from sd_client.cli.text import encoded, path_of
 from sd_client.cli.values import AbsolutePath, Choice

@@ -3,25 +3,15 @@ parts that were looked for in colour."""
 
 from __future__ import annotations
 
-from sd_client.cli.quick import (
-    Line,
-    NotQuick,
-    ask,
-    connect,
-    has_colour,
-    is_terminal,
-    library_of,
-    parsed,
-    quoted,
-    run,
-)
+from sd_client.cli.answer import finish, has_colour, is_terminal
 from sd_client.cli.text import encoded, moment, number, path_of, shown, size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-DEFAULT_LIMIT = 50
+    from sd_client.cli.quick import Asked
+
 _FOUND = "\x1b[1;32m"
 _PLAIN = "\x1b[0m"
 
@@ -81,30 +71,17 @@ def search_footer(found: dict[str, Any]) -> str:
     return f"{number(shown_count)} of {more}{number(total)} shown; --limit N shows more"
 
 
-def _search(line: Line, environ: dict[str, str]) -> tuple[bytes, bytes]:
-    """What to print on standard output, and on standard error."""
-    limit = line.values.get("--limit") or line.values.get("-n") or str(DEFAULT_LIMIT)
-    if not line.words or not limit.isdecimal():
-        raise NotQuick
-    payload = (
-        f'{{"query":{quoted(" ".join(line.words))},"mode":"Fast",'
-        f'"pagination":{{"limit":{int(limit)},"offset":0}}}}'
-    )
-    library = library_of(line, environ)
-    result = ask(connect(line, environ), "query:search.files", library, payload)
-    if "--json" in line.flags:
-        return result + b"\n", b""
-    found = parsed(result.decode())
+def _show(asked: Asked, found: dict[str, Any]) -> tuple[bytes, bytes]:
     lines = search_lines(
         found,
         terminal=is_terminal(1),
-        colour=has_colour(environ),
-        detailed=not line.flags.isdisjoint(("--long", "-l")),
+        colour=has_colour(asked.environ),
+        detailed=not asked.line.flags.isdisjoint(("--long", "-l")),
     )
     footer = search_footer(found) if is_terminal(2) else ""
     return encoded("".join(f"{text}\n" for text in lines)), encoded(footer and footer + "\n")
 
 
-def quick(words: list[str]) -> None:
-    """Print it and end the process, or return for the full command."""
-    run(_search, words)
+def quick(asked: Asked) -> None:
+    """Print the answer and end the process, or return for the full command."""
+    finish(asked, _show)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from sd_client.cli.quick import Line, NotQuick, ask, connect, is_terminal, parsed, run
+from sd_client.cli.answer import finish, is_terminal
 from sd_client.cli.text import encoded, number, shown, size, span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from sd_client.cli.quick import Asked
 
 
 def _libraries(libraries: list[dict[str, Any]]) -> list[str]:
@@ -58,17 +60,11 @@ def status_lines(status: dict[str, Any], *, terminal: bool) -> list[str]:
     return [shown(line) for line in lines] if terminal else lines
 
 
-def _status(line: Line, environ: dict[str, str]) -> tuple[bytes, bytes]:
-    """What to print on standard output, and on standard error."""
-    if line.words or line.flags - {"--json"} or "--limit" in line.values or "-n" in line.values:
-        raise NotQuick
-    result = ask(connect(line, environ), "query:core.status", "null", "null")
-    if "--json" in line.flags:
-        return result + b"\n", b""
-    lines = status_lines(parsed(result.decode()), terminal=is_terminal(1))
+def _show(_asked: Asked, status: dict[str, Any]) -> tuple[bytes, bytes]:
+    lines = status_lines(status, terminal=is_terminal(1))
     return encoded("\n".join(lines) + "\n"), b""
 
 
-def quick(words: list[str]) -> None:
-    """Print it and end the process, or return for the full command."""
-    run(_status, words)
+def quick(asked: Asked) -> None:
+    """Print the answer and end the process, or return for the full command."""
+    finish(asked, _show)

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from posix import listdir
-
-from sd_client.cli.quick import Line, NotQuick, run
-from sd_client.cli.text import encoded
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from posix import _exit, listdir
+from posix import write as _write
 
 _RECORD = ("spacedrive-", ".dist-info")
 
@@ -24,14 +18,9 @@ def installed_version() -> str | None:
     return None
 
 
-def _version(_line: Line, _environ: Mapping[str, str]) -> tuple[bytes, bytes]:
-    """What to print on standard output, and on standard error."""
-    version = installed_version()
-    if version is None:
-        raise NotQuick
-    return encoded(f"sd {version}\n"), b""
-
-
-def quick(words: list[str]) -> None:
+def quick() -> None:
     """Print it and end the process, or return for the full command."""
-    run(_version, words)
+    version = installed_version()
+    if version is not None:
+        _write(1, f"sd {version}\n".encode())
+        _exit(0)

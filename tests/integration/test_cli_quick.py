@@ -16,13 +16,18 @@ if TYPE_CHECKING:
 
     from running import Daemon
 
-OURS = {
-    "status": {"launch", "sd_client.cli.quick", "sd_client.cli.text", "sd_wire.places"}
-    | {"sd_client.cli.status_view"},
-    "search": {"launch", "sd_client.cli.quick", "sd_client.cli.text", "sd_wire.places"}
-    | {"sd_client.cli.search_view"},
+SHARED = {
+    "launch",
+    "sd_client.cli.answer",
+    "sd_client.cli.quick",
+    "sd_client.cli.text",
+    "sd_wire.places",
 }
-NEEDED = {"_socket", "_json"}
+OURS = {
+    "status": SHARED | {"sd_client.cli.status_view"},
+    "search": SHARED | {"sd_client.cli.search_view"},
+}
+NEEDED = {"_socket", "_json", "gc"}
 
 
 def imported(*arguments: str) -> set[str]:
