@@ -76,10 +76,6 @@ class Moves:
         """
         self._known = False
 
-    def recount(self) -> None:
-        """Have the totals counted anew, because what was gathered has been thrown away."""
-        self._store.recount()
-
     def _moved_here(self, path: str, found: FolderStat) -> int | None:
         rows = self._db.execute(
             "SELECT f.id, f.path, e.mtime FROM folders f JOIN entries e ON e.id = f.id"

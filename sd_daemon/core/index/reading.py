@@ -13,8 +13,8 @@ from __future__ import annotations
 import errno
 import os
 import time
-from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import compress, islice
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from sd_daemon.core.index.disk import Omitted, is_omitted, list_folder, note_error
 from sd_daemon.core.index.listing import UNREADABLE, Known, Listed, Listing
@@ -66,9 +66,20 @@ class FolderReader:
         self._save_part = save_part
         self._claimed: set[int] = set()  # entries that were found in another place in this pass
 
-    def start_batch(self) -> None:
-        """Gather into a new batch: the last one has been written."""
-        self.batch = Batch()
+    def finish_batch(self) -> Batch:
+        """Return what was gathered, counted, and gather into a new batch from now on."""
+        done, self.batch = self.batch, Batch()
+        kinds = done.rows[2::WIDTH]
+        sizes = cast("list[int]", done.rows[3::WIDTH])
+        folders, files, symlinks = map(kinds.count, (DIRECTORY, FILE, SYMLINK))
+        counts = self.counts
+        counts.added += len(kinds)
+        counts.delta_directories += folders
+        counts.delta_files += len(kinds) - folders
+        counts.delta_bytes += sum(compress(sizes, [kind == FILE for kind in kinds]))
+        counts.symlinks += symlinks
+        counts.others += len(kinds) - folders - files - symlinks
+        return done
 
     def read(self, folder: Folder, fd: int, found: os.stat_result, *, chosen: bool) -> None:
         """Read the folder open as `fd`, whose stat was `found` just before.
@@ -84,7 +95,6 @@ class FolderReader:
                 self.batch.listed.append(folder.id)
                 whole = self._read_known(folder, fd, chosen=chosen)
         except Omitted as verdict:
-            self._moves.recount()
             self.omit_all(folder, "rule", verdict.rule)
         except OSError as error:
             note_error(self._noting(folder), ".", error)
@@ -162,10 +172,8 @@ class FolderReader:
                 if entry is None:
                     break
                 if len(rows) > MANY * WIDTH:
-                    self._count_added(start)
                     rows = self._save_first_part(parent)
                     start = 0
-        self._count_added(start)
         return complete
 
     def _save_first_part(self, folder: int) -> list[object]:
@@ -200,20 +208,6 @@ class FolderReader:
         del batch.rows[start:]
         batch.folders = [row for row in batch.folders if row[0] < number]
         batch.omissions = [row for row in batch.omissions if row[0] != folder.id]
-
-    def _count_added(self, start: int) -> None:
-        kinds = self.batch.rows[start + 2 :: WIDTH]
-        folders = kinds.count(DIRECTORY)
-        counts = self.counts
-        counts.added += len(kinds)
-        counts.symlinks += kinds.count(SYMLINK)
-        counts.others += len(kinds) - folders - kinds.count(SYMLINK) - kinds.count(FILE)
-        counts.delta_directories += folders
-        counts.delta_files += len(kinds) - folders
-        sizes = self.batch.rows[start + 3 :: WIDTH]
-        counts.delta_bytes += sum(
-            [size for kind, size in zip(kinds, sizes, strict=True) if kind == FILE]  # type: ignore[misc]
-        )
 
     def _add_folder(self, folder: Folder, name: str, found: os.stat_result | Listed) -> bool:
         """Prepare the row of a folder that is new here; False if it is an entry known elsewhere."""
@@ -292,8 +286,9 @@ class FolderReader:
         self, folder: Folder, name: str, known: Known | None, kind: int, found: Listed
     ) -> None:
         """Take in one entry of a known folder."""
-        self.counts.symlinks += kind == SYMLINK
-        self.counts.others += kind > SYMLINK
+        if known is not None:
+            self.counts.symlinks += kind == SYMLINK
+            self.counts.others += kind > SYMLINK
         if known is not None and known.id in self._claimed:
             known = None
         if known is not None and known.kind == kind:
@@ -306,11 +301,6 @@ class FolderReader:
         if kind == DIRECTORY and not self._add_folder(folder, name, found):
             return
         self.batch.rows += (folder.id, name, kind, *found[:4])
-        counts = self.counts
-        counts.added += 1
-        counts.delta_directories += kind == DIRECTORY
-        counts.delta_files += kind != DIRECTORY
-        counts.delta_bytes += found.st_size if kind == FILE else 0
         self._save_if_many()
 
     def _change(self, known: Known, found: Listed) -> None:

@@ -129,8 +129,8 @@ class Scan:
             f"SELECT {columns} FROM folders NOT INDEXED WHERE id > ? AND scan != ?"
             f" AND {below.where('path')} ORDER BY id LIMIT {_CHUNK}"
         )
-        rows = self._db.execute(query, (self._position, self._scan, *below.params)).fetchall()
-        return [_folder(row) for row in rows]
+        due = self._db.execute(query, (self._position, self._scan, *below.params))
+        return [_folder(row) for row in due]
 
     def _start_again(self) -> bool:
         """Go back to folders that came into the tree, or moved in it, after their turn."""
@@ -215,19 +215,19 @@ class Scan:
         return is_empty and self._db.execute(query, (folder.id,)).fetchone() is not None
 
     def _is_time_to_save(self) -> bool:
-        weight = self._reader.batch.weight()
-        return weight >= MANY or time.monotonic() - self._saved_at > _SAVE_EVERY_S
+        late = time.monotonic() - self._saved_at > _SAVE_EVERY_S
+        return late or self._reader.batch.weight() >= MANY
 
     def _save_part(self) -> None:
         """Write the batch in the middle of a folder, which is not done by that."""
         self._save()
 
     def _save(self) -> None:
-        self._store.save(self._reader.batch, self._position, self._counts)
-        self._reader.start_batch()
+        self._store.save(self._reader.finish_batch(), self._position, self._counts)
         self._saved_at = time.monotonic()
         self._on_saved(self._here)
 
 
 def _folder(row: tuple[int, str | bytes, int, int, int, int, int]) -> Folder:
-    return Folder(row[0], loose(row[1]), *row[2:])
+    folder = Folder._make(row)
+    return folder if isinstance(row[1], str) else folder._replace(path=loose(row[1]))

@@ -40,7 +40,7 @@ class Edits(RuleBasedStateMachine):
         self.library = Library(self.base + "/library")
         self.location = self.library.add(self.root)
         self.clock = 1_000_000_000
-        self.ids = {}  # path -> id, of things known to the index and not touched since but moved
+        self.ids = {}  # path -> (id, was it moved, was it changed), of what the index knows
         self.rescan(full=False, mode="Content")
 
     def teardown(self):
@@ -56,6 +56,7 @@ class Edits(RuleBasedStateMachine):
     def touch_folder(self, path):
         """Give a folder an mtime of its own, as if time went by between the edits."""
         self.clock += 1
+        self.mark_changed(path)
         if os.path.isdir(path) and not os.path.islink(path):
             os.utime(path, (self.clock, self.clock))
 
@@ -93,14 +94,12 @@ class Edits(RuleBasedStateMachine):
             with open(path, "wb") as file:
                 file.write(b"y" * size)
             self.edited = True
-            self.forget_if_moved(path)
+            self.mark_changed(path)
 
-    def forget_if_moved(self, path):
-        # A file that is both moved and changed between two scans cannot be known again.
-        if path in self.ids and self.ids[path][1]:
-            del self.ids[path]
-        elif path in self.ids:
-            self.ids[path] = (self.ids[path][0], False, True)
+    def mark_changed(self, path):
+        if path in self.ids:
+            number, moved, _ = self.ids[path]
+            self.ids[path] = (number, moved, True)
 
     @rule(data=st.data())
     def delete(self, data):
@@ -130,8 +129,6 @@ class Edits(RuleBasedStateMachine):
             if known == path or known.startswith(path + b"/"):
                 del self.ids[known]
                 top = known == path
-                if top and (changed or target in self.gone):
-                    continue
                 self.ids[target + known[len(path) :]] = (number, moved or top, changed)
         self.gone.add(path)
         self.touch_folder(os.path.dirname(path))
@@ -145,8 +142,9 @@ class Edits(RuleBasedStateMachine):
         assert differences(self.library.entries(self.root), disk) == []
         self.library.check()
         ids = self.library.ids()
-        for path, (number, _, changed) in self.ids.items():
-            if not changed and self.is_unambiguous(path, disk):
+        for path, (number, moved, changed) in self.ids.items():
+            # What is both moved and changed between two scans may not be known again.
+            if not (moved and changed) and self.is_unambiguous(path, disk):
                 assert ids[path] == number, path
         files = sum(1 for row in disk.values() if row[0] != 1)
         size = sum(row[1] for row in disk.values() if row[0] == 0)

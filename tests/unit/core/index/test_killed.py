@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ run_index(params, context)
 
 
 def fill(tree, chance, folders=60):
+    tree.mkdir(exist_ok=True)
     places = [tree]
     for number in range(folders):
         folder = chance.choice(places) / f"folder {number}"
@@ -39,15 +41,16 @@ def fill(tree, chance, folders=60):
 
 def disturb(tree, chance, *, modify):
     """Move, delete, add and, if asked to, change a good part of the tree."""
-    for path in sorted(tree.rglob("*")):
+    paths = sorted(tree.rglob("*"))
+    folders = [path for path in paths if path.is_dir()]
+    for path in paths:
         if not os.path.lexists(path):
             continue
-        folders = [item for item in tree.rglob("*") if item.is_dir()] if path.is_dir() else None
         what = chance.random()
         if path.is_dir():
             if what < 0.15:
                 target = chance.choice(folders)
-                if not target.is_relative_to(path):
+                if target.is_dir() and not target.is_relative_to(path):
                     path.rename(target / f"moved {chance.random()}")
             continue
         if what < 0.15:
@@ -79,6 +82,7 @@ def run_and_kill(library, here, after, *, full):
             return False
 
 
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize(
     "times", [pytest.param(6, id="a few"), pytest.param(200, marks=pytest.mark.soak, id="200")]
 )
@@ -95,8 +99,9 @@ def test_killed_at_any_moment(library, tree, times):
         full = chance.random() < 0.5
         disturb(tree, chance, modify=full)
         if chance.random() < 0.3:
+            shutil.rmtree(chance.choice([path for path in tree.iterdir() if path.is_dir()]))
             (tree / f"more {kills}").mkdir(exist_ok=True)
-            fill(tree / f"more {kills}", chance, 10)
+            fill(tree / f"more {kills}" / str(len(list(tree.iterdir()))), chance, 15)
         for _ in range(5):
             if run_and_kill(library, here, chance.random() ** 2 * takes, full=full):
                 break
