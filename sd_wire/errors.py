@@ -50,7 +50,7 @@ class ErrorDetails(msgspec.Struct, omit_defaults=True):
 
 def code_of(class_name: str) -> str:
     """`LibraryNotFound` to `library-not-found`."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", class_name).lower()
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", class_name).lower()
 
 
 class SdError(Exception):
