@@ -53,6 +53,7 @@ class Source(NamedTuple):
     where: list[str]
     values: list[Any]
     newest: str = _NEWEST_FIRST
+    is_index: bool = False  # whether most candidates are hits
 
 
 class Sources:
@@ -70,7 +71,8 @@ class Sources:
         """Every hit, newest entry first."""
         for source in self.all:
             sql, values = self._statement(source)
-            yield from self._fitting(f"{sql} ORDER BY {source.newest}", values)
+            sql = f"{sql} ORDER BY {source.newest}"
+            yield from self._fitting(sql, values, is_index=source.is_index)
 
     def sorted_hits(self, key: str, direction: str, limit: int | None = None) -> Iterator[Hit]:
         """Every hit, ordered by an SQL expression; `limit` is for when nothing is left to test."""
@@ -83,7 +85,7 @@ class Sources:
         sql = f"SELECT {_COLUMNS} FROM ({' UNION ALL '.join(parts)}) {order}"
         if limit is not None and self.is_decided:
             sql, values = f"{sql} LIMIT ?", [*values, limit]
-        return self._fitting(sql, values)
+        return self._fitting(sql, values, is_index=False)
 
     def beginning(self, phrase: str, limit: int) -> list[Hit]:
         """Hits that begin with `phrase`, in order of name. Of more than `limit` the first ones,
@@ -104,7 +106,7 @@ class Sources:
 
     def _named(self, low: str, high: str, limit: int) -> Iterator[Hit]:
         sql, values = self._statement(Source(_BY_NAME, [], []))
-        return self._fitting(sql, [low, high, limit, *values])
+        return self._fitting(sql, [low, high, limit, *values], is_index=True)
 
     @property
     def is_decided(self) -> bool:
@@ -149,6 +151,7 @@ class Sources:
                 ["names MATCH ?", "n.rowid <= ?"],
                 [match_expression(trigrams), self._watermark],
                 "n.rowid DESC",
+                is_index=True,
             ),
         ]
 
@@ -208,10 +211,13 @@ class Sources:
         )
         return sql, [*source.values, *allowed.values, *allowed.scope_values]
 
-    def _fitting(self, sql: str, values: list[Any]) -> Iterator[Hit]:
+    def _fitting(self, sql: str, values: list[Any], *, is_index: bool) -> Iterator[Hit]:
         fits, tests, ends = self._text.fits_name, self._allowed.tests, self._text.ends
+        may_fit = self._text.may_fit
         for entry in self._db.execute(sql, values):
             number, parent, name, *_ = entry
+            if not (is_index or may_fit(name)):
+                continue
             folded = fold(name if parent else name_of(name, 0))
             if (
                 fits(folded)

@@ -11,6 +11,7 @@ from shelf import DAY, NOW, Shelf, full_name
 
 from sd_daemon.core.index.names import NameIndex, fold
 from sd_daemon.core.search.files import BREADTHS
+from sd_daemon.core.search.text import SearchText
 from sd_wire.errors import InvalidValue
 from sd_wire.operations.search import (
     SearchFilters,
@@ -285,3 +286,21 @@ def test_no_text_is_an_error(query, slashes):
     if query.split():
         shelf.search(query)
     shelf.search(query, sort=SortOptions(SortField.NAME))
+
+
+@given(
+    before=st.text(max_size=3),
+    name=st.text(st.characters(), min_size=1, max_size=4),
+    after=st.text(max_size=3),
+)
+def test_no_name_that_fits_is_passed_over_unfolded(before, name, after):
+    text = SearchText(fold(name))
+    if fold(name) in fold(before + name + after) and "/" not in name:
+        assert text.blank or text.hopeless or text.may_fit(before + name + after)
+
+
+def test_no_character_is_passed_over_unfolded():
+    for number in range(0x110000):
+        folded = fold(chr(number))
+        if folded and folded != chr(number) and not folded.isspace() and "/" not in folded:
+            assert SearchText(folded).may_fit(chr(number)), hex(number)
