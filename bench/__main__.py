@@ -27,7 +27,7 @@ from bench.results import Results
 from bench.workbench import Workbench
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from bench.results import Table
 
@@ -50,11 +50,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _measure(name: str, bench: Workbench) -> list[Table]:
+def _measure(name: str, bench: Workbench) -> Iterable[Table]:
     module = importlib.import_module(f"bench.measures.{name}")
     purpose = (module.__doc__ or name).splitlines()[0]
     print(f"{name}: {purpose}", flush=True)
-    tables: list[Table] = module.measure(bench)
+    tables: Iterable[Table] = module.measure(bench)
     return tables
 
 
@@ -62,16 +62,14 @@ def _run(bench: Workbench, names: Sequence[str], results: Results) -> None:
     """Run the measurements. One that fails is noted, and the next begins."""
     for name in names:
         try:
-            tables = _measure(name, bench)
+            for table in _measure(name, bench):
+                results.tables.append(table)
+                print("\n" + report.table_text(table), flush=True)
         except CompilerMissing as error:
             results.failures[name] = str(error)
         except Exception as error:
             traceback.print_exc()
             results.failures[name] = f"{type(error).__name__}: {error}"
-        else:
-            results.tables += tables
-            for table in tables:
-                print("\n" + report.table_text(table), flush=True)
 
 
 def _leave(number: int, _frame: object) -> NoReturn:

@@ -12,6 +12,8 @@ from bench.daemon import call_line
 from bench.results import Goal, Rounds, Sample, Table, number, take_turns, times
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bench.workbench import Workbench
 
 PING = b'"Ping"\n'
@@ -79,9 +81,8 @@ def _contenders(bench: Workbench, stack: ExitStack) -> dict[str, Contender]:
     return found
 
 
-def measure(bench: Workbench) -> list[Table]:
+def measure(bench: Workbench) -> Iterator[Table]:
     """One table per shape of load."""
-    tables = []
     with ExitStack() as stack:
         contenders = _contenders(bench, stack)
         seconds = bench.either(0.5, 1.0)
@@ -91,22 +92,20 @@ def measure(bench: Workbench) -> list[Table]:
                 name: partial(load, bench, contender, shape, seconds)
                 for name, contender in contenders.items()
             }
-            tables.append(_table(shape, take_turns(turns, bench.rounds(3, 7))))
-    return tables
+            yield _table(shape, take_turns(turns, bench.rounds(3, 7)))
 
 
 def _table(shape: Shape, rounds: Rounds) -> Table:
     rows = []
     for name in rounds.samples:
-        ours = name if name.startswith("C echo") else None
-        limit = None if ours else f"C echo, {name}" if f"C echo, {name}" in rounds.samples else None
+        limit = f"C echo, {name}"
         rows.append(
             [
                 name,
                 number(rounds.median(name, "rate")),
                 number(rounds.median(name, "p50")),
                 number(rounds.median(name, "p99")),
-                times(rounds.ratio(name, limit, "rate")) if limit else "",
+                times(rounds.ratio(name, limit, "rate")) if rounds.has(limit) else "",
             ]
         )
     title = f"{shape.name}: requests per second, and the time of an answer"
