@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import resource
 import socket
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -176,7 +177,9 @@ def test_ten_thousand_idle_connections_are_cheap_and_do_not_slow_others(daemon: 
         with daemon.connect() as wire:
             status = wire.ask({"Query": {"method": "query:core.status"}})["JsonOk"]
         assert status["clients"]["connections"] == count + 1
-        assert (daemon.memory() - before) / count <= 2  # KiB
+        # The standard loop's transports are larger than uvloop's.
+        limit = 2 if find_spec("uvloop") else 5
+        assert (daemon.memory() - before) / count <= limit  # KiB
     finally:
         for one in idle:
             one.close()
