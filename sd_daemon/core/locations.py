@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 
+from sd_daemon.core.index import totals
 from sd_daemon.core.index.errors import IndexFailure, RootUnreadable
 from sd_daemon.core.index.roots import plant_root
 from sd_daemon.core.index.walk import Subtree, exact, loose
@@ -142,6 +143,8 @@ def add(
             now,
         ),
     )
+    stored = get(db, uuid)
+    totals.count(db, stored.number, path)  # an outer location may have brought some of it already
     return get(db, uuid)
 
 

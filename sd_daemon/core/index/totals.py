@@ -22,7 +22,7 @@ def update_totals(db: sqlite3.Connection, path: str, counts: Counts, *, recount:
     for location, stored in db.execute("SELECT id, path FROM locations").fetchall():
         root = loose(stored)
         if recount or (changed and root != path and Subtree(path).contains(root)):
-            _count(db, location, root)
+            count(db, location, root)
         elif Subtree(root).contains(path):
             db.execute(
                 "UPDATE locations SET file_count = file_count + ?,"
@@ -31,7 +31,8 @@ def update_totals(db: sqlite3.Connection, path: str, counts: Counts, *, recount:
             )
 
 
-def _count(db: sqlite3.Connection, location: int, path: str) -> None:
+def count(db: sqlite3.Connection, location: int, path: str) -> None:
+    """Count anew what the index has below the location at `path`."""
     below = Subtree(path)
     files, folders, size = db.execute(
         f"SELECT ifnull(sum(e.kind != {DIRECTORY}), 0), ifnull(sum(e.kind = {DIRECTORY}), 0),"
