@@ -117,7 +117,9 @@ def _omitted(
     db: sqlite3.Connection, path: str
 ) -> tuple[dict[str, int], int, list[dict[str, object]]]:
     below = Subtree(path)
-    source = f"FROM omissions o JOIN folders f ON f.id = o.folder WHERE {below.where('f.path')}"
+    source = (
+        f"FROM omissions o CROSS JOIN folders f ON f.id = o.folder WHERE {below.where('f.path')}"
+    )
     rules = db.execute(
         f"SELECT o.detail, count(*) {source} AND o.reason = 'rule' GROUP BY 1", below.params
     ).fetchall()

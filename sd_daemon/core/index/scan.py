@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sd_daemon.core.index.disk import why_barred
 from sd_daemon.core.index.errors import RootOffline, root_failure
@@ -24,14 +24,14 @@ from sd_daemon.core.index.walk import GONE, Subtree, loose, open_folder, stat_fo
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from sd_daemon.core.index.names import NameIndex
     from sd_daemon.core.index.report import Counts
     from sd_daemon.core.index.rules import Rules
     from sd_daemon.core.index.store import Store
 
-_CHUNK = 512  # folders fetched at once
+_CHUNK = 1000  # folders fetched at once
 _MOST_ROUNDS = 3  # over folders that were moved while the pass was running
 _SAVE_EVERY_S = 0.15  # how long a person who pauses the job waits at most, roughly
 
@@ -88,18 +88,21 @@ class Scan:
         """
         self._check_root()
         while True:
-            due = self._due()
-            for folder in due:
+            rows = self._due()
+            for folder in self._changed(rows):
                 self._here = folder.path
                 self._visit(folder)
                 self._position = folder.id
                 if self._is_time_to_save():
                     self._save()
-            if not due:
-                if not self._reader.batch.is_empty():
+            if rows:
+                self._position = rows[-1][0]
+                if self._is_time_to_save():
                     self._save()
-                elif not self._start_again():
-                    return
+            elif not self._reader.batch.is_empty():
+                self._save()
+            elif not self._start_again():
+                return
 
     def _check_root(self) -> None:
         """Refuse to run when the root is not there, so that nothing of it is taken for deleted."""
@@ -112,25 +115,54 @@ class Scan:
             "SELECT id, path, device, mtime, ctime, inode, scan FROM folders WHERE id = ?",
             (self._root,),
         ).fetchone()
-        if self._is_offline(_folder(row), found):
+        if self._is_offline(Folder._make(row)._replace(path=self._path), found):
             raise RootOffline(os.fsencode(self._path))
 
-    def _due(self) -> list[Folder]:
-        """Return the next folders to visit; none: what is known of them has to be saved first."""
+    def _due(self) -> list[tuple[Any, ...]]:
+        """Return the next folders to visit; none: what is known of them has to be saved first.
+
+        The last column says whether something of the folder was left out, which may be different
+        now.
+        """
         columns = "id, path, device, mtime, ctime, inode, scan"
+        omitted = "EXISTS (SELECT 1 FROM omissions o WHERE o.folder = f.id)"
         if not self._recursive:
-            rows = self._db.execute(
-                f"SELECT {columns} FROM folders WHERE id = ? AND id > ?",
+            return self._db.execute(
+                f"SELECT {columns}, {omitted} FROM folders f WHERE id = ? AND id > ?",
                 (self._root, self._position),
             ).fetchall()
-            return [_folder(row) for row in rows]
         below = Subtree(self._path)
         query = (
-            f"SELECT {columns} FROM folders NOT INDEXED WHERE id > ? AND scan != ?"
+            f"SELECT {columns}, {omitted} FROM folders f NOT INDEXED WHERE id > ? AND scan != ?"
             f" AND {below.where('path')} ORDER BY id LIMIT {_CHUNK}"
         )
-        due = self._db.execute(query, (self._position, self._scan, *below.params))
-        return [_folder(row) for row in due]
+        return self._db.execute(query, (self._position, self._scan, *below.params)).fetchall()
+
+    def _changed(self, rows: list[tuple[Any, ...]]) -> Iterator[Folder]:
+        """Yield the folders that have to be read.
+
+        The loop that every folder of an unchanged tree passes through once.
+        """
+        lstat = os.lstat
+        unchanged = 0
+        quick = not self._full
+        for row in rows:
+            number, path, device, mtime, ctime, inode, scan, omitted = row
+            if quick and scan > 0 and not omitted:
+                try:
+                    found = lstat(path)
+                    if (
+                        found.st_mtime_ns == mtime
+                        and found.st_ctime_ns == ctime
+                        and found.st_dev == device
+                        and found.st_ino == inode
+                    ):
+                        unchanged += 1
+                        continue
+                except OSError:
+                    pass  # opening it will tell what is wrong, or that the path is only long
+            yield Folder(number, loose(path), device, mtime, ctime, inode, scan)
+        self._counts.folders_unchanged += unchanged
 
     def _start_again(self) -> bool:
         """Go back to folders that came into the tree, or moved in it, after their turn."""
@@ -149,16 +181,6 @@ class Scan:
     def _visit(self, folder: Folder) -> None:
         reader = self._reader
         try:
-            if folder.scan > 0 and not self._full:
-                found = stat_folder(folder.path)
-                if (
-                    found.st_mtime_ns == folder.mtime
-                    and found.st_ctime_ns == folder.ctime
-                    and found.st_dev == folder.device
-                    and not self._has_omissions(folder.id)
-                ):
-                    self._counts.folders_unchanged += 1
-                    return
             fd = open_folder(folder.path)
         except OSError as error:
             # A name that is gone is its parent's business, which is read in this pass or the next.
@@ -171,11 +193,6 @@ class Scan:
                 reader.read(folder, fd, found, chosen=self._chosen and folder.id == self._root)
         finally:
             os.close(fd)
-
-    def _has_omissions(self, folder: int) -> bool:
-        """Say whether something of the folder was left out, which may be different now."""
-        query = "SELECT 1 FROM omissions WHERE folder = ? LIMIT 1"
-        return self._db.execute(query, (folder,)).fetchone() is not None
 
     def _is_barred(self, folder: Folder, found: os.stat_result) -> bool:
         """Record and say whether a mounted folder is one that must not be walked into."""
@@ -226,8 +243,3 @@ class Scan:
         self._store.save(self._reader.finish_batch(), self._position, self._counts)
         self._saved_at = time.monotonic()
         self._on_saved(self._here)
-
-
-def _folder(row: tuple[int, str | bytes, int, int, int, int, int]) -> Folder:
-    folder = Folder._make(row)
-    return folder if isinstance(row[1], str) else folder._replace(path=loose(row[1]))
