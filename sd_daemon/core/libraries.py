@@ -64,6 +64,9 @@ FOLDER_BYTES = 200  # of a library's name in that of its folder; names may have 
 _UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
 
 
+Infos = list[LibraryInfo]
+
+
 class Remembered(msgspec.Struct):
     """The content of libraries.json."""
 
@@ -82,6 +85,7 @@ class Libraries:
         self._device = device
         self._bus = bus
         self._runner = runner
+        self._listed: Infos | None = None  # what `list` answers without statistics
         self._changing = asyncio.Lock()  # one library is opened or closed at a time
 
     # --- all of them ---------------------------------------------------------------------------
@@ -105,18 +109,22 @@ class Libraries:
         """Close every library; their jobs must have been stopped before."""
         libraries = list(self.open_libraries.values())
         self.open_libraries.clear()
+        self._listed = None
         await asyncio.gather(*(asyncio.to_thread(library.close) for library in libraries))
         for library in libraries:
             self._bus.publish(LibraryClosed(library.id, library.name))
 
-    async def list(self, *, include_stats: bool) -> list[LibraryInfo]:
+    async def list(self, *, include_stats: bool) -> Infos:
         """The open libraries, by name."""
-        found = sorted(self.open_libraries.values(), key=lambda one: (one.name.casefold(), one.id))
+        if self._listed is None:  # asked for by every client that starts
+            found = self.open_libraries.values()
+            ordered = sorted(found, key=lambda one: (one.name.casefold(), one.id))
+            self._listed = [LibraryInfo(one.id, one.name, one.path) for one in ordered]
+        if not include_stats:
+            return self._listed
         return [
-            LibraryInfo(
-                one.id, one.name, one.path, await statistics_of(one) if include_stats else None
-            )
-            for one in found
+            msgspec.structs.replace(info, stats=await statistics_of(self.get(info.id)))
+            for info in self._listed
         ]
 
     def get(self, library_id: UUID) -> Library:
@@ -169,6 +177,7 @@ class Libraries:
                 raise LibraryCopyOpen(path=path, name=opened.name, other=opened.path)
             library, jobs = await asyncio.to_thread(self._open, path)
             self.open_libraries[library.id] = library
+            self._listed = None
             self.failed.pop(path, None)
         log.info("library open", library_id=library.id, name=library.name, path=path)
         if created:
@@ -217,6 +226,7 @@ class Libraries:
 
     async def _shut(self, library: Library) -> None:
         del self.open_libraries[library.id]  # nobody finds it from here on
+        self._listed = None
         await self._runner.withdraw(library.id)
         await asyncio.to_thread(library.close)
         log.info("library closed", library_id=library.id, name=library.name)
@@ -263,6 +273,7 @@ class Libraries:
         Raises DiskFull, StorageReadOnly."""
         async with self._changing:  # two changes at once must not undo each other
             await asyncio.to_thread(library.save_config, change(library.config))
+            self._listed = None
         for field in fields:
             self._bus.publish(ConfigChanged(f"library.{field}"), correlation)
 

@@ -13,18 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
 
 import msgspec
 
+from sd_daemon.core.core import Core
 from sd_wire.errors import LibraryNotFound, LibraryRequired
 from sd_wire.operation import Operation, Permission, Request
+from sd_wire.operations.core import ConnectionCounts
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
-    from sd_daemon.core.core import Core
     from sd_daemon.core.library import Library
-    from sd_wire.operations.core import ConnectionCounts
 
 R = TypeVar("R")
 Q = TypeVar("Q", bound=Request[Any])
@@ -39,29 +38,16 @@ class Peer(msgspec.Struct, frozen=True):
     permission: Permission
 
 
-class Context:
+class Context(msgspec.Struct, gc=False):
     """What a handler may use: the core, the library that was named, and who asks."""
 
-    __slots__ = ("_library_id", "core", "correlation_id", "counts", "operation", "peer", "socket")
-
-    def __init__(
-        self,
-        core: Core,
-        operation: Operation,
-        peer: Peer,
-        counts: ConnectionCounts,
-        *,
-        library_id: UUID | None = None,
-        correlation_id: str | None = None,
-        socket: str = "",
-    ) -> None:
-        self.core = core
-        self.operation = operation
-        self.peer = peer
-        self.counts = counts
-        self.correlation_id = correlation_id  # goes onto the events that the request causes
-        self.socket = socket
-        self._library_id = library_id
+    core: Core
+    operation: Operation
+    peer: Peer
+    counts: ConnectionCounts
+    library_id: UUID | None = None
+    correlation_id: str | None = None  # goes onto the events that the request causes
+    socket: str = ""
 
     @property
     def library(self) -> Library:
@@ -70,10 +56,10 @@ class Context:
         Raises LibraryNotFound or LibraryRequired.
         """
         libraries = self.core.libraries.open_libraries
-        if self._library_id is not None:
-            found = libraries.get(self._library_id)
+        if self.library_id is not None:
+            found = libraries.get(self.library_id)
             if found is None:
-                raise LibraryNotFound(library=self._library_id, pointer="/library_id")
+                raise LibraryNotFound(library=self.library_id, pointer="/library_id")
             return found
         if len(libraries) == 1:
             return next(iter(libraries.values()))

@@ -7,6 +7,7 @@ about itself is believed.
 from __future__ import annotations
 
 import os
+import select
 import socket
 import struct
 import sys
@@ -54,3 +55,14 @@ def peer_of(sock: socket.socket) -> Peer:
     except OSError:
         return NOBODY
     return Peer(pid, uid, gid, permission_of(uid, os.getuid()))
+
+
+def has_hung_up(connection: socket.socket) -> bool:
+    """Whether the peer has closed both directions, not only that from it to us.
+
+    The end of data alone does not tell. For a Unix socket the kernel reports POLLHUP, asked for or
+    not, once nobody can read at the other end.
+    """
+    poll = select.poll()
+    poll.register(connection.fileno(), 0)
+    return any(event & select.POLLHUP for _, event in poll.poll(0))

@@ -24,7 +24,7 @@ from sd_daemon.core.log import get_log
 from sd_daemon.server.dispatch import answer, refusal
 from sd_daemon.server.fanout import EventWatch, LogWatch, Watch
 from sd_daemon.server.outbox import Outbox
-from sd_daemon.server.peer import NOBODY, peer_of
+from sd_daemon.server.peer import NOBODY, has_hung_up, peer_of
 from sd_daemon.server.routes import RANK, ROUTES
 from sd_daemon.server.step import step
 from sd_wire.connection import PING_LINE, Id, Received, Rejected, Request, ServerConnection
@@ -110,7 +110,10 @@ class Session(asyncio.Protocol):
         """The client has said everything; it may still want to hear the answers."""
         self._take(self._wire.receive_end())
         self._peer_done = True
-        self._close_if_done()
+        if has_hung_up(self.transport.get_extra_info("socket")):
+            self.transport.abort()  # it is not even listening: a watch must not outlive it
+        else:
+            self._close_if_done()
         return True
 
     def pause_writing(self) -> None:

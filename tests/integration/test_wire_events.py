@@ -123,3 +123,11 @@ def test_a_subscriber_that_half_closes_goes_on_listening(daemon: Daemon) -> None
         assert wire.read() == "Subscribed"
         make_library(daemon, "Home")
         assert "LibraryCreated" in wire.read()["Event"]
+
+
+def test_a_subscriber_that_hangs_up_is_forgotten_at_once(daemon: Daemon) -> None:
+    """Also when nothing happens that it could be told."""
+    with daemon.connect() as watcher:
+        assert watcher.ask(subscribe([])) == "Subscribed"
+        assert daemon.call("query:core.status")["clients"]["subscriptions"] == 1
+    assert daemon.call("query:core.status")["clients"]["subscriptions"] == 0
