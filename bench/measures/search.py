@@ -50,7 +50,8 @@ def queries(names: Sequence[str], count: int) -> Queries:
 def _ours(daemon: MeasuredDaemon, mode: str) -> Callable[[str], int]:
     def ask(text: str) -> int:
         payload = {"query": text, "mode": mode, "pagination": {"limit": LIMIT}}
-        return len(daemon.client.call_raw("query:search.files", payload))
+        answer = bytes(daemon.client.call_raw("query:search.files", payload))
+        return 0 if b'"results":[]' in answer else len(answer)
 
     return ask
 
