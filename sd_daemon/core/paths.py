@@ -12,7 +12,7 @@ import os
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sd_daemon.core.index.identity import id_to_text, identity_uuid
+from sd_daemon.core.index.identity_text import id_to_text, identity_uuid
 from sd_daemon.core.index.walk import join, loose
 from sd_wire.errors import InvalidValue, PathNotIndexed, UnsupportedPath
 

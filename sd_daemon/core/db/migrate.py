@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from importlib import resources
 from typing import TYPE_CHECKING, NamedTuple
 
 from sd_daemon.core.db.connection import (
@@ -27,6 +26,9 @@ from sd_daemon.core.db.connection import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# Beside this file. importlib.resources would find them, too, for 0.7 MiB of the idle daemon.
+_FOLDER = os.path.join(os.path.dirname(__file__), "migrations")
 
 _RECORDS = (
     "CREATE TABLE IF NOT EXISTS migrations ("
@@ -66,12 +68,13 @@ def migrate(path: str | bytes, set_name: str) -> int:
 
 def known_migrations(set_name: str) -> list[Migration]:
     """Return the migrations of a set in order. Raises ValueError if their numbers have a gap."""
-    folder = resources.files("sd_daemon.core.db") / "migrations" / set_name
+    folder = f"{_FOLDER}/{set_name}"
     steps = []
-    for file in folder.iterdir():
-        number, _, name = file.name.removesuffix(".sql").partition("_")
-        if file.name.endswith(".sql"):
-            steps.append(Migration(int(number), name, file.read_text("utf-8")))
+    for file in os.listdir(folder):
+        number, _, name = file.removesuffix(".sql").partition("_")
+        if file.endswith(".sql"):
+            with open(f"{folder}/{file}", encoding="utf-8") as script:
+                steps.append(Migration(int(number), name, script.read()))
     steps.sort()
     if [step.number for step in steps] != list(range(1, len(steps) + 1)) or not steps:
         raise ValueError(f"the migrations of {set_name!r} are not numbered 1, 2, 3, ...")

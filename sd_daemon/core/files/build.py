@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sd_daemon.core.index.identity import id_to_text
+from sd_daemon.core.index.identity_text import id_to_text
 from sd_daemon.core.index.kinds import identify_kind
 from sd_daemon.core.index.walk import DIRECTORY, FILE, SYMLINK, loose
 from sd_daemon.core.index.walk import join as join_path

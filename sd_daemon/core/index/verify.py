@@ -16,7 +16,8 @@ from sd_daemon.core.db.connection import transaction
 from sd_daemon.core.index.differences import Differences
 from sd_daemon.core.index.disk import Omitted, list_folder, note_error, why_barred
 from sd_daemon.core.index.errors import PathOmitted, root_failure
-from sd_daemon.core.index.identity import ContentChanged, content_id, id_to_text
+from sd_daemon.core.index.identity import ContentChanged, content_id
+from sd_daemon.core.index.identity_text import id_to_text
 from sd_daemon.core.index.listing import UNREADABLE, Known, Listed, Listing
 from sd_daemon.core.index.mounts import mount_table
 from sd_daemon.core.index.reading import MANY

@@ -13,7 +13,7 @@ from shelf import NOW, SLUG
 
 from sd_daemon.core.files import contents
 from sd_daemon.core.files.build import moment, split_name
-from sd_daemon.core.index.identity import id_to_text, identity_uuid
+from sd_daemon.core.index.identity_text import id_to_text, identity_uuid
 from sd_daemon.core.paths import absolute, resolve
 from sd_wire.errors import InvalidValue, LocationNotFound, UnsupportedPath
 from sd_wire.types.files import ContentKind, EntryKind

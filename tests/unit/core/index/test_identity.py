@@ -12,12 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from truth import NO_RULES
 
-from sd_daemon.core.index.identity import (
-    content_id,
-    id_from_text,
-    id_to_text,
-    identity_uuid,
-)
+from sd_daemon.core.index.identity import content_id
+from sd_daemon.core.index.identity_text import id_from_text, id_to_text, identity_uuid
 
 
 def published(file, size):
