@@ -46,7 +46,7 @@ from sd_wire.events import (
     LibraryLoadFailed,
     LibraryOpened,
 )
-from sd_wire.types.libraries import LibraryInfo
+from sd_wire.types.libraries import LibraryInfo, LibraryStatistics
 
 if TYPE_CHECKING:
     import builtins
@@ -123,9 +123,20 @@ class Libraries:
         if not include_stats:
             return self._listed
         return [
-            msgspec.structs.replace(info, stats=await statistics_of(self.get(info.id)))
+            msgspec.structs.replace(info, stats=await self._statistics(info.id))
             for info in self._listed
         ]
+
+    async def _statistics(self, library_id: UUID) -> LibraryStatistics | None:
+        """The statistics, or None where they cannot be read: the list still has the others."""
+        try:
+            library = self.get(library_id)
+            return await statistics_of(library)
+        except DatabaseFailure as failure:
+            self.failed[library.path] = library_error(library.path, failure)
+        except LibraryNotFound:
+            pass  # it has just been closed
+        return None
 
     def get(self, library_id: UUID) -> Library:
         """An open library. Raises LibraryNotFound."""
