@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from bench.workbench import Workbench
 
 LOADS = {
-    "libraries.list, 200 a second": ("list", 200.0),
+    "libraries.list, 1,000 a second": ("list", 1000.0),
     "libraries.list, as fast as it can": ("list", 0.0),
-    "search.files, 50 a second": ("search", 50.0),
+    "search.files, 100 a second": ("search", 100.0),
 }
 """What a client asks meanwhile, and how often."""
 
