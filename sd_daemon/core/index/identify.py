@@ -11,7 +11,8 @@ import errno
 import os
 import stat
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from operator import itemgetter
+from typing import TYPE_CHECKING
 
 from sd_daemon.core.db.connection import transaction
 from sd_daemon.core.index.identity import SAMPLED_ABOVE, ContentChanged, content_id, id_of
@@ -25,20 +26,10 @@ if TYPE_CHECKING:
     from sd_daemon.core.index.report import Counts
 
 _CHUNK = 1000  # files per query
+_ROWS = 100  # per INSERT
 _SAVE_EVERY_S = 0.15
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY
 _NO_ATIME = getattr(os, "O_NOATIME", 0)  # allowed to the owner of a file only
-
-
-class _File(NamedTuple):
-    id: int
-    parent: int
-    name: str | bytes
-    size: int
-    mtime: int
-    ctime: int
-    inode: int
-    folder: str | bytes
 
 
 class _Changed(Exception):
@@ -64,6 +55,7 @@ class Identification:
     ) -> None:
         self._db = db
         self._scan = scan
+        self._path = path
         self._position = position
         self._counts = counts
         self._on_saved = on_saved
@@ -86,59 +78,52 @@ class Identification:
         columns = "e.id, e.parent, e.name, e.size, e.mtime, e.ctime, e.inode, f.path"
         query = f"SELECT {columns} {self._where} ORDER BY e.id LIMIT {_CHUNK}"
         while rows := self._db.execute(query, (self._position, *self._params)).fetchall():
-            for row in rows:
-                self._take(_File._make(row))
-                self._position = row[0]
+            for number, parent, name, size, mtime, ctime, inode, folder in rows:
+                try:
+                    content, found = _identify(folder, name)
+                except (_Changed, ContentChanged):
+                    self._counts.changed_while_read += 1
+                    self._counts.touch(number)
+                except OSError as error:
+                    self._give_up(number, parent, name, error)
+                else:
+                    self._identified.append((content, number, name, found.st_size))
+                    if (found.st_ctime_ns, found.st_mtime_ns) != (ctime, mtime) or (
+                        (found.st_size, found.st_ino) != (size, inode)
+                    ):
+                        self._refresh(number, size, found)
+                self._position = number
                 if time.monotonic() - self._saved_at > _SAVE_EVERY_S:
-                    self._save(loose(row[7]))
-            self._save(loose(rows[-1][7]))
+                    self._save(loose(folder))
+        self._save(self._path)
 
-    def _take(self, file: _File) -> None:
-        """Identify one file, or note why not."""
-        counts = self._counts
-        try:
-            content, found = _identify(file)
-        except (_Changed, ContentChanged):
-            counts.changed_while_read += 1
-            counts.touch(file.id)
-            return
-        except OSError as error:
-            number = error.errno or 0
-            counts.touch(file.id)
-            if number not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
-                counts.unreadable += 1
-                name = errno.errorcode.get(number, "EIO")
-                self._omitted.append((file.parent, file.name, name, os.strerror(number)))
-            return
-        if (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino) != file[3:7]:
-            self._refreshed.append(
-                (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, file.id)
-            )
-            counts.delta_bytes += found.st_size - file.size
-        self._identified.append((content, file.id, file.name, found.st_size))
-        counts.identified += 1
-        counts.identified_bytes += found.st_size
+    def _give_up(self, number: int, parent: int, name: str | bytes, error: OSError) -> None:
+        """Note a file that cannot be read; one that is not there any more is no error."""
+        self._counts.touch(number)
+        code = error.errno or 0
+        if code not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            self._counts.unreadable += 1
+            reason = errno.errorcode.get(code, "EIO")
+            self._omitted.append((parent, name, reason, os.strerror(code)))
+
+    def _refresh(self, number: int, size: int, found: os.stat_result) -> None:
+        """Take over the stat of a file that has changed since the index met it."""
+        row = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, number)
+        self._refreshed.append(row)
+        self._counts.delta_bytes += found.st_size - size
 
     def _save(self, here: str) -> None:
         now = time.time_ns()
+        self._counts.identified += len(self._identified)
+        self._counts.identified_bytes += sum([row[3] for row in self._identified])
+        # In the order of the hashes, which are keys: neighbours go into the same page.
+        self._identified.sort(key=itemgetter(0))
         with transaction(self._db):
             self._db.executemany(
                 "UPDATE entries SET size = ?, mtime = ?, ctime = ?, inode = ? WHERE id = ?",
                 self._refreshed,
             )
-            self._db.executemany(
-                "INSERT INTO contents (id, kind, mime, size, first_seen_at, last_verified_at)"
-                " VALUES (?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (id) DO UPDATE SET last_verified_at = excluded.last_verified_at",
-                [
-                    (content, *identify_kind(name), size, now, now)
-                    for content, _, name, size in self._identified
-                ],
-            )
-            self._db.executemany(
-                "UPDATE entries SET content = ? WHERE id = ?",
-                [row[:2] for row in self._identified],
-            )
+            self._write_contents(now)
             self._db.executemany(
                 "INSERT OR REPLACE INTO omissions VALUES (?, ?, ?, ?)", self._omitted
             )
@@ -152,6 +137,24 @@ class Identification:
         self._saved_at = time.monotonic()
         self._on_saved(here)
 
+    def _write_contents(self, now: int) -> None:
+        identified = self._identified
+        flat: list[object] = []
+        for content, _, name, size in identified:
+            flat += (content, *identify_kind(name), size, now, now)
+        for start in range(0, len(flat), 6 * _ROWS):
+            values = flat[start : start + 6 * _ROWS]
+            marks = ",".join(["(?,?,?,?,?,?)"] * (len(values) // 6))
+            self._db.execute(
+                "INSERT INTO contents (id, kind, mime, size, first_seen_at, last_verified_at)"
+                f" VALUES {marks}"
+                " ON CONFLICT (id) DO UPDATE SET last_verified_at = excluded.last_verified_at",
+                values,
+            )
+        self._db.executemany(
+            "UPDATE entries SET content = ? WHERE id = ?", [row[:2] for row in identified]
+        )
+
 
 def _condition(path: str, *, recursive: bool) -> tuple[str, tuple[str | bytes, ...]]:
     below = Subtree(path)
@@ -164,13 +167,13 @@ def _condition(path: str, *, recursive: bool) -> tuple[str, tuple[str | bytes, .
     )
 
 
-def _identify(file: _File) -> tuple[int, os.stat_result]:
+def _identify(folder: str | bytes, name: str | bytes) -> tuple[int, os.stat_result]:
     """Return the identity of a file and its stat. Raises OSError, _Changed, ContentChanged."""
-    fd = _open(loose(file.folder), loose(file.name))
+    fd = _open(folder, name)
     try:
         before = os.fstat(fd)
         size = before.st_size
-        if not stat.S_ISREG(before.st_mode) or size == 0:
+        if size == 0 or not stat.S_ISREG(before.st_mode):
             raise _Changed
         if size <= SAMPLED_ABOVE:
             data = os.read(fd, size)
@@ -187,7 +190,9 @@ def _identify(file: _File) -> tuple[int, os.stat_result]:
     return content, after
 
 
-def _open(folder: str, name: str) -> int:
+def _open(folder: str | bytes, name: str | bytes) -> int:
+    if isinstance(folder, bytes) or isinstance(name, bytes):
+        folder, name = loose(folder), loose(name)
     path = f"{folder}/{name}"
     try:
         return os.open(path, _FLAGS | _NO_ATIME)
