@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-READ_SIZE = 1 << 18
+READ_SIZE = 1 << 16
 
 
 class BlockingClient:
