@@ -9,10 +9,9 @@ from uuid import UUID
 import msgspec
 
 from sd_wire.errors import (
+    InvalidValue,
     JobFailed,
     LibraryNotFound,
-    PathDenied,
-    PathNotFound,
     PathNotIndexed,
 )
 from sd_wire.operation import Request, action, doc, query
@@ -35,7 +34,7 @@ class IndexPersistence(StrEnum):
     EPHEMERAL = "Ephemeral"
 
 
-@action("indexing.start", errors=(LibraryNotFound, PathNotFound, PathDenied, PathNotIndexed))
+@action("indexing.start", errors=(LibraryNotFound, InvalidValue, PathNotIndexed))
 class StartIndexing(Request[JobReceipt]):
     """Read folders that lie in locations again, as a job."""
 
@@ -108,7 +107,7 @@ class Verification(msgspec.Struct):
     job_id: UUID | None = None  # ours
 
 
-@action("indexing.verify", errors=(PathNotIndexed, PathNotFound, JobFailed))
+@action("indexing.verify", errors=(InvalidValue, PathNotIndexed, JobFailed))
 class VerifyIndex(Request[Verification]):
     """Compare the index of a folder with the disk, entry by entry, and answer when done."""
 

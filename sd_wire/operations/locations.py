@@ -165,7 +165,7 @@ class PathValidation(msgspec.Struct):
     is_on_primary_volume: bool
 
 
-@query("locations.validate_path", errors=(UnsupportedPath,))
+@query("locations.validate_path", errors=(UnsupportedPath, InvalidValue))
 class ValidatePath(Request[PathValidation]):
     """Say whether a folder is a good location, without adding it."""
 
