@@ -56,7 +56,7 @@ class Identification:
         self._db = db
         self._scan = scan
         self._path = path
-        self._position = position
+        self._position = self._saved = position
         self._counts = counts
         self._on_saved = on_saved
         self._where, self._params = _condition(path, recursive=recursive)
@@ -95,7 +95,8 @@ class Identification:
                 self._position = number
                 if time.monotonic() - self._saved_at > _SAVE_EVERY_S:
                     self._save(loose(folder))
-        self._save(self._path)
+        if self._position != self._saved:
+            self._save(self._path)
 
     def _give_up(self, number: int, parent: int, name: str | bytes, error: OSError) -> None:
         """Note a file that cannot be read; one that is not there any more is no error."""
@@ -134,6 +135,7 @@ class Identification:
         self._identified.clear()
         self._refreshed.clear()
         self._omitted.clear()
+        self._saved = self._position
         self._saved_at = time.monotonic()
         self._on_saved(here)
 
