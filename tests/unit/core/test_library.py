@@ -269,6 +269,28 @@ async def test_a_damaged_library_does_not_keep_the_others_shut(tmp_path: Path, f
     await again.close()
 
 
+async def test_what_could_not_be_opened_is_not_left_locked(tmp_path: Path) -> None:
+    data = str(tmp_path / "data")
+    core = await Core.open(data)
+    path = (await core.libraries.create("Home", None, None)).path
+    await core.close()
+    with sqlite3.connect(f"{path}/jobs.db") as db:
+        db.execute(
+            "INSERT INTO jobs (id, name, status, params, created_at)"
+            " VALUES ('no uuid', 'indexer', 'queued', '{}', 0)"
+        )
+    again = await Core.open(data)
+    for _ in range(2):
+        with pytest.raises(LibraryDamaged, match="a job in it cannot be read"):
+            await again.libraries.open(path)
+    with db:
+        db.execute("DELETE FROM jobs")
+    db.close()
+    assert (await again.libraries.open(path)).name == "Home"
+    assert again.problems == []
+    await again.close()
+
+
 async def test_a_damaged_list_of_libraries_is_put_aside(tmp_path: Path) -> None:
     data = tmp_path / "data"
     core = await Core.open(str(data))
@@ -286,8 +308,8 @@ async def test_what_is_asked_of_a_library_while_it_closes_is_answered(core: Core
     slow = asyncio.create_task(
         library.database.read(
             lambda db: db.execute(
-                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
-                " SELECT count(*) FROM n LIMIT 1"
+                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 30000000)"
+                " SELECT count(*) FROM n"
             ).fetchone()
         )
     )

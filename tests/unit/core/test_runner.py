@@ -141,9 +141,13 @@ async def test_a_paused_job_goes_on_where_it_was(
 async def test_a_job_that_runs_cannot_be_resumed(
     core: Core, library: Library, location: StoredLocation
 ) -> None:
+    news = News(core)
     job = await submit(core, library, location)
     shelf = core.libraries.shelf(library)
-    with pytest.raises(JobStateConflict, match="cannot be resumed"):
+    with pytest.raises(JobStateConflict, match="is queued and cannot be resumed"):
+        await core.runner.resume(shelf, job.id)
+    await news.until("JobStarted")
+    with pytest.raises(JobStateConflict, match="is running and cannot be resumed"):
         await core.runner.resume(shelf, job.id)
     assert (await core.runner.wait(job)).attempts == 1
 
@@ -234,6 +238,21 @@ async def test_a_signal_to_the_whole_service_costs_no_job(
     await news.until("JobProgress")
     os.kill(worker_of(core, job), number)
     assert (await core.runner.wait(job)).status is JobStatus.COMPLETED
+    assert "JobFailed" not in news.names()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+async def test_nor_does_it_while_the_worker_is_only_starting(
+    core: Core, library: Library, location: StoredLocation, number: signal.Signals
+) -> None:
+    news = News(core)
+    job = await submit(core, library, location)
+    await news.until("JobStarted")
+    while core.runner._running[job.id].worker is None:  # noqa: ASYNC110 (nobody tells)
+        await asyncio.sleep(0)
+    os.kill(worker_of(core, job), number)
+    ended = await core.runner.wait(job)
+    assert (ended.status, ended.attempts) == (JobStatus.COMPLETED, 2)
     assert "JobFailed" not in news.names()
 
 
