@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 RULES_OFF = {"no_system_files": False, "no_git": False, "no_dev_dirs": False}
 FOLDERS, FILES = 80, 40
-LONGEST = 0.6  # seconds from the first answer to the kill; a pass over the tree takes about as long
+PART = 0.6  # of the time that a whole pass takes is the longest from a start to the kill
 
 
 class Campaign:
@@ -31,6 +31,7 @@ class Campaign:
         self.chance = random.Random(seed)
         self.tree = plant(folder / "tree", FOLDERS, FILES)
         self.passes = 0
+        self.changes = 0
         self.struck = 0  # kills that a job was running at
         self.person.create("Home")
         self.person.ask("config.library.update!", RULES_OFF)
@@ -38,7 +39,10 @@ class Campaign:
         if self.person.ended(self.paused)["status"] == "completed":
             self.paused = self.person.ask("locations.rescan!", {"location_id": other})["job_id"]
             self.daemon.call("action:jobs.pause.input", {"job_id": self.paused})
-        self.location, _ = self.person.add(self.tree)
+        began = time.monotonic()
+        self.location = self.person.index(self.tree)
+        self.longest = (time.monotonic() - began) * PART
+        self._begin_a_pass()
 
     def run(self, kills: int) -> None:
         """Kill so many times, then look at what is left."""
@@ -50,7 +54,7 @@ class Campaign:
         self.daemon.start()
         self._check()
         assert self.passes, "no pass was ever completed: the kills come too early"
-        assert self.struck > kills / 3, "hardly a job was hit: the kills come too late"
+        assert self.struck > kills / 4, "hardly a job was hit: the kills come too late"
 
     def _kill_while_it_works(self) -> None:
         if self.daemon.process is None or self.daemon.process.poll() is not None:
@@ -58,13 +62,25 @@ class Campaign:
         if not self._active():
             self._check()
             self.daemon.start()
-            full = self.chance.random() < 0.7
-            self._change_the_tree(inside_files=full)
-            wanted = {"location_id": self.location, "full_rescan": full}
-            self.person.ask("locations.rescan!", wanted)
+            self._begin_a_pass()
             self.passes += 1
-        time.sleep(self.chance.uniform(0, LONGEST))  # any moment at all: there is none to wait for
+        time.sleep(
+            self.chance.uniform(0, self.longest)
+        )  # any moment at all: there is none to wait for
         self._strike()
+
+    def _begin_a_pass(self) -> None:
+        """Mostly over a changed tree, now and then over one that nobody has seen yet."""
+        if self.chance.random() < 0.3:
+            gone = self.person.ask("locations.remove!", {"location_id": self.location})
+            self.person.ended(gone["job_id"])
+            self.location, _ = self.person.add(self.tree)
+            return
+        full = self.chance.random() < 0.7
+        self.changes += 1
+        self._change_the_tree(inside_files=full)
+        wanted = {"location_id": self.location, "full_rescan": full}
+        self.person.ask("locations.rescan!", wanted)
 
     def _kill_while_it_starts(self) -> None:
         self.daemon.start(wait=False)
@@ -83,9 +99,9 @@ class Campaign:
         """What people do to folders, and to files, which only a full pass looks for."""
         folders = sorted(one for one in self.tree.iterdir() if one.is_dir())
         one, other, third = self.chance.sample(folders, 3)
-        one.rename(self.tree / os.fsdecode(b"moved \xff %d" % self.passes))
+        one.rename(self.tree / os.fsdecode(b"moved \xff %d" % self.changes))
         shutil.rmtree(other)
-        plant(self.tree / f"new {self.passes}", 3, 20)
+        plant(self.tree / f"new {self.changes}", 3, 20)
         for file in list(third.iterdir())[:5]:
             if inside_files and file.is_file() and not file.is_symlink():
                 file.write_bytes(self.chance.randbytes(100))
