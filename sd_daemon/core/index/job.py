@@ -35,11 +35,11 @@ from sd_daemon.core.index.errors import (
 )
 from sd_daemon.core.index.identify import Identification
 from sd_daemon.core.index.names import NameIndex
-from sd_daemon.core.index.passes import Pass, begin_or_continue
+from sd_daemon.core.index.passes import Pass, abandon, begin_or_continue
 from sd_daemon.core.index.report import human_size, index_report
 from sd_daemon.core.index.rules import Rules
 from sd_daemon.core.index.settle import Settling
-from sd_daemon.core.index.totals import update_totals
+from sd_daemon.core.index.totals import lower_unidentified, update_totals
 from sd_daemon.core.index.walk import Subtree, loose
 from sd_daemon.core.jobs.context import JobInterrupted
 
@@ -111,7 +111,7 @@ def index_location(
         raise
     except IndexFailure as failure:
         with transaction(db):
-            db.execute("DELETE FROM scans WHERE job = ?", (context.job_id,))
+            abandon(db, context.job_id)
             location.set_state("Failed", str(failure))
         raise
 
@@ -214,7 +214,7 @@ class IndexJob:
 
     def _identify(self, current: Pass) -> None:
         if not self._identifies:
-            self._lower_unidentified(current.position + 1)
+            lower_unidentified(self._db, self._path, current.position + 1)
             return
         counts = current.counts
 
@@ -244,7 +244,7 @@ class IndexJob:
         work.run()
         whole = self._recursive and self._path == self._location.path
         if counts.touched or not whole:
-            self._lower_unidentified(counts.touched)
+            lower_unidentified(self._db, self._path, counts.touched)
         if whole:
             after = counts.touched or self._last_entry() + 1
             self._db.execute(
@@ -254,17 +254,6 @@ class IndexJob:
     def _last_entry(self) -> int:
         row = self._db.execute("SELECT max(id) FROM entries").fetchone()
         return int(row[0] or 0)
-
-    def _lower_unidentified(self, entry: int) -> None:
-        """Let the locations around know that files from `entry` on (0: none) are unidentified."""
-        if not entry:
-            return
-        for location, stored in self._db.execute("SELECT id, path FROM locations").fetchall():
-            if Subtree(loose(stored)).contains(self._path):
-                self._db.execute(
-                    "UPDATE locations SET unidentified = min(unidentified, ?) WHERE id = ?",
-                    (entry, location),
-                )
 
     def _add_names(self, current: Pass) -> None:
         names = self._names

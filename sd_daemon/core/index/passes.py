@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from sd_daemon.core.db.connection import transaction
 from sd_daemon.core.index.report import Counts
+from sd_daemon.core.index.totals import lower_unidentified, update_totals
+from sd_daemon.core.index.walk import loose
 
 if TYPE_CHECKING:
     import sqlite3
@@ -76,6 +78,17 @@ def begin_or_continue(db: sqlite3.Connection, job: str, root: int, phase: str = 
 def abandon(db: sqlite3.Connection, job: str) -> None:
     """Forget the unfinished pass of a job that will not be continued.
 
-    What it had found so far stays in the index; the next pass takes over what it had not settled.
+    What it had found so far stays in the index and in the totals of the locations; the next pass
+    takes over what it had not settled, and identifies what it had not identified. The caller holds
+    the transaction, if any.
     """
+    row = db.execute(
+        "SELECT f.path, s.counts, s.recount FROM scans s JOIN folders f ON f.id = s.root"
+        " WHERE s.job = ?",
+        (job,),
+    ).fetchone()
+    if row is not None:
+        path, counts = loose(row[0]), Counts(row[1])
+        update_totals(db, path, counts, recount=bool(row[2]))
+        lower_unidentified(db, path, counts.touched)
     db.execute("DELETE FROM scans WHERE job = ?", (job,))

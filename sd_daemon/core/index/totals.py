@@ -31,6 +31,18 @@ def update_totals(db: sqlite3.Connection, path: str, counts: Counts, *, recount:
             )
 
 
+def lower_unidentified(db: sqlite3.Connection, path: str, entry: int) -> None:
+    """Let the locations around `path` know: files from `entry` on (0: none) are unidentified."""
+    if not entry:
+        return
+    for location, stored in db.execute("SELECT id, path FROM locations").fetchall():
+        if Subtree(loose(stored)).contains(path):
+            db.execute(
+                "UPDATE locations SET unidentified = min(unidentified, ?) WHERE id = ?",
+                (entry, location),
+            )
+
+
 def count(db: sqlite3.Connection, location: int, path: str) -> None:
     """Count anew what the index has below the location at `path`."""
     below = Subtree(path)

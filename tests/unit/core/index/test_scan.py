@@ -7,7 +7,9 @@ import os
 import pytest
 from truth import NO_RULES, Context, age, differences, find
 
+from sd_daemon.core.db.connection import transaction
 from sd_daemon.core.index.errors import PathOutside, RootMissing
+from sd_daemon.core.index.passes import abandon
 from sd_daemon.core.jobs.context import JobInterrupted
 
 
@@ -310,3 +312,27 @@ def test_killed_in_the_middle_of_a_large_folder(library, tree, monkeypatch):
     assert library.query("SELECT scan FROM folders") == [(-1,)]
     library.index(here, context=Context(library.dir, "one"))
     same(library, tree)
+
+
+def test_what_a_cancelled_pass_had_found_counts_and_is_identified(library, tree):
+    fill(tree)
+    here = library.add(tree)
+    library.index(here, mode="Content")
+    age(tree)
+    fill(tree / "folder 1")
+    (tree / "folder 2" / "file 2.txt").write_text("other words")
+    for stops in range(2, 9):
+        context = Context(library.dir, f"cancelled {stops}", stops)
+        try:
+            library.index(here, context=context, mode="Content", full=True)
+        except JobInterrupted:
+            db = library.open()
+            with transaction(db):
+                abandon(db, context.job_id)
+            db.close()
+    library.index(here, mode="Content")
+    same(library, tree)
+    assert library.totals(here) == (40, 10, 128)
+    assert library.query("SELECT count(*) FROM entries WHERE kind = 0 AND content IS NULL") == [
+        (0,)
+    ]
