@@ -15,7 +15,7 @@ from person import ENDS, Events, Person, assert_sound, in_index, on_disk, plant,
 if TYPE_CHECKING:
     from running import Daemon
 
-FOLDERS, FILES = 100, 40
+FOLDERS, FILES = 160, 50
 
 
 @pytest.fixture
@@ -286,6 +286,10 @@ def test_a_folder_inside_a_location_is_indexed_again(person: Person, tmp_path: P
     assert missing == {os.fsencode(tree / "0002" / "new")}
     refused = person.refused("indexing.start!", {"paths": [str(tree), "/nowhere"]})
     assert (refused.code, refused.pointer) == ("path-not-indexed", "/payload/paths/1")
+    file = str(tree / "plain.txt")
+    for method, given in {"start": {"paths": [file]}, "verify": {"path": file}}.items():
+        refused = person.refused(f"indexing.{method}!", given)
+        assert (refused.code, refused.text) == ("not-a-directory", f"{file} is not a folder")
     refused = person.refused("indexing.start!", {"paths": ["x"]})
     assert (refused.code, refused.pointer) == ("invalid-value", "/payload/paths/0")
     assert person.refused("indexing.start!", {"paths": []}).code == "invalid-value"
