@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import stat
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,7 @@ from sd_wire.errors import (
     ErrorDetails,
     InvalidValue,
     JobFailed,
+    NotADirectory,
     PathNotIndexed,
     UnknownFailure,
     from_wire,
@@ -96,7 +99,16 @@ async def _location_around(
     if location is None:
         pointer = f"/payload/{field.replace('.', '/')}"
         raise PathNotIndexed(path=shown(path), pointer=pointer)
+    if await asyncio.to_thread(_is_something_else, clean):
+        raise NotADirectory(path=shown(path), pointer=f"/payload/{field.replace('.', '/')}")
     return location, clean
+
+
+def _is_something_else(path: str) -> bool:
+    try:
+        return not stat.S_ISDIR(os.lstat(path).st_mode)
+    except OSError:  # what is not there, or may not be looked at, is for the job to tell
+        return False
 
 
 @handles(StartIndexing)

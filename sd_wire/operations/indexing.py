@@ -12,6 +12,7 @@ from sd_wire.errors import (
     InvalidValue,
     JobFailed,
     LibraryNotFound,
+    NotADirectory,
     PathNotIndexed,
 )
 from sd_wire.operation import Request, action, doc, query
@@ -34,7 +35,7 @@ class IndexPersistence(StrEnum):
     EPHEMERAL = "Ephemeral"
 
 
-@action("indexing.start", errors=(LibraryNotFound, InvalidValue, PathNotIndexed))
+@action("indexing.start", errors=(LibraryNotFound, InvalidValue, NotADirectory, PathNotIndexed))
 class StartIndexing(Request[JobReceipt]):
     """Read folders that lie in locations again, as a job."""
 
@@ -107,7 +108,7 @@ class Verification(msgspec.Struct):
     job_id: UUID | None = None  # ours
 
 
-@action("indexing.verify", errors=(InvalidValue, PathNotIndexed, JobFailed))
+@action("indexing.verify", errors=(InvalidValue, NotADirectory, PathNotIndexed, JobFailed))
 class VerifyIndex(Request[Verification]):
     """Compare the index of a folder with the disk, entry by entry, and answer when done."""
 
@@ -137,7 +138,7 @@ class IndexRules(msgspec.Struct):
 
 @query("indexing.rules")
 class ListRules(Request[IndexRules]):
-    """Which rules leave something out, and how much each left out. (Ours.)"""
+    """Which rules leave something out, and how much each left out."""
 
 
 class Omission(msgspec.Struct):
@@ -158,7 +159,7 @@ class Omissions(msgspec.Struct):
 
 @query("indexing.omissions")
 class ListOmissions(Request[Omissions]):
-    """What is on the disk and not in the index, one by one, with the reason. (Ours.)"""
+    """What is on the disk and not in the index, one by one, with the reason."""
 
     rule: Annotated[str | None, doc("only what this rule left out")] = None
     errors_only: Annotated[bool, doc("only what could not be read")] = False
