@@ -106,11 +106,12 @@ async def claim(path: str) -> Listener:
     length = len(os.fsencode(path))
     if length > limit:
         raise SocketPathTooLong(socket=path, length=length, limit=limit)
+    folder = os.path.dirname(path)
     try:
-        _make_folder(os.path.dirname(path))
+        _make_folder(folder)
         lock = await _take_lock(path)
     except OSError as error:
-        raise _unusable(path, error) from error
+        raise _unusable(folder, error) from error
     try:
         if somebody_answers(path):
             raise AlreadyRunning(socket=path)

@@ -93,6 +93,12 @@ def test_a_daemon_that_cannot_start_says_why(sd: Sd) -> None:
     assert "hint: 'sd start --foreground'" in ran.err
 
 
+def test_a_folder_that_cannot_be_used_is_named(sd: Sd) -> None:
+    sd.data_dir.mkdir()
+    (sd.data_dir / "daemon").write_text("a file where a folder should be")
+    assert f"the data folder {sd.data_dir}/daemon cannot be used: " in sd("start").err
+
+
 @pytest.mark.parametrize("name", ["", "no/slash", "x" * 65])
 def test_an_instance_needs_a_proper_name(sd: Sd, name: str) -> None:
     ran = sd("start", "--instance", name or " ")
