@@ -148,8 +148,9 @@ def parameter(field: Field) -> click.Parameter:
         )
     flag = "--" + field.name.replace("_", "-")
     if field.kind is bool:
+        opposite = flag.replace("--no-", "--") if flag.startswith("--no-") else f"--no-{flag[2:]}"
         return click.Option(
-            [f"{flag}/--no-{flag[2:]}", field.name],
+            [f"{flag}/{opposite}", field.name],
             default=None,
             help=_with_default(field, "yes" if field.default else ""),
         )

@@ -66,8 +66,12 @@ class Noun(Group):
             if group == name
         }
         self._hand_made = HAND_MADE.get(name, {})
-        verbs = ", ".join([*self._operations, *self._hand_made])
-        super().__init__(name, help=f"sd {name} VERB. The verbs: {verbs}.")
+        verbs = list(dict.fromkeys([*self._operations, *self._hand_made]))
+        super().__init__(
+            name,
+            help=f"sd {name} VERB. The verbs: {', '.join(verbs)}.",
+            examples=[f"sd {name} {verb} --help" for verb in verbs[:1]],
+        )
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Verbs in the order of their declaration, hand-made ones last."""
@@ -216,13 +220,23 @@ _SAMPLES = {
     Role.FILE: "~/Pictures/sunset.jpg",
 }
 _SAMPLE_WORDS = {"name": "Home", "new_name": "Photos", "message": "hello", "query": "sunset"}
-_SAMPLE_PATHS = {"export_path": "~/backup", "import_path": "~/backup.sql"}
+_SAMPLE_PATHS = {"export_path": "~/backup"}
+_EXAMPLES = {
+    "libraries.open": "~/backup",
+    "locations.export": "Pictures ~/pictures.sql",
+    "locations.import": "~/pictures.sql",
+    "locations.update": "Pictures --name Photos",
+    "config.app.update": "--log-level debug",
+    "config.library.update": "--no-hidden",
+}
 
 
 def example(operation: Operation, fields: list[Field]) -> str:
     """A command line that could be typed."""
     group, verb = place_of(operation)
     words = ["sd", group, verb]
+    if operation.name in _EXAMPLES:
+        return " ".join([*words, _EXAMPLES[operation.name]])
     for field in fields:
         if field.required:
             sample = _SAMPLE_PATHS.get(field.name) or _SAMPLES.get(field.role)

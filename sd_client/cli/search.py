@@ -38,6 +38,7 @@ from sd_wire.types.paths import physical
 if TYPE_CHECKING:
     from uuid import UUID
 
+LARGEST_PAGE = 1000
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _SPANS = {"h": 1 / 24, "d": 1, "w": 7, "m": 30, "y": 365}
 
@@ -84,9 +85,16 @@ class Moment(click.ParamType):  # type: ignore[type-arg]
 )
 @click.argument("words", nargs=-1)
 @click.option(
-    "-n", "--limit", type=int, default=DEFAULT_LIMIT, help="how many at most  [default: 50]"
+    "-n",
+    "--limit",
+    type=click.IntRange(1, LARGEST_PAGE),
+    metavar="NUMBER",
+    default=DEFAULT_LIMIT,
+    help="how many at most, up to 1000  [default: 50]",
 )
-@click.option("--offset", type=int, default=0, help="how many to pass over")
+@click.option(
+    "--offset", type=click.IntRange(0), metavar="NUMBER", default=0, help="how many to pass over"
+)
 @click.option("-l", "--long", "detailed", is_flag=True, help="with size and time")
 @click.option("-0", "--null", "null", is_flag=True, help="end each path with NUL, for xargs -0")
 @click.option("--in", "folder", type=AbsolutePath(), metavar="PATH", help="only below this folder")

@@ -75,6 +75,14 @@ def test_every_command_has_help_with_an_example(words: str) -> None:
     assert command.help
 
 
+def test_the_help_of_a_noun_names_each_verb_once() -> None:
+    group = find("index")
+    assert group is not None
+    help_text = group.get_help(click.Context(root, info_name="sd"))
+    assert "The verbs: start, verify, rules, omissions." in help_text
+    assert "sd index start --help" in help_text.partition("Examples:")[2]
+
+
 @pytest.mark.parametrize("words", sorted(LEAVES))
 def test_no_option_means_two_things(words: str) -> None:
     command = LEAVES[words]

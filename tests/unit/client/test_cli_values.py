@@ -15,6 +15,7 @@ from sd_client.cli.names import Named, choose
 from sd_client.cli.search import Bytes, Moment
 from sd_client.cli.values import AbsolutePath, Choice, Json, dashed
 from sd_wire.errors import LocationNotFound
+from sd_wire.operations.config import UpdateLibraryConfig
 from sd_wire.operations.files import ListDirectory
 from sd_wire.operations.indexing import StartIndexing
 from sd_wire.operations.locations import AddLocation, UpdateLocation
@@ -67,6 +68,11 @@ def test_an_optional_flag_has_three_values() -> None:
     assert option.opts == ["--include-hidden"]
     assert option.secondary_opts == ["--no-include-hidden"]
     assert option.default is None
+
+
+def test_a_flag_that_says_no_is_undone_by_its_opposite() -> None:
+    git = next(f for f in fields_of(UpdateLibraryConfig.operation) if f.name == "no_git")
+    assert (parameter(git).opts, parameter(git).secondary_opts) == (["--no-git"], ["--git"])
 
 
 def test_the_library_of_a_request_is_a_global_option() -> None:
