@@ -123,7 +123,8 @@ def events() -> str:
 STATUS_MEANING = {
     ExitStatus.OK: "it worked",
     ExitStatus.FAILED: "it was tried and did not succeed; `sd index verify`: index and disk differ",
-    ExitStatus.USAGE: "the command line or a value in it is wrong",
+    ExitStatus.USAGE: "the command line or a value in it is wrong;"
+    " `sd index verify`: that could not be found out",
     ExitStatus.NOT_RUNNING: "no daemon answers",
     ExitStatus.DENIED: "the operating system or the daemon refused",
     ExitStatus.NOT_FOUND: "what was named does not exist",

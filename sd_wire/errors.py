@@ -296,7 +296,7 @@ class LibraryRequired(SdError):
 
     kind = "ValidationError"
     message = "Library ID required for {method}: {count} libraries are open"
-    hint = "name one with --library (library_id); 'sd library list' shows them"
+    hint = "name one with --library (library_id): see 'sd library list', or 'sd library create'"
     exit_status = ExitStatus.USAGE
 
 

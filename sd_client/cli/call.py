@@ -13,14 +13,19 @@ from sd_client.cli.command import command
 from sd_client.cli.output import BOLD, Output
 from sd_client.cli.session import Session, pass_session
 from sd_client.cli.tables import Column, table
-from sd_wire.errors import MalformedRequest
+from sd_wire.errors import InvalidPayload
+from sd_wire.operation import CATALOGUE
 from sd_wire.operations.core import Describe
 
 OPERATIONS = [
     Column("METHOD", lambda row: row["method"]),
     Column("NEEDS", lambda row: row["permission"]),
-    Column("WHAT IT DOES", lambda row: row["documentation"].split("\n")[0], gives_way=True),
+    Column("WHAT IT DOES", lambda row: _first_sentence(row["documentation"]), gives_way=True),
 ]
+
+
+def _first_sentence(text: str) -> str:
+    return " ".join(text.split()).partition(". ")[0].removesuffix(".") + "."
 
 
 @command(
@@ -33,15 +38,24 @@ OPERATIONS = [
 @click.argument("payload", required=False)
 @pass_session
 def call(session: Session, method: str, payload: str | None) -> None:
-    """Call an operation by its name on the wire, with a payload in JSON, or with - from standard
-    input. Prints the result as JSON."""
+    """Call an operation by its name, or by its name on the wire, with a payload in JSON, or with -
+    from standard input. Prints the result as JSON."""
     data = sys.stdin.buffer.read() if payload == "-" else os.fsencode(payload or "null")
+    method = _on_the_wire(method)
     try:
         msgspec.json.decode(data)
     except msgspec.DecodeError as error:
-        raise MalformedRequest(reason=f"the payload: {error}") from error
+        reason = f"the payload is not valid JSON: {error}"
+        raise InvalidPayload(method=method, reason=reason) from error
     raw = session.client.call_raw(method, msgspec.Raw(data), session.library_id())
     session.output.pretty(raw)
+
+
+def _on_the_wire(method: str) -> str:
+    """The method of an operation that is named as the documents name it: `libraries.list`."""
+    if ":" in method:
+        return method
+    return CATALOGUE[method].method if method in CATALOGUE else method
 
 
 @command("describe", "sd describe", "sd describe query:search.files")

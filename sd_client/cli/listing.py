@@ -142,10 +142,12 @@ def _reason(error: OSError, path: str) -> SdError:
 def describe(path: str, status: os.stat_result) -> dict[str, Any]:
     """What the disk says of an entry, in the fields of a File."""
     exact = os.fsencode(path)
-    fields: dict[str, Any] = {"device_slug": "", "path": exact.decode("utf-8", "replace")}
+    text = exact.decode("utf-8", "replace")
+    fields: dict[str, Any] = {"device_slug": "", "path": text}
     if not is_exact(path):
         fields["path_bytes"] = msgspec.to_builtins(exact)
-    stem, dot, extension = os.path.basename(path).rpartition(".")
+    name = os.path.basename(text)
+    stem, dot, extension = name.rpartition(".")
     mode = status.st_mode
     folder = stat.S_ISDIR(mode)
     kind = "Directory" if folder else "Symlink" if stat.S_ISLNK(mode) else "File"
@@ -153,7 +155,7 @@ def describe(path: str, status: os.stat_result) -> dict[str, Any]:
     return {
         "sd_path": {"Physical": fields},
         "kind": kind,
-        "name": stem if has_extension else os.path.basename(path),
+        "name": stem if has_extension else name,
         "extension": extension.lower() if has_extension else None,
         "size": status.st_size,
         "modified_at": _iso(status.st_mtime),

@@ -146,9 +146,12 @@ root = Sd(
 def run(arguments: Sequence[str]) -> int:
     """One command line, and how it ended."""
     session = Session()
+    words = list(arguments)
+    if words[:1] == ["help"]:
+        words = [*words[1:], "--help"]
     try:
         # Not click's own main(): that turns a reader that went away into a failure.
-        with root.make_context("sd", list(arguments), obj=session) as context:
+        with root.make_context("sd", words, obj=session) as context:
             root.invoke(context)
         sys.stdout.flush()
     except click.exceptions.Exit as ended:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from sd_client.cli.text import encoded, shown
+from sd_wire.errors import InvalidPayload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -94,7 +95,7 @@ class Output:
             members = {"kind": kind, "message": text, **msgspec.to_builtins(details)}
             self._complain(msgspec.json.encode({"error": members}).decode())
             return
-        self._complain(f"sd: {error.text}")
+        self._complain(f"sd: {error.text}{_place(error)}")
         if error.advice:
             self._complain(f"hint: {error.advice}")
 
@@ -105,6 +106,9 @@ class Output:
         if self.json:
             members = {"code": "usage", "message": error.format_message()}
             self._complain(msgspec.json.encode({"error": members}).decode())
+            return
+        if type(error).__name__ == "NoArgsIsHelpError":  # its message is the help, from click 8.2
+            self._complain(error.format_message())
             return
         sentence = error.format_message().rstrip(".")
         self._complain(f"sd: {sentence[:1].lower()}{sentence[1:]}")
@@ -117,6 +121,14 @@ class Output:
             sys.stderr.buffer.flush()
         except BrokenPipeError:
             pass
+
+
+def _place(error: SdError) -> str:
+    """Where in a payload that was typed it is wrong; '' where the sentence says so itself."""
+    within = (error.pointer or "").removeprefix("/payload/")
+    if not isinstance(error, InvalidPayload) or within in ("", error.pointer):
+        return ""
+    return f" in {within.replace('/', '.')}"
 
 
 def _is_terminal(descriptor: int) -> bool:

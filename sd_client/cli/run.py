@@ -8,6 +8,9 @@ read again where it changed.
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
+import sys
 import time
 import unicodedata
 from typing import TYPE_CHECKING
@@ -174,9 +177,33 @@ def _what_next(session: Session, folder: str, word: str | None) -> None:
     say = session.output.remark
     say("")
     say("What to type next:")
-    say(f"  sd search {word or 'WORDS'}")
-    say(f"  sd ls {folder}")
+    for line in [
+        *_settings(session),
+        f"sd search {word or 'WORDS'}",
+        f"sd ls {shlex.quote(folder)}",
+    ]:
+        say(f"  {line}")
     say("  sd status                     what the daemon does right now")
     say("  sd events --follow            what happens, as it happens")
     say("  sd location add OTHER_DIR     index more")
     say("  sd --help")
+
+
+def _settings(session: Session) -> list[str]:
+    """What the shell has to be told before the lines below can be typed as they stand."""
+    beside = os.path.dirname(os.path.abspath(sys.executable))
+    needed = []
+    if shutil.which("sd") is None and os.path.exists(os.path.join(beside, "sd")):
+        needed.append(f"export PATH={shlex.quote(beside)}:$PATH")
+    meant = {
+        "SD_SOCKET": session.named_socket,
+        "SD_DATA_DIR": session.named_data_dir,
+        "SD_INSTANCE": session.named_instance,
+        "SD_LIBRARY": session.library if len(session.client.call(ListLibraries())) > 1 else None,
+    }
+    needed += [
+        f"export {name}={shlex.quote(value)}"
+        for name, value in meant.items()
+        if value is not None and os.environ.get(name) != value
+    ]
+    return needed

@@ -10,6 +10,7 @@ import resource
 import sys
 from datetime import UTC, datetime
 from functools import cache
+from inspect import cleandoc
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -235,7 +236,7 @@ def _operation(
         kind=str(operation.kind),
         scope=str(operation.scope),
         permission=str(operation.permission),
-        documentation=operation.documentation,
+        documentation=cleandoc(operation.documentation),
         request=request,
         result=result,
         errors=[cls.code for cls in operation.errors],

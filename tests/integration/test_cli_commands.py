@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from cli_command import Sd, Terminal
+from cli_command import LAUNCHER, Sd, Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from running import Daemon
 
@@ -137,6 +139,10 @@ def test_without_a_daemon_the_disk_is_read(tmp_path: Path, folder: Path) -> None
     assert ran.err.startswith("sd: read from the disk: no daemon is running")
     found = json.loads(sd.good("info", str(folder / "2024" / "sunrise.jpg"), "--json").out)
     assert (found["kind"], found["extension"], found["size"]) == ("File", "jpg", 1)
+    listed = json.loads(sd.good("ls", str(folder), "--json").out)["files"]
+    odd = json.loads(sd.good("info", os.fsencode(folder) + b"/" + ODD, "--json").out)
+    assert odd == next(one for one in listed if one["name"] == "caf\ufffd")
+    assert base64.b64decode(odd["sd_path"]["Physical"]["path_bytes"]).endswith(b"/" + ODD)
     missing = sd("info", str(folder / "gone"))
     assert (missing.status, missing.out) == (5, b"")
     assert "does not exist" in missing.err
@@ -166,6 +172,7 @@ def test_a_wrong_value_is_a_wrong_command_line(sd: Sd) -> None:
     assert sd("location", "update", "Pictures", "--job-policies", "{").status == 2
     assert sd("volume", "list", "--filter", "bogus").status == 2
     assert sd("search", "x", "--limit", "many").status == 2
+    assert "not in the range 1<=x<=1000" in sd("search", "x", "--limit", "1001").err
     assert sd("nonsense").status == 2
     assert "'sd search nonsense' would look for files" in sd("nonsense").err
 
@@ -198,7 +205,17 @@ def test_any_operation_can_be_called(sd: Sd) -> None:
     assert (
         unknown.err == "sd: Unknown method: query:nope\nhint: 'sd describe' lists the operations\n"
     )
-    assert "not valid JSON" in sd("call", "query:test.ping", "{").err
+    assert json.loads(sd.good("call", "test.ping", payload).out) == answer
+    assert "Unknown method: ping" in sd("call", "ping").err
+
+
+def test_a_wrong_payload_is_a_wrong_command_line_and_says_where(sd: Sd) -> None:
+    malformed = sd("call", "query:test.ping", "{")
+    assert malformed.status == 2
+    assert "the payload is not valid JSON" in malformed.err
+    wrong = sd("call", "query:search.files", '{"query": "a", "pagination": {"limit": -1}}')
+    assert wrong.status == 2
+    assert wrong.err.startswith("sd: query:search.files: Expected `int` >= 1 in pagination.limit\n")
 
 
 def test_operations_explain_themselves(sd: Sd) -> None:
@@ -206,6 +223,19 @@ def test_operations_explain_themselves(sd: Sd) -> None:
     text = sd.good("describe", "query:search.files").out.decode()
     assert "Find files by any parts of their names" in text
     assert '"pagination"' in text
+    summary = "Find files by any parts of their names, in any order."
+    assert f"query:search.files\tread\t{summary}" in sd.good("describe").lines
+    assert "\n    " not in text.partition("permission:")[0]
+
+
+def test_without_a_command_there_is_help(sd: Sd) -> None:
+    help_text = sd.good("--help").out.decode()
+    assert sd.good("help").out.decode() == help_text
+    assert sd.good("help", "job", "pause").out == sd.good("job", "pause", "--help").out
+    for words in ([], ["job"]):
+        ran = sd(*words)
+        assert (ran.out.decode() + ran.err).startswith("Usage: sd")
+        assert "shows how it is meant" not in ran.err
 
 
 # --- watching ------------------------------------------------------------------------------------
@@ -277,11 +307,15 @@ def test_verify_ends_as_index_and_disk_agree(sd: Sd, tmp_path: Path) -> None:
 
 
 def test_run_goes_from_nothing_to_a_search(tmp_path: Path) -> None:
-    sd, folder = Sd(tmp_path / "fresh"), make_folder(tmp_path)
+    (tmp_path / "my files").mkdir()
+    sd, folder = Sd(tmp_path / "fresh"), make_folder(tmp_path / "my files")
+    found = {"PATH": f"{LAUNCHER.parent}:{os.environ['PATH']}"}
     try:
-        first = sd.good("run", str(folder))
+        first = sd.good("run", str(folder), environment=sd.environment(**found))
         assert "started the daemon" in first.err
         assert "What to type next:" in first.err
+        assert f"\n  sd ls '{folder}'\n" in first.err
+        assert "export" not in first.err
         assert any(line.startswith("$ sd search ") for line in first.lines)
         assert any(line.startswith(str(folder)) for line in first.lines)
         second = sd.good("run", str(folder))
@@ -291,6 +325,20 @@ def test_run_goes_from_nothing_to_a_search(tmp_path: Path) -> None:
         assert len(json.loads(sd.good("location", "list", "--json").out)["locations"]) == 1
     finally:
         sd("stop")
+
+
+def test_what_run_says_can_be_typed(tmp_path: Path) -> None:
+    sd, folder = Sd(tmp_path / "fresh"), make_folder(tmp_path)
+    nowhere = sd.environment(PATH="/usr/bin:/bin")
+    del nowhere["SD_DATA_DIR"]
+    try:
+        said = sd.good("--data-dir", str(sd.data_dir), "run", str(folder), environment=nowhere).err
+    finally:
+        sd("stop")
+    beside = Path(sys.executable).parent
+    if (beside / "sd").exists():
+        assert f"\n  export PATH={beside}:$PATH\n" in said
+    assert f"\n  export SD_DATA_DIR={sd.data_dir}\n" in said
 
 
 def test_run_needs_a_folder(tmp_path: Path) -> None:
