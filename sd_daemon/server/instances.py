@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sd_daemon.core.log import get_log
 from sd_daemon.server.instance import Capacity, Instance, Settings
 from sd_wire.errors import AlreadyRunning, InvalidInstanceName
-from sd_wire.places import is_instance_name
+from sd_wire.places import instance_dir, is_instance_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +50,7 @@ class CoreInstanceManager:
         if name in self._instances:
             raise AlreadyRunning(socket=self._instances[name].path)
         instance = Instance(
-            Settings(self.data_dir, name, self._networking),
+            Settings(instance_dir(self.data_dir, name), name, self._networking),
             listener,
             self.capacity,
             opened=self._opened,

@@ -75,10 +75,23 @@ def test_a_restart_is_another_process_with_the_same_libraries(sd: Sd) -> None:
     assert [one["name"] for one in json.loads(sd.good("library", "list", "--json").out)] == ["Home"]
 
 
+BOTH: list[tuple[str, ...]] = [(), ("--instance", "second")]
+
+
 def test_instances_are_daemons_of_their_own(sd: Sd) -> None:
     sd.good("start")
     sd.good("start", "--instance", "second")
     assert pid_of(sd) != pid_of(sd, "--instance", "second")
+    sd.good("library", "create", "Home")
+    sd.good("library", "create", "Home", "--instance", "second")
+    made = {name: json.loads(sd.good("library", "list", "--json", *name).out) for name in BOTH}
+    places = {name: sd.data_dir.joinpath(*name[1:] and ("instances", name[1])) for name in BOTH}
+    for name, place in places.items():
+        assert [one["path"] for one in made[name]] == [f"{place}/libraries/Home.sdlibrary"]
+        system = json.loads(sd.good("status", "--json", *name).out)["system"]
+        assert system["data_directory"] == str(place)
+        assert system["log_file"] == f"{place}/logs/daemon.log"
+        assert os.path.exists(system["log_file"])
     sd.good("stop", "--instance", "second")
     assert sd("status", "--instance", "second").status == 3
     sd.good("status")
