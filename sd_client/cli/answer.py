@@ -92,6 +92,8 @@ def leave(output: bytes, remark: bytes) -> None:
         write(2, remark)
     except BrokenPipeError:  # `| head` has seen enough
         pass
-    except OSError:
+    except OSError as error:
+        complaint = f"sd: the result could not be written: {posix.strerror(error.errno or 0)}\n"
+        posix.write(2, complaint.encode())
         posix._exit(1)
     posix._exit(0)

@@ -15,16 +15,21 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from sd_client.cli.text import encoded, shown
-from sd_wire.errors import InvalidPayload
+from sd_wire.errors import InvalidPayload, SdError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import click
 
-    from sd_wire.errors import SdError
-
 BOLD, DIM, RED, GREEN, YELLOW, BLUE, CYAN = "1", "2", "31", "32", "33", "34", "36"
+
+
+class OutputFailed(SdError):
+    """Standard output takes nothing more."""
+
+    kind = "WriteError"
+    message = "the result could not be written: {reason}"
 
 
 class Output:
@@ -64,10 +69,18 @@ class Output:
         self.lines([line])
 
     def raw(self, data: bytes) -> None:
-        """Bytes, at once."""
-        if data:
+        """Bytes, at once. Raises BrokenPipeError or OutputFailed and drops the rest."""
+        if not data:
+            return
+        try:
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
+        except OSError as error:
+            # What is still in the buffer must not fail again at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            if isinstance(error, BrokenPipeError):
+                raise
+            raise OutputFailed(reason=error.strerror or error) from error
 
     def document(self, value: Any) -> None:
         """JSON on a line of its own: as it came, or encoded here."""

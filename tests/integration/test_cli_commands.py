@@ -125,6 +125,22 @@ def test_a_reader_that_has_seen_enough_ends_it_in_silence(sd: Sd) -> None:
 # --- folders and files ---------------------------------------------------------------------------
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no full disk to write to")
+def test_a_result_that_cannot_be_written_is_a_failure(sd: Sd) -> None:
+    for words in (["status"], ["search", "sun"], ["library", "list"], ["describe", "--json"]):
+        with open("/dev/full", "wb") as full:
+            ran = subprocess.run(
+                sd.command(*words),
+                stdout=full,
+                stderr=subprocess.PIPE,
+                env=sd.environment(),
+                check=False,
+            )
+        assert ran.returncode == 1
+        assert b"the result could not be written: No space left on device" in ran.stderr
+        assert b"Traceback" not in ran.stderr
+
+
 def test_a_folder_is_listed_folders_first(sd: Sd, folder: Path) -> None:
     listed = sd.good("ls", str(folder)).out
     assert listed.startswith(b"2024/\n")
