@@ -31,7 +31,7 @@ class Verdict(IntEnum):
 
 
 @command("verify", "sd index verify ~/Pictures", "sd index verify ~/Pictures --fix")
-@click.argument("path", type=AbsolutePath(), default=".")
+@click.argument("path", type=AbsolutePath(folder=True), default=".")
 @click.option("--fix", is_flag=True, help="bring the index up to date where it differs")
 @click.option("--content", is_flag=True, help="read every file and compare its content, too")
 @pass_session

@@ -44,7 +44,7 @@ _FROM_DISK = (ConnectionLost, ConnectionRefused, DaemonNotRunning, LibraryRequir
 
 
 @command("ls", "sd ls ~/Pictures", "sd ls ~/Downloads --sort size --limit 10")
-@click.argument("path", type=AbsolutePath(), default=".")
+@click.argument("path", type=AbsolutePath(folder=True), default=".")
 @click.option("-l", "--long", "detailed", is_flag=True, help="with sizes and times, in a pipe too")
 @click.option(
     "-a/-A", "--hidden/--no-hidden", default=True, help="with names that begin with a dot"

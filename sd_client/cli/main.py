@@ -159,6 +159,9 @@ def run(arguments: Sequence[str]) -> int:
     except SdError as error:
         session.output.problem(error)
         return error.exit_status
+    except UnicodeEncodeError:
+        session.output.usage(click.UsageError("only paths may have bytes that are not UTF-8"))
+        return ExitStatus.USAGE
     except TimeoutError:
         sys.stderr.write("sd: the daemon does not answer\nhint: 'sd logs' may say why\n")
         return ExitStatus.UNAVAILABLE

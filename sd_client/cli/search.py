@@ -97,7 +97,13 @@ class Moment(click.ParamType):  # type: ignore[type-arg]
 )
 @click.option("-l", "--long", "detailed", is_flag=True, help="with size and time")
 @click.option("-0", "--null", "null", is_flag=True, help="end each path with NUL, for xargs -0")
-@click.option("--in", "folder", type=AbsolutePath(), metavar="PATH", help="only below this folder")
+@click.option(
+    "--in",
+    "folder",
+    type=AbsolutePath(folder=True),
+    metavar="PATH",
+    help="only below this folder",
+)
 @click.option("--location", metavar="LOCATION", help="only in this location")
 @click.option("--ext", "extensions", multiple=True, metavar="EXT", help="only with this extension")
 @click.option(
@@ -132,7 +138,9 @@ def search(
 ) -> None:
     """Find files by any parts of their names, in any order. Case and accents do not matter.
     Prints one path per line; on a terminal what was looked for is marked."""
-    raw = session.raw(SearchFiles.operation, _request(session, " ".join(words), options))
+    # As names are shown, so that one that is not UTF-8 can be looked for, too.
+    text = os.fsencode(" ".join(words)).decode("utf-8", "replace")
+    raw = session.raw(SearchFiles.operation, _request(session, text, options))
     output = session.output
     if output.json:
         output.document(raw)

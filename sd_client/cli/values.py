@@ -66,9 +66,16 @@ def _plain(word: str) -> str:
 
 
 class AbsolutePath(click.ParamType):  # type: ignore[type-arg]
-    """A path of this machine, made absolute here: the daemon has another working directory."""
+    """A path of this machine, made absolute here: the daemon has another working directory.
+
+    The index knows a file by the way to it without links. So links on the way are followed, and
+    the last one, too, where a folder is meant and not the link.
+    """
 
     name = "path"
+
+    def __init__(self, *, folder: bool = False) -> None:
+        self.folder = folder
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The absolute path, with its exact bytes as Python carries them."""
@@ -76,11 +83,13 @@ class AbsolutePath(click.ParamType):  # type: ignore[type-arg]
             self.fail("a path is needed here", param, ctx)
         if "\0" in value:
             self.fail("a path has no NUL in it", param, ctx)
-        return absolute(value)
+        path = absolute(value)
+        way, name = (path, "") if self.folder else os.path.split(path)
+        return os.path.join(os.path.realpath(way), name) if name else os.path.realpath(way)
 
 
 def absolute(path: str) -> str:
-    """The path from the root on. Links are kept: the index knows a file by the way to it."""
+    """The path from the root on. Links are kept."""
     return os.path.abspath(os.path.expanduser(path))
 
 

@@ -90,6 +90,17 @@ def test_a_name_that_is_not_utf8_keeps_its_bytes_in_a_pipe(sd: Sd, folder: Path)
     assert quick == found[:-1] + b"\n"
     assert ODD in sd.good("info", found[:-1]).out
     assert b'"path_bytes"' in sd.good("info", found[:-1], "--json").out
+    assert sd.good("search", ODD).out == quick
+    assert sd("library", "create", ODD).err.startswith("sd: only paths may have bytes that are not")
+
+
+def test_a_folder_is_known_by_a_link_to_it(sd: Sd, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(folder)
+    for words in (["ls"], ["index", "verify"], ["search", "sun", "--in"]):
+        through = sd.good(*words, str(tmp_path / "link"))
+        assert "read from the disk" not in through.err
+        assert len(through.out.split(b"\n")) == len(sd.good(*words, str(folder)).out.split(b"\n"))
+    assert '"id"' in sd.good("info", f"{tmp_path}/link/2024/sunrise.jpg", "--json").out.decode()
 
 
 def test_nothing_that_a_terminal_obeys_reaches_it(

@@ -51,6 +51,17 @@ def test_a_path_is_absolute_before_the_daemon_sees_it(
     assert os.fsencode(AbsolutePath().convert(odd, None, None)).endswith(b"/caf\xe9")
 
 
+def test_links_on_the_way_are_followed(tmp_path: Path) -> None:
+    (tmp_path / "real" / "inner").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("real")
+    (tmp_path / "real" / "other").symlink_to("inner")
+    given, real = str(tmp_path / "link" / "other"), str(tmp_path / "real")
+    assert AbsolutePath().convert(given, None, None) == f"{real}/other"
+    assert AbsolutePath(folder=True).convert(given, None, None) == f"{real}/inner"
+    assert AbsolutePath(folder=True).convert("/", None, None) == "/"
+    assert AbsolutePath().convert("/", None, None) == "/"
+
+
 def test_the_fields_of_a_request_say_what_they_are() -> None:
     path, name, mode, _ = fields_of(AddLocation.operation)
     assert path.role is Role.PATH
