@@ -229,9 +229,13 @@ def _item(content: Json) -> str:
 def _scalar(name: str, content: Json) -> str:
     if isinstance(content, bool):
         return "yes" if content else "no"
-    if isinstance(content, int) and name.endswith(("_bytes", "size")):
+    if isinstance(content, int) and name.endswith(("_bytes", "size", "capacity")):
         return size(content)
-    if isinstance(content, str) and name.endswith("_at") and content[10:11] == "T":
+    if (
+        isinstance(content, str)
+        and name.endswith(("_at", "last_indexed"))
+        and content[10:11] == "T"
+    ):
         return moment(content)
     if name in ("uptime", "duration_secs"):
         return span(float(content))

@@ -202,6 +202,8 @@ def test_status_is_what_a_person_wants_to_know() -> None:
 def test_a_result_nobody_has_thought_about_is_still_readable() -> None:
     result = {"a": {"b": 1, "c_bytes": 2048}, "on": True, "none": None, "many": ["x", "y"]}
     assert flat(result) == [("a.b", "1"), ("a.c_bytes", "2.0 KiB"), ("on", "yes"), ("many", "x, y")]
+    volume = {"total_capacity": 1 << 38, "last_indexed": "2025-11-23T01:44:07.123456Z"}
+    assert flat(volume) == [("total_capacity", "256 GiB"), ("last_indexed", "2025-11-23 01:44")]
 
 
 def test_an_empty_list_is_a_remark_and_no_output(capfdbinary: Capture) -> None:
