@@ -1,7 +1,8 @@
 """What went wrong below the handlers, as an error that a client can understand.
 
-One table for what SQLite and the operating system say anywhere in the daemon. What stands in
-neither is a defect: its story goes into the log under a reference, and only the reference leaves.
+What SQLite and the operating system say about our own data `sd_daemon.core.storage` translates.
+What is neither that nor declared is a defect: its story goes into the log under a reference, and
+only the reference leaves.
 """
 
 from __future__ import annotations
@@ -9,61 +10,28 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
-from typing import TYPE_CHECKING
 
-from sd_daemon.core.db.connection import (
-    DatabaseBusy,
-    DatabaseDamaged,
-    DatabaseFailure,
-    DatabaseFull,
-    DatabaseMissing,
-    DatabaseReadOnly,
-    SchemaTooNew,
-    failure_of,
-)
+from sd_daemon.core.db.connection import DatabaseFailure, failure_of
 from sd_daemon.core.log import get_log
+from sd_daemon.core.storage import library_error, storage_error
 from sd_wire import errors
 from sd_wire.errors import SdError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 log = get_log(__name__)
 
-_BY_DATABASE: dict[type[DatabaseFailure], Callable[[DatabaseFailure], SdError]] = {
-    DatabaseBusy: lambda found: errors.DatabaseBusy(path=found.path),
-    DatabaseFull: lambda found: errors.DiskFull(path=found.path),
-    DatabaseReadOnly: lambda found: errors.StorageReadOnly(path=found.path, reason=found.detail),
-    DatabaseMissing: lambda found: errors.PathNotFound(path=found.path),
-    DatabaseDamaged: lambda found: errors.LibraryDamaged(
-        path=os.path.dirname(found.path), database=found.path, reason=found.detail
-    ),
-    SchemaTooNew: lambda found: errors.LibraryTooNew(
-        path=os.path.dirname(found.path),
-        found=getattr(found, "found", "?"),
-        known=getattr(found, "known", "?"),
-    ),
-}
-
-_BY_ERRNO: dict[int, Callable[[OSError, str], SdError]] = {
-    errno.ENOSPC: lambda found, path: errors.DiskFull(path=path),
-    errno.EDQUOT: lambda found, path: errors.DiskFull(path=path),
-    errno.EROFS: lambda found, path: errors.StorageReadOnly(path=path, reason=found.strerror),
-}
+# What a handler's own writing can meet; other OSErrors it turns into errors that name the thing.
+_STORAGE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
 def error_of(found: Exception, data_dir: str) -> SdError | None:
     """The declared error that an exception stands for, or None where it is a defect."""
     if isinstance(found, SdError):
         return found
-    if isinstance(found, sqlite3.Error):
-        declared = failure_of(found, data_dir)
-        return None if declared is None else _BY_DATABASE[type(declared)](declared)
-    if isinstance(found, DatabaseFailure):
-        return _BY_DATABASE[type(found)](found)
-    if isinstance(found, OSError) and found.errno in _BY_ERRNO:
-        path = found.filename if isinstance(found.filename, str) else data_dir
-        return _BY_ERRNO[found.errno](found, path)
+    failure = failure_of(found, data_dir) if isinstance(found, sqlite3.Error) else found
+    if isinstance(failure, DatabaseFailure):
+        return library_error(os.path.dirname(failure.path), failure)
+    if isinstance(found, OSError) and found.errno in _STORAGE:
+        return storage_error(found.filename if isinstance(found.filename, str) else data_dir, found)
     return None
 
 

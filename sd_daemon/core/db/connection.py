@@ -78,9 +78,15 @@ _BY_CODE: dict[int, type[DatabaseFailure]] = {
 }
 
 
+# I/O errors that have met a full disk: SQLite could not extend the file of shared memory.
+_NO_ROOM = (sqlite3.SQLITE_IOERR_SHMSIZE,)
+
+
 def failure_of(error: sqlite3.Error, path: str) -> DatabaseFailure | None:
     """Return the declared failure that `error` stands for, or None if it is some other error."""
     code = getattr(error, "sqlite_errorcode", None)
+    if code in _NO_ROOM:
+        return DatabaseFull(path, str(error))
     if code is not None and (code & 0xFF) in _BY_CODE:
         return _BY_CODE[code & 0xFF](path, str(error))
     if str(error).startswith("file is not a database"):
