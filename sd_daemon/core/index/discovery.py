@@ -90,7 +90,7 @@ class Discovery:
                 "Discovery",
                 max(files, 0),
                 size=max(size, 0),
-                message=f"{max(files, 0):,} files, {human_size(max(size, 0))} in {seen:,} folders",
+                message=f"folders: {seen:,}, new files: {max(files, 0):,} ({human_size(max(size, 0))})",
                 path=os.fsencode(here),
             )
             context.safe_point()

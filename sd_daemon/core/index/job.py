@@ -266,7 +266,7 @@ class IndexJob:
                 return
             done += added
             self._context.progress(
-                "Finalizing", done, max(done, total), message=f"{done:,} names searchable"
+                "Finalizing", done, max(done, total), message=f"names searchable: {done:,}"
             )
             self._context.safe_point()
 
