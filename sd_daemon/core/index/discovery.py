@@ -85,12 +85,13 @@ class Discovery:
 
         def report(here: str) -> None:
             files, size = counts.delta_files, counts.delta_bytes
-            seen = counts.folders_read + counts.folders_unchanged
+            what = f"folders: {seen:,}, new files: {max(files, 0):,}"
+            counts.folders_read + counts.folders_unchanged
             context.progress(
                 "Discovery",
                 max(files, 0),
                 size=max(size, 0),
-                message=f"folders: {seen:,}, new files: {max(files, 0):,} ({human_size(max(size, 0))})",
+                message=f"{what}, {human_size(max(size, 0))}",
                 path=os.fsencode(here),
             )
             context.safe_point()
