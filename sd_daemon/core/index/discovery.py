@@ -85,8 +85,8 @@ class Discovery:
 
         def report(here: str) -> None:
             files, size = counts.delta_files, counts.delta_bytes
+            seen = counts.folders_read + counts.folders_unchanged
             what = f"folders: {seen:,}, new files: {max(files, 0):,}"
-            counts.folders_read + counts.folders_unchanged
             context.progress(
                 "Discovery",
                 max(files, 0),
