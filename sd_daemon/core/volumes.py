@@ -1,7 +1,6 @@
 """Volumes: what is mounted, from the kernel's own table.
 
-Linux: /proc/self/mountinfo (proc_pid_mountinfo(5)), with octal escapes in paths, and statvfs.
-Elsewhere: the root and what is mounted below /Volumes, by statvfs.
+Linux: the mount table and statvfs. Elsewhere: the root and what is mounted below /Volumes.
 
 A volume is known again by its fingerprint: the filesystem's kind and source, and the device's id.
 Several mounts of one filesystem (bind mounts, subvolumes) are one volume with several mount points.
@@ -12,14 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from uuid import UUID
 
+from sd_daemon.core.mount_table import MOUNTINFO, NETWORK, PSEUDO, Mount, linux_mounts
 from sd_wire.events import VolumeAdded, VolumeRemoved, VolumeUpdated
 from sd_wire.types.volumes import (
     FILE_SYSTEMS,
@@ -38,104 +37,19 @@ if TYPE_CHECKING:
     from sd_daemon.core.bus import Bus
 
 ANSWER_S = 1.0  # what a network mount gets to say how full it is
-MOUNTINFO = "/proc/self/mountinfo"
 
-# Filesystems that hold no files of a person: views of the kernel, and pieces of containers.
-_PSEUDO = frozenset(
-    [
-        "autofs",
-        "binfmt_misc",
-        "bpf",
-        "cgroup",
-        "cgroup2",
-        "configfs",
-        "debugfs",
-        "devpts",
-        "devtmpfs",
-        "efivarfs",
-        "fusectl",
-        "hugetlbfs",
-        "mqueue",
-        "nsfs",
-        "proc",
-        "pstore",
-        "ramfs",
-        "rpc_pipefs",
-        "securityfs",
-        "selinuxfs",
-        "squashfs",
-        "sysfs",
-        "tracefs",
-    ]
-)
-_NETWORK = frozenset(
-    [
-        "nfs",
-        "nfs4",
-        "cifs",
-        "smb3",
-        "smbfs",
-        "9p",
-        "ceph",
-        "fuse.sshfs",
-        "fuse.rclone",
-        "davfs",
-        "afs",
-    ]
-)
+# Besides views of the kernel: pieces of containers, and images of packages.
+_NOT_A_VOLUME = PSEUDO | {"ramfs", "squashfs"}
 _VIRTUAL = frozenset({"tmpfs", "overlay"})
 _CLONING = frozenset({"btrfs", "xfs", "bcachefs", "zfs", "apfs"})
 _SYSTEM_PREFIXES = ("/boot", "/efi", "/var", "/usr", "/run", "/dev", "/sys", "/proc", "/snap")
 _EXTERNAL_PREFIXES = ("/media/", "/mnt/", "/run/media/", "/Volumes/")
-_OCTAL = re.compile(rb"\\([0-3][0-7]{2})")
-
-
-class Mount(NamedTuple):
-    """One line of the mount table."""
-
-    device: str  # major:minor
-    point: bytes
-    kind: str
-    source: str
-    options: frozenset[str]  # of the mount and of the filesystem
-
-    @property
-    def may_hang(self) -> bool:
-        """Whether somebody else has to answer before anything can be said of it."""
-        return self.kind in _NETWORK or self.kind.startswith("fuse.")
-
-
-def parse_mountinfo(text: bytes) -> list[Mount]:
-    """The mounts of a mountinfo file. Lines that are not understood are passed over."""
-    mounts = []
-    for line in text.split(b"\n"):  # a carriage return in a path is not escaped
-        before, separator, after = line.partition(b" - ")
-        fields, rest = before.split(b" "), after.split(b" ")
-        if not separator or len(fields) < 6 or len(rest) < 2 or not fields[4].startswith(b"/"):
-            continue
-        options = [*fields[5].split(b","), *(rest[2].split(b",") if len(rest) > 2 else [])]
-        mounts.append(
-            Mount(
-                fields[2].decode("ascii", "replace"),
-                _unescape(fields[4]),
-                rest[0].decode("utf-8", "replace"),
-                _unescape(rest[1]).decode("utf-8", "replace"),
-                frozenset(option.decode("utf-8", "replace") for option in options),
-            )
-        )
-    return mounts
-
-
-def _unescape(field: bytes) -> bytes:
-    return _OCTAL.sub(lambda match: bytes([int(match[1], 8)]), field)
 
 
 def read_mounts() -> list[Mount]:
     """What is mounted now, without what only shows the kernel's state."""
     if os.path.exists(MOUNTINFO):
-        with open(MOUNTINFO, "rb") as file:
-            mounts = parse_mountinfo(file.read())
-        return [mount for mount in mounts if mount.kind not in _PSEUDO]
+        return [mount for mount in linux_mounts() if mount.kind not in _NOT_A_VOLUME]
     points = [b"/"]
     if os.path.isdir("/Volumes"):
         points += [entry.path for entry in os.scandir(b"/Volumes") if os.path.ismount(entry.path)]
@@ -147,7 +61,7 @@ def read_mounts() -> list[Mount]:
 
 
 def _disk_type(mount: Mount) -> DiskType:
-    if mount.kind in _NETWORK:
+    if mount.kind in NETWORK:
         return DiskType.NETWORK
     if mount.kind in _VIRTUAL:
         return DiskType.VIRTUAL
@@ -162,7 +76,7 @@ def _disk_type(mount: Mount) -> DiskType:
 
 
 def _volume_type(mount: Mount, point: str) -> VolumeType:
-    if mount.kind in _NETWORK:
+    if mount.kind in NETWORK:
         return VolumeType.NETWORK
     if point == "/":
         return VolumeType.PRIMARY
@@ -187,7 +101,7 @@ _MOUNT_TYPES = {
 
 
 def _fingerprint(device_id: UUID, mount: Mount) -> str:
-    place = mount.source if mount.source.startswith("/") or mount.kind in _NETWORK else mount.device
+    place = mount.source if mount.source.startswith("/") or mount.kind in NETWORK else mount.device
     text = f"{device_id}\0{mount.kind}\0{place}".encode("utf-8", "surrogateescape")
     return blake2b(text, digest_size=16, person=b"sd volume").hexdigest()
 

@@ -7,9 +7,10 @@ import os
 from typing import TYPE_CHECKING
 
 from sd_daemon.core.index.listing import UNREADABLE, Listed
-from sd_daemon.core.index.mounts import PSEUDO, is_loop
+from sd_daemon.core.index.mounts import is_loop
 from sd_daemon.core.index.rules import WHOLE
 from sd_daemon.core.index.walk import KIND_BY_TYPE
+from sd_daemon.core.mount_table import PSEUDO
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from sd_daemon.core.index.disk import why_barred
 from sd_daemon.core.index.errors import RootOffline, root_failure
-from sd_daemon.core.index.mounts import mount_table
+from sd_daemon.core.mount_table import kinds_by_mount_point
 from sd_daemon.core.index.moves import Moves
 from sd_daemon.core.index.reading import MANY, Folder, FolderReader
 from sd_daemon.core.index.walk import GONE, Subtree, loose, open_folder, stat_folder
@@ -73,7 +73,7 @@ class Scan:
         self._recursive = recursive
         self._chosen = chosen
         self._on_saved = on_saved
-        self._mounts = mount_table()
+        self._mounts = kinds_by_mount_point()
         self._saved_at = time.monotonic()
         self._here = path
         self._moves = Moves(db, names, store, path)

@@ -19,7 +19,6 @@ from sd_daemon.core.index.errors import PathOmitted, root_failure
 from sd_daemon.core.index.identity import ContentChanged, content_id
 from sd_daemon.core.index.identity_text import id_to_text
 from sd_daemon.core.index.listing import UNREADABLE, Known, Listed, Listing
-from sd_daemon.core.index.mounts import mount_table
 from sd_daemon.core.index.reading import MANY
 from sd_daemon.core.index.walk import (
     DIRECTORY,
@@ -32,6 +31,7 @@ from sd_daemon.core.index.walk import (
     open_folder,
     stat_folder,
 )
+from sd_daemon.core.mount_table import kinds_by_mount_point
 
 if TYPE_CHECKING:
     import sqlite3
@@ -64,7 +64,7 @@ class Verification:
         self._rules = rules
         self._content = content
         self._context = context
-        self._mounts = mount_table()
+        self._mounts = kinds_by_mount_point()
         self._looked_at = time.monotonic()
         self.found = Differences()
         db.execute("CREATE TEMP TABLE IF NOT EXISTS rehash (entry INTEGER PRIMARY KEY)")

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from sd_daemon.core.bus import Bus
-from sd_daemon.core.volumes import Volumes, parse_mountinfo, volume_of
+from sd_daemon.core.mount_table import parse_mountinfo
+from sd_daemon.core.volumes import Volumes, volume_of
 
 if TYPE_CHECKING:
     from sd_wire.types.volumes import Volume

@@ -32,14 +32,14 @@ BY_NAME = SortOptions(SortField.NAME, "Asc")
 def library(shelf):
     """Two locations with files of several types, sizes and ages."""
     shelf.pictures = shelf.location("/pictures")
-    shelf.work = shelf.location("/work")
+    shelf.work = shelf.location("/desk")
     shelf.file("/pictures/sun a.jpg", size=500, mtime=NOW - DAY // 2)
     shelf.file("/pictures/2023/sun b.PNG", size=3_000_000, mtime=NOW - 20 * DAY)
     shelf.file("/pictures/.cache/sun c.jpg", size=0, mtime=NOW - 2000 * DAY, ctime=NOW - DAY)
     shelf.file(b"/pictures/sun \xe9.jpg", size=7, mtime=NOW - 3 * DAY)
-    shelf.file("/work/sun d.py", size=20, mtime=NOW - 3 * DAY)
-    shelf.file("/work/.sun e.py", size=20, mtime=NOW - 300 * DAY)
-    shelf.file("/work/.config/deep/sun f.txt", size=2 << 30, mtime=NOW - 3 * DAY)
+    shelf.file("/desk/sun d.py", size=20, mtime=NOW - 3 * DAY)
+    shelf.file("/desk/.sun e.py", size=20, mtime=NOW - 300 * DAY)
+    shelf.file("/desk/.config/deep/sun f.txt", size=2 << 30, mtime=NOW - 3 * DAY)
     shelf.index_names(9)
     return shelf
 
@@ -144,7 +144,7 @@ def test_a_time_that_the_index_does_not_hold_is_refused(library, field):
 
 
 def test_a_location_inside_a_hidden_folder_is_not_hidden(library):
-    library.location("/work/.config")
+    library.location("/desk/.config")
     visible = library.found("sun", filters=SearchFilters(include_hidden=False))
     assert "sun f.txt" in visible
 
