@@ -1,9 +1,13 @@
 """Recognising a folder that was moved, at the moment it is met in its new place.
 
 A folder is the one the index knows by another path when device and inode number agree, that path
-does not lead to it any more, and either nothing in it has changed since or it still holds a child
+leads to no folder any more, and either nothing in it has changed since or it still holds a child
 it held before. The last condition is there because a file system gives the inode number of a
 deleted folder to the next new one: a person's tags must not jump from one to the other.
+
+Where the old path leads to another folder (two have changed places, say), the name decides: the
+entry stands for what has its name now. It may have been read as that already, so taking it away
+from there would leave its name out of the index, and what was read under it in the wrong place.
 
 Files are matched when the pass settles, since only then is it known which of them are gone.
 """
@@ -11,11 +15,12 @@ Files are matched when the pass settles, since only then is it known which of th
 from __future__ import annotations
 
 import os
+import stat
 from typing import TYPE_CHECKING, Protocol
 
 from sd_daemon.core.db.connection import transaction
 from sd_daemon.core.index.roots import adopt, roots_inside
-from sd_daemon.core.index.walk import Subtree, loose, open_folder, stat_folder
+from sd_daemon.core.index.walk import GONE, Subtree, join, loose, open_folder, stat_folder
 
 if TYPE_CHECKING:
     import sqlite3
@@ -45,29 +50,34 @@ class Moves:
         self._names = names
         self._store = store
         self._inside = Subtree(root)
+        self._real = os.path.realpath(root)
         self._roots = roots_inside(db, root)
         # The index by inode is made after the first load; before it there is nothing to find.
         self._known = _has_index(db)
+        self.paths_changed = 0  # times that paths of known folders were corrected
 
-    def claim(self, parent: int, name: str, path: str, found: FolderStat) -> int | None:
+    def claim(self, parent: int, name: str, path: str, found: FolderStat) -> list[int]:
         """Give the folder met as `name` in `parent` its known entry, if it has one elsewhere.
 
-        Returns that entry, or None if the folder is new. Opens a transaction of its own.
+        Returns that entry and then the folders below it, which are visited once more; nothing if
+        the folder is new. Opens a transaction of its own.
         """
         entry = self._roots.pop(path, None)
         if entry is None and self._known:
             entry = self._moved_here(path, found)
         if entry is None:
-            return None
+            return []
         was = loose(
             self._db.execute("SELECT path FROM folders WHERE id = ?", (entry,)).fetchone()[0]
         )
         with transaction(self._db):
-            lowest = adopt(self._db, self._names, entry, parent, name, path)
-            self._store.visit_again(lowest if lowest is not None else entry)
+            below = adopt(self._db, self._names, entry, parent, name, path)
+            self._store.reopen(below)
+            self._store.visit_again(min(below, default=entry))
             if was == path or not self._inside.contains(was):
                 self._store.recount()
-        return entry
+        self.paths_changed += 1
+        return [entry, *below]
 
     def stop(self) -> None:
         """Take what is met from now on for new.
@@ -84,18 +94,31 @@ class Moves:
         ).fetchall()
         for entry, stored, mtime in rows:
             was = loose(stored)
-            if was == path or self._still_there(was, found) or Subtree(was).contains(path):
+            if was == path or self._is_taken(was) or Subtree(was).contains(path):
                 continue
             if mtime == found.st_mtime_ns or self._shares_a_child(int(entry), path):
                 return int(entry)
         return None
 
-    def _still_there(self, path: str, found: FolderStat) -> bool:
+    def _is_taken(self, path: str) -> bool:
+        """Say whether a folder is at `path`, this one or another."""
         try:
             there = stat_folder(path)
         except OSError as error:
-            return not isinstance(error, FileNotFoundError | NotADirectoryError)
-        return there.st_dev == found.st_dev and there.st_ino == found.st_ino
+            return error.errno not in GONE
+        return stat.S_ISDIR(there.st_mode) and self._is_straight(path)
+
+    def _is_straight(self, path: str) -> bool:
+        """Say whether `path` leads through folders alone.
+
+        One that was moved may have left a symbolic link behind, and what is seen through that is
+        not in its old place.
+        """
+        root = self._inside.path
+        if path == root or not self._inside.contains(path):
+            return True
+        rest = path[len(root.rstrip("/")) + 1 :]
+        return os.path.realpath(path) == join(self._real, rest)
 
     def _shares_a_child(self, entry: int, path: str) -> bool:
         rows = self._db.execute(

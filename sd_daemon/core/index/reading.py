@@ -64,7 +64,7 @@ class FolderReader:
         self._rules = rules
         self._moves = moves
         self._save_part = save_part
-        self._claimed: set[int] = set()  # entries that were found in another place in this pass
+        self._claimed: set[int] = set()  # found elsewhere since the current folder was looked up
 
     def finish_batch(self) -> Batch:
         """Return what was gathered, counted, and gather into a new batch from now on."""
@@ -87,6 +87,7 @@ class FolderReader:
         `chosen` says that a person chose this very folder, so that no rule leaves it out whole.
         """
         self.counts.folders_read += 1
+        self._claimed.clear()
         whole = True
         try:
             if folder.scan == 0:
@@ -214,9 +215,13 @@ class FolderReader:
         path = folder.path + "/" + name if folder.path != "/" else "/" + name
         batch = self.batch
         moved = self._moves.claim(folder.id, name, path, found)
-        if moved is not None:
-            self._claimed.add(moved)
-            batch.keep(moved)
+        if moved:
+            entry = moved[0]
+            self._claimed.add(entry)
+            batch.keep(entry)
+            batch.reopened += moved
+            stat = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+            batch.changed.append((*stat, entry))
             self.counts.moved += 1
             return False
         batch.folders.append(
@@ -298,6 +303,8 @@ class FolderReader:
         if known is not None:
             self.batch.replaced.append(known.id)
             self._lose(folder, known)
+            if kind == DIRECTORY:  # a folder that was moved here takes the name at once
+                self._save_part()
         if kind == DIRECTORY and not self._add_folder(folder, name, found):
             return
         self.batch.rows += (folder.id, name, kind, *found[:4])

@@ -73,11 +73,11 @@ def roots_inside(db: sqlite3.Connection, path: str) -> dict[str, int]:
 
 def adopt(
     db: sqlite3.Connection, names: NameIndex, entry: int, parent: int, name: str, path: str
-) -> int | None:
+) -> list[int]:
     """Give a known folder the place `name` in the folder `parent`, with everything below it.
 
-    `path` is where it is now. Returns the lowest id among it and the folders below it if its path
-    has changed, else None. The caller holds the transaction.
+    `path` is where it is now. Returns it and the folders below it if its path has changed, else
+    nothing. The caller holds the transaction.
     """
     old_name = db.execute("SELECT name FROM entries WHERE id = ?", (entry,)).fetchone()[0]
     old_path = loose(db.execute("SELECT path FROM folders WHERE id = ?", (entry,)).fetchone()[0])
@@ -87,11 +87,11 @@ def adopt(
     db.execute("DELETE FROM vanished WHERE entry = ?", (entry,))
     # Its new folder holds something now: it must not be taken for one that was never read.
     db.execute("UPDATE folders SET scan = -1 WHERE id = ? AND scan = 0", (parent,))
-    return _move_paths(db, old_path, path) if path != old_path else None
+    return _move_paths(db, old_path, path) if path != old_path else []
 
 
-def _move_paths(db: sqlite3.Connection, old: str, new: str) -> int | None:
-    """Correct the paths of a folder and all folders below it; returns the lowest id of them."""
+def _move_paths(db: sqlite3.Connection, old: str, new: str) -> list[int]:
+    """Correct the paths of a folder and all folders below it; returns the ids of them."""
     below = Subtree(old)
     rows = db.execute(
         f"SELECT id, path FROM folders WHERE {below.where('path')}", below.params
@@ -103,7 +103,7 @@ def _move_paths(db: sqlite3.Connection, old: str, new: str) -> int | None:
     ).fetchall()
     places = [(exact(_moved(loose(path), old, new)), entry) for entry, path in rows]
     db.executemany("UPDATE locations SET path = ? WHERE id = ?", places)
-    return min((entry for _, entry in moved), default=None)
+    return [int(entry) for _, entry in moved]
 
 
 def _moved(path: str, old: str, new: str) -> str:

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from sd_daemon.core.index.disk import why_barred
 from sd_daemon.core.index.errors import RootOffline, root_failure
-from sd_daemon.core.mount_table import kinds_by_mount_point
 from sd_daemon.core.index.moves import Moves
 from sd_daemon.core.index.reading import MANY, Folder, FolderReader
 from sd_daemon.core.index.walk import GONE, Subtree, loose, open_folder, stat_folder
+from sd_daemon.core.mount_table import kinds_by_mount_point
 
 if TYPE_CHECKING:
     import sqlite3
@@ -89,9 +89,11 @@ class Scan:
         self._check_root()
         while True:
             rows = self._due()
+            moves = self._moves.paths_changed
             for folder in self._changed(rows):
                 self._here = folder.path
-                self._visit(folder)
+                if moves == self._moves.paths_changed or self._is_at_its_path(folder):
+                    self._visit(folder)
                 self._position = folder.id
                 if self._is_time_to_save():
                     self._save()
@@ -163,6 +165,12 @@ class Scan:
                     pass  # opening it will tell what is wrong, or that the path is only long
             yield Folder(number, loose(path), device, mtime, ctime, inode, scan)
         self._counts.folders_unchanged += unchanged
+
+    def _is_at_its_path(self, folder: Folder) -> bool:
+        """Say whether the path is right still; a folder that was moved is visited once more."""
+        query = "SELECT path FROM folders WHERE id = ?"
+        row = self._db.execute(query, (folder.id,)).fetchone()
+        return row is not None and loose(row[0]) == folder.path
 
     def _start_again(self) -> bool:
         """Go back to folders that came into the tree, or moved in it, after their turn."""

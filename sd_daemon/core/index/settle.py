@@ -3,8 +3,8 @@
 Deciding needs the whole picture, so it is done when all folders have been visited:
 
 1. Everything inside a vanished folder vanishes with it.
-2. A new entry that is the same file as a vanished one (device, inode, kind, and for files size and
-   mtime) gives its place to it: the old entry with its id, content and tags moves there.
+2. A new entry that is the same file as a vanished one (device, inode, kind, size and mtime) gives
+   its place to it: the old entry with its id, content and tags moves there.
 3. The rest is deleted.
 
 Each step works in bounded transactions and finds its place again after an interruption, because
@@ -38,7 +38,7 @@ _MATCHES = (
     " JOIN entries o ON o.id = v.entry JOIN folders f ON f.id = n.parent"
     " WHERE n.id > ? AND n.id >= ? AND v.scan = ? AND n.id != v.entry AND f.device = v.device"
     f" AND n.kind = o.kind AND n.kind != {DIRECTORY}"
-    f" AND (n.kind != {FILE} OR (n.size = o.size AND n.mtime = o.mtime))"
+    " AND n.size = o.size AND n.mtime = o.mtime"
     " AND n.id NOT IN (SELECT entry FROM vanished)"
     f" ORDER BY n.id, (n.name = o.name) DESC LIMIT {_ROWS}"
 )

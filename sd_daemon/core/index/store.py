@@ -40,7 +40,7 @@ class Batch:
 
     __slots__ = (
         *("changed", "emptied", "folders", "listed", "omissions"),
-        *("partial", "read", "replaced", "rows", "settled", "vanished"),
+        *("partial", "read", "reopened", "replaced", "rows", "settled", "vanished"),
     )
 
     def __init__(self) -> None:
@@ -62,6 +62,8 @@ class Batch:
         self.read: list[tuple[int, int, int, int, int, int]] = []
         # The same, where nothing has changed since they were added: id
         self.settled: list[int] = []
+        # Folders that have another path than when they were read: id
+        self.reopened: list[int] = []
         # A folder of which only a part has been read so far
         self.partial = 0
         # (folder, name, reason, detail)
@@ -191,6 +193,7 @@ class Store:
         for start in range(0, len(batch.settled), 500):
             ids = ",".join(map(str, batch.settled[start : start + 500]))
             self._db.execute(f"UPDATE folders SET scan = {self._scan} WHERE id IN ({ids})")
+        self.reopen(batch.reopened)
 
     def _vanish(self, batch: Batch) -> None:
         self._db.executemany(
@@ -200,6 +203,16 @@ class Store:
         )
         for device, folder in batch.emptied:
             self._db.execute(_VANISH_ALL, (self._scan, device, folder))
+
+    def reopen(self, folders: list[int]) -> None:
+        """Have those of `folders` read anew that this pass has read already. In a transaction.
+
+        Their path has changed since, and what was read was perhaps another folder that had it.
+        """
+        self._db.executemany(
+            f"UPDATE folders SET mtime = 0, scan = -1 WHERE id = ? AND scan = {self._scan}",
+            [(folder,) for folder in folders],
+        )
 
     def visit_again(self, folder: int) -> None:
         """Have the pass visit the folders from the id `folder` on once more. In a transaction."""
