@@ -112,25 +112,28 @@ def test_moved_onto_the_name_of_a_file(library, tree, grown):
 
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize("at_once", [True, False])
-def test_moved_and_a_link_to_another_left_behind(library, tree, monkeypatch, at_once, full):
+@pytest.mark.parametrize("place", ["z", "z/y/x/w/v/u"])  # read before and after what was in it
+def test_moved_and_a_link_to_another_left_behind(library, tree, monkeypatch, place, at_once, full):
     """As `current -> v2` where `current` was a folder: what is below is seen in two places."""
     if not at_once:
         monkeypatch.setattr("sd_daemon.core.index.scan._SAVE_EVERY_S", -1)
     fill(tree / "current")
     fill(tree / "v2")
-    (tree / "z").mkdir()
+    (tree / place).mkdir(parents=True)
     age(tree)
     here = library.add(tree)
     library.index(here)
     before = library.ids()
-    (tree / "current").rename(tree / "z/v1")
+    old = tree / place / "v1"
+    (tree / "current").rename(old)
     (tree / "current").symlink_to("v2")
-    (tree / "z/v1/a/b").rename(tree / "v2/a/moved")
+    (old / "a/b").rename(tree / "v2/a/moved")
+    (tree / "v2/a/b/file").write_text("another length")
     run_to_end(library, here, steps=False, full=full)
     same(library, tree)
     after = library.ids()
-    for old, new in {"current": "z/v1", "current/a": "z/v1/a", "v2/a": "v2/a"}.items():
-        assert after[os.fsencode(tree / new)] == before[os.fsencode(tree / old)]
+    for was, now in {"current": old, "current/a": old / "a", "v2/a": tree / "v2/a"}.items():
+        assert after[os.fsencode(now)] == before[os.fsencode(tree / was)]
     moved = before[os.fsencode(tree / "current/a/b")]
     assert after[os.fsencode(tree / "v2/a/moved")] == moved
 
@@ -159,24 +162,31 @@ def killing(transactions):
     return until_killed
 
 
-@pytest.mark.parametrize("full", [False, True])
-@pytest.mark.parametrize("transactions", [1, 2, 3, 5])
-def test_killed_after_each_transaction(library, tree, grown, monkeypatch, transactions, full):
-    monkeypatch.setattr("sd_daemon.core.index.scan._SAVE_EVERY_S", -1)
+def change_places(tree):
     rearrange(tree, {"p/a": "q/fresh", "p/c": "p/a", "q/a": "q/new"})
     (tree / "q/new/a").rename(tree / "p/a/fresh")
-    context = Context(library.dir, "one")
-    done = False
-    for _ in range(1000):
+
+
+def leave_a_link_behind(tree):
+    (tree / "new").mkdir()
+    (tree / "p/a").rename(tree / "new/a")
+    (tree / "p/a").symlink_to("c")
+
+
+@pytest.mark.parametrize("change", [change_places, leave_a_link_behind])
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("transactions", range(1, 24))
+def test_killed_after_any_transaction(
+    library, tree, grown, monkeypatch, change, transactions, full
+):
+    monkeypatch.setattr("sd_daemon.core.index.scan._SAVE_EVERY_S", -1)
+    change(tree)
+    stand_in = killing(transactions)
+    with contextlib.suppress(Killed), monkeypatch.context() as patch:
         for module in ("moves", "store", "settle"):
-            name = f"sd_daemon.core.index.{module}.transaction"
-            monkeypatch.setattr(name, killing(transactions))
-        with contextlib.suppress(Killed):
-            library.index(grown, context=context, full=full, rules=NO_RULES)
-            done = True
-            break
-        transactions += 1  # or the same folder would be begun for ever
-    assert done
+            patch.setattr(f"sd_daemon.core.index.{module}.transaction", stand_in)
+        run_to_end(library, grown, steps=False, full=full)
+    run_to_end(library, grown, steps=False, full=full)
     same(library, tree)
 
 
