@@ -51,6 +51,9 @@ class Campaign:
                 self._kill_while_it_starts()
             else:
                 self._kill_while_it_works()
+            if number == kills // 2 and not self.passes:  # a slow machine: let one come to its end
+                self.daemon.start()
+                self.person.all_quiet()
         self.daemon.start()
         self._check()
         assert self.passes, "no pass was ever completed: the kills come too early"

@@ -37,6 +37,9 @@ class Shelf:
         self.ids = EntryIds(self.id)
         self.folders: dict[bytes, int] = {}
 
+    def __del__(self) -> None:
+        self.db.close()
+
     # --- putting things in
 
     def location(self, path: str | bytes) -> UUID:
