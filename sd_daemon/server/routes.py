@@ -8,14 +8,12 @@ test says so; a handler without an operation cannot be written.
 from __future__ import annotations
 
 import inspect
-import pkgutil
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-import sd_daemon.handlers
-import sd_wire.operations
+import sd_daemon.handlers  # noqa: F401 (ties every handler to its operation)
+import sd_wire.operations  # noqa: F401 (declares every operation)
 from sd_daemon.handlers.handler import HANDLERS, Handler
 from sd_wire.connection import pointer_of, sentence_of
 from sd_wire.errors import InvalidPayload
@@ -23,7 +21,6 @@ from sd_wire.operation import CATALOGUE, Operation, Permission, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import ModuleType
 
 RANK = {Permission.READ: 0, Permission.WRITE: 1, Permission.ADMIN: 2}
 
@@ -74,15 +71,8 @@ def _decoder_of(request: type[Request[Any]]) -> Callable[[msgspec.Raw], Any]:
     return decode
 
 
-def _import_all(package: ModuleType) -> None:
-    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-        import_module(module.name)
-
-
 def build_routes() -> dict[str, Route]:
     """Every spelling of every operation that has a handler, with how it is served."""
-    _import_all(sd_wire.operations)
-    _import_all(sd_daemon.handlers)
     routes: dict[str, Route] = {}
     for name, handler in HANDLERS.items():
         operation = CATALOGUE[name]
