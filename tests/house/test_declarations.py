@@ -59,7 +59,7 @@ def used_names() -> set[str]:
     return {
         node.id if isinstance(node, ast.Name) else node.attr
         for module in modules()
-        if module.name not in ("sd_wire.errors", "sd_wire.events")
+        if not module.name.startswith(("sd_wire.errors", "sd_wire.events"))
         for node in ast.walk(module.tree)
         if isinstance(node, ast.Name | ast.Attribute)
     }

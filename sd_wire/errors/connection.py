@@ -1,0 +1,178 @@
+"""Why a daemon cannot be reached, and what it answers to requests that it cannot take."""
+
+from __future__ import annotations
+
+from sd_wire.errors.error import ExitStatus, SdError
+
+
+class DaemonNotRunning(SdError):
+    """There is no socket where the daemon's should be."""
+
+    kind = "ConnectionFailed"
+    message = "no daemon is running: there is no socket at {socket}"
+    hint = "start it with 'sd start'"
+    exit_status = ExitStatus.NOT_RUNNING
+    retryable = True
+
+
+class SocketPermissionDenied(SdError):
+    """The socket is there, and this user may not use it."""
+
+    kind = "ConnectionFailed"
+    message = "permission denied on the daemon's socket {socket}"
+    hint = "run as its owner, or ask to be put into its group ('ls -l {socket}' shows both)"
+    exit_status = ExitStatus.DENIED
+
+
+class ConnectionRefused(SdError):
+    """The socket is there, and nobody listens behind it."""
+
+    kind = "ConnectionFailed"
+    message = "the daemon behind {socket} does not accept connections"
+    hint = "it has probably crashed: 'sd start' starts it again, 'sd logs' shows why it ended"
+    exit_status = ExitStatus.NOT_RUNNING
+    retryable = True
+
+
+class ConnectionLost(SdError):
+    """The connection ended before the answer came."""
+
+    kind = "ReadError"
+    message = "the connection to the daemon ended before the answer came"
+    hint = "whether the request was carried out is not known: see 'sd status' and 'sd logs'"
+    exit_status = ExitStatus.UNAVAILABLE
+    retryable = True
+
+
+class SocketPathTooLong(SdError):
+    """A Unix socket path has to fit into the kernel's address structure."""
+
+    kind = "ConnectionFailed"
+    message = "the socket path {socket} is {length} bytes long, the system allows {limit}"
+    hint = "use a shorter --data-dir, or name another path with --socket"
+    exit_status = ExitStatus.USAGE
+
+
+class InvalidInstanceName(SdError):
+    """An instance name is 1 to 64 bytes of letters, digits, - and _."""
+
+    kind = "ValidationError"
+    message = "{name!r} cannot be the name of an instance"
+    hint = "use 1 to 64 letters, digits, '-' and '_'"
+    exit_status = ExitStatus.USAGE
+
+
+class MalformedRequest(SdError):
+    """A line that is not JSON."""
+
+    kind = "SerializationError"
+    message = "the request is not valid JSON: {reason}"
+    hint = "send one JSON value per line"
+
+
+class UnknownRequest(SdError):
+    """JSON, but not a request."""
+
+    kind = "InvalidRequest"
+    message = "this is not a request: {reason}"
+    hint = "docs/protocol.md lists the requests"
+
+
+class RequestTooLarge(SdError):
+    """A request line is longer than the limit. The connection lives on."""
+
+    kind = "RequestTooLarge"
+    message = "the request is longer than {limit} bytes"
+    hint = "send it in smaller pieces"
+    exit_status = ExitStatus.UNAVAILABLE
+
+
+class ReplyTooLarge(SdError):
+    """The answer would be longer than a line may be."""
+
+    kind = "WriteError"
+    message = "the answer is longer than {limit} bytes"
+    hint = "ask for less at once: give a limit, and go on with the cursor"
+    exit_status = ExitStatus.UNAVAILABLE
+
+
+class TooManyRequests(SdError):
+    """One connection has as many unanswered requests as it may have."""
+
+    kind = "InvalidRequest"
+    message = "this connection already waits for {limit} answers"
+    hint = "read answers before sending more"
+    exit_status = ExitStatus.UNAVAILABLE
+    retryable = True
+
+
+class TooManyConnections(SdError):
+    """The daemon serves as many clients as it may."""
+
+    kind = "CoreUnavailable"
+    message = "the daemon already serves {limit} connections"
+    hint = "close some, or raise the limit of open files of the daemon"
+    exit_status = ExitStatus.UNAVAILABLE
+    retryable = True
+
+
+class MethodNotFound(SdError):
+    """No operation of that name."""
+
+    kind = "HandlerNotFound"
+    message = "Unknown method: {method}"
+    hint = "'sd describe' lists the operations"
+    exit_status = ExitStatus.NOT_FOUND
+
+
+class InvalidPayload(SdError):
+    """The payload does not have the shape that the operation declares."""
+
+    kind = "DeserializationError"
+    message = "{method}: {reason}"
+    hint = "'sd describe {method}' shows the shape"
+    exit_status = ExitStatus.USAGE
+
+
+class InvalidValue(SdError):
+    """A value has the right shape and cannot be used."""
+
+    kind = "ValidationError"
+    message = "{field}: {reason}"
+    exit_status = ExitStatus.USAGE
+
+
+class PermissionRefused(SdError):
+    """The daemon does not let this peer do that."""
+
+    kind = "SecurityError"
+    message = "user {uid} may not call {method}: it needs the permission to {permission}"
+    hint = "ask the administrator of this daemon"
+    exit_status = ExitStatus.DENIED
+
+
+class InternalFailure(SdError):
+    """A defect of the daemon. Its log has the whole story under the reference."""
+
+    kind = "InternalError"
+    message = "the daemon failed in {method} (reference {reference})"
+    hint = "'sd logs' has the details under that reference; please report it"
+
+
+class ShuttingDown(SdError):
+    """The daemon is on its way out."""
+
+    kind = "CoreUnavailable"
+    message = "the daemon is shutting down"
+    hint = "try again in a moment"
+    exit_status = ExitStatus.UNAVAILABLE
+    retryable = True
+
+
+class AlreadyRunning(SdError):
+    """A second daemon on the same instance."""
+
+    kind = "ConnectionFailed"
+    message = "another daemon already listens on {socket}"
+    hint = "'sd status' talks to it; use --instance for a second one"
+    exit_status = ExitStatus.CONFLICT

@@ -1,0 +1,87 @@
+"""What is wrong with a path, a location or a file that is named."""
+
+from __future__ import annotations
+
+from sd_wire.errors.error import ExitStatus, SdError
+
+
+class NotALibrary(SdError):
+    """A folder that is not a library, or an unreadable one."""
+
+    message = "{path} is not a library: {reason}"
+    hint = "a library is a folder NAME.sdlibrary with a library.json in it"
+    exit_status = ExitStatus.NOT_FOUND
+
+
+class PathNotFound(SdError):
+    """Nothing is there."""
+
+    message = "{path} does not exist"
+    hint = "is the disk it is on mounted?"
+    exit_status = ExitStatus.NOT_FOUND
+
+
+class PathDenied(SdError):
+    """The daemon's user may not read it."""
+
+    message = "the daemon may not read {path}: {reason}"
+    hint = "check the permissions; the daemon runs as user {user}"
+    exit_status = ExitStatus.DENIED
+
+
+class NotADirectory(SdError):
+    """A folder was expected."""
+
+    message = "{path} is not a folder"
+    exit_status = ExitStatus.USAGE
+
+
+class PathNotIndexed(SdError):
+    """A path that no location of the library covers, or that a rule leaves out."""
+
+    message = "{path} is not in the index"
+    hint = "'sd location add' adds a folder; 'sd index rules' says what is left out and why"
+    exit_status = ExitStatus.NOT_FOUND
+
+
+class UnsupportedPath(SdError):
+    """A path of a kind that this operation cannot follow."""
+
+    kind = "ValidationError"
+    message = "{path} is not a path on this device"
+    hint = "give an absolute path, or a Physical path with this device's slug"
+    exit_status = ExitStatus.USAGE
+
+
+class LocationNotFound(SdError):
+    """No location has that id."""
+
+    message = "there is no location {location} in this library"
+    hint = "'sd location list' shows them"
+    exit_status = ExitStatus.NOT_FOUND
+
+
+class LocationExists(SdError):
+    """That folder is a location already."""
+
+    message = "{path} is already a location of this library"
+    hint = "'sd location rescan {location}' reads it again"
+    exit_status = ExitStatus.CONFLICT
+
+
+class LocationOffline(SdError):
+    """The root of a location is not there. Its index is kept."""
+
+    message = "the location {path} is not there"
+    hint = "mount the disk it is on and rescan; nothing of its index was removed"
+    exit_status = ExitStatus.UNAVAILABLE
+    retryable = True
+
+
+class ImportInvalid(SdError):
+    """A file that 'locations.export' did not write, or that was changed since."""
+
+    kind = "ValidationError"
+    message = "{path} cannot be imported: {reason}"
+    hint = "import a file that 'sd location export' wrote"
+    exit_status = ExitStatus.USAGE
