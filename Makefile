@@ -48,14 +48,15 @@ tox: $(VENV)/.test
 clean:
 	rm -rf $(VENV) .tox .mypy_cache .ruff_cache .pytest_cache build dist *.egg-info bench/build
 
-$(VENV)/bin/pip:
+$(VENV)/.pip:
 	@test -n "$(PYTHON)" || { echo 'Python 3.11 or newer is needed (Debian: apt install python3)' >&2; exit 2; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
 		{ echo 'the venv module is missing (Debian: apt install python3-venv)' >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@touch $@
 
-$(VENV)/.run: pyproject.toml sd_client/cli/sd | $(VENV)/bin/pip
+$(VENV)/.run: pyproject.toml sd_client/cli/sd | $(VENV)/.pip
 	@# setuptools warns about editable installs of any project that is laid out like this one
 	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable '.[speed]'
 	@touch $@
