@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from sd_client.reaching import failure_in
+from sd_wire.encoding import JSON
 from sd_wire.errors import UnknownRequest
 from sd_wire.messages import (
     Call,
@@ -21,8 +22,6 @@ from sd_wire.messages import (
     RequestId,
     Subscribe,
     SubscribeLogs,
-    line,
-    payload_of,
 )
 from sd_wire.operation import METHODS, Kind, Request
 
@@ -39,28 +38,28 @@ def is_query(method: str) -> bool:
 
 def call_line(method: str, payload: Any, library_id: object, request_id: RequestId) -> bytes:
     """A query or an action."""
-    raw = payload if isinstance(payload, msgspec.Raw) else payload_of(payload)
+    raw = payload if isinstance(payload, msgspec.Raw) else JSON.payload(payload)
     call = Call(method, None if library_id is None else str(library_id), raw)
     if is_query(method):
-        return line(Envelope(Query=call, id=request_id))
-    return line(Envelope(Action=call, id=request_id))
+        return JSON.frame(Envelope(Query=call, id=request_id))
+    return JSON.frame(Envelope(Action=call, id=request_id))
 
 
 def subscribe_line(
     event_types: list[str], event_filter: EventFilter | None, request_id: RequestId
 ) -> bytes:
     """Send me events."""
-    return line(Envelope(Subscribe=Subscribe(event_types, event_filter), id=request_id))
+    return JSON.frame(Envelope(Subscribe=Subscribe(event_types, event_filter), id=request_id))
 
 
 def subscribe_logs_line(log_filter: LogFilter | None, request_id: RequestId) -> bytes:
     """Send me log records."""
-    return line(Envelope(SubscribeLogs=SubscribeLogs(log_filter), id=request_id))
+    return JSON.frame(Envelope(SubscribeLogs=SubscribeLogs(log_filter), id=request_id))
 
 
 def word_line(name: str, request_id: RequestId) -> bytes:
     """One of the requests without content, such as Ping."""
-    return line({name: None, "id": request_id})
+    return JSON.frame({name: None, "id": request_id})
 
 
 def result_of(reply: Reply) -> msgspec.Raw:

@@ -3,32 +3,46 @@
 A request is a bare word (`"Ping"`) or an object with one key that names it
 (`{"Query": {"method": ..., "library_id": ..., "payload": ...}}`). Ours: an `"id"` beside that key
 comes back beside the reply's key, and lets the reply carry what existing clients would stumble
-over: error details, and the number and time of an event.
+over: error details, the number and time of an event, what a subscription has to say at its start.
 
-Everything that leaves is one line of ASCII JSON. Clients decode chunk by chunk, and a character
-that is cut in two would be lost on them.
+How a message becomes bytes is the affair of `sd_wire.encoding`.
 """
 
 from __future__ import annotations
 
-import codecs
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 
-from sd_wire.errors import ErrorDetails, SdError
+from sd_wire.errors import ErrorDetails
 from sd_wire.types.paths import SdPath
+from sd_wire.types.peers import PeerInfo
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-RequestId = int | str
-NO_ID: msgspec.UnsetType = msgspec.UNSET
+PROTOCOL_VERSION = 1
 
 MAX_LINE = 8 * 1024 * 1024
-"""Bytes of a line, both ways. Swift clients give up at 10 MiB."""
+"""Bytes of a message, both ways. Swift clients give up at 10 MiB."""
+
+MAX_DEPTH = 128
+"""Arrays and objects inside each other in one request. The deepest real one has 12."""
+
+MAX_PENDING = 1024
+"""Requests of one connection that are not answered yet, and operations in one batch."""
+
+RequestId = int | str
+Id = RequestId | msgspec.UnsetType
+Unset = msgspec.UnsetType
+
+Milliseconds = Annotated[int, msgspec.Meta(ge=1, le=86_400_000)]
+Version = Annotated[int, msgspec.Meta(ge=1)]
+CorrelationId = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+Sequence = Annotated[int, msgspec.Meta(ge=0)]
+EncodingName = Literal["json", "messagepack"]
+
+
+# --- requests ------------------------------------------------------------------------------------
 
 
 class Call(msgspec.Struct, gc=False):
@@ -36,7 +50,7 @@ class Call(msgspec.Struct, gc=False):
 
     method: str
     library_id: str | None = None  # any spelling of a UUID
-    payload: msgspec.Raw = msgspec.Raw(b"null")
+    payload: msgspec.Raw | Unset = msgspec.UNSET
 
 
 class EventFilter(msgspec.Struct):
@@ -55,6 +69,9 @@ class Subscribe(msgspec.Struct):
 
     event_types: list[str] = []
     filter: EventFilter | None = None
+    after: Sequence | None = None  # ours: first those that came after this number
+    stream: UUID | None = None  # ours: which numbering `after` is of
+    initial: bool = False  # ours: first the state as it is now
 
 
 class LogFilter(msgspec.Struct):
@@ -64,123 +81,180 @@ class LogFilter(msgspec.Struct):
     job_id: str | None = None
     level: str | None = None
     target: str | None = None
+    correlation_id: str | None = None  # ours: what one request caused
 
 
 class SubscribeLogs(msgspec.Struct):
     """Send log records from now on."""
 
     filter: LogFilter | None = None
+    last: Annotated[int, msgspec.Meta(ge=0, le=100_000)] | None = None  # ours: so many older ones
+    since: datetime | None = None  # ours: older ones from this time on
+
+
+class Hello(msgspec.Struct):
+    """Who I am and how we shall speak. Another encoding than JSON has to be asked for first."""
+
+    version: Version = PROTOCOL_VERSION
+    encoding: EncodingName = "json"
+    client: Annotated[str, msgspec.Meta(max_length=200)] = ""
+
+
+class Cancel(msgspec.Struct):
+    """Give up the request that has this id."""
+
+    id: RequestId
 
 
 class Envelope(msgspec.Struct, gc=False):
     """A request that is an object. Exactly one of the capitalised keys is there."""
 
-    Query: Call | msgspec.UnsetType = msgspec.UNSET
-    Action: Call | msgspec.UnsetType = msgspec.UNSET
-    id: RequestId | msgspec.UnsetType = msgspec.UNSET
-    JsonQuery: Call | msgspec.UnsetType = msgspec.UNSET
-    JsonAction: Call | msgspec.UnsetType = msgspec.UNSET
-    Subscribe: Subscribe | msgspec.UnsetType = msgspec.UNSET
-    SubscribeLogs: SubscribeLogs | msgspec.UnsetType = msgspec.UNSET
-    Unsubscribe: msgspec.UnsetType | None = msgspec.UNSET
-    UnsubscribeLogs: msgspec.UnsetType | None = msgspec.UNSET
-    Ping: msgspec.UnsetType | None = msgspec.UNSET
-    Shutdown: msgspec.UnsetType | None = msgspec.UNSET
+    Query: Call | Unset = msgspec.UNSET
+    Action: Call | Unset = msgspec.UNSET
+    id: Id = msgspec.UNSET
+    timeout_ms: Milliseconds | Unset = msgspec.UNSET
+    correlation_id: CorrelationId | Unset = msgspec.UNSET
+    JsonQuery: Call | Unset = msgspec.UNSET
+    JsonAction: Call | Unset = msgspec.UNSET
+    Subscribe: Subscribe | Unset = msgspec.UNSET
+    SubscribeLogs: SubscribeLogs | Unset = msgspec.UNSET
+    Hello: Hello | Unset = msgspec.UNSET
+    Cancel: Cancel | Unset = msgspec.UNSET
+    Batch: list[Envelope] | Unset = msgspec.UNSET
+    Unsubscribe: Unset | None = msgspec.UNSET
+    UnsubscribeLogs: Unset | None = msgspec.UNSET
+    Ping: Unset | None = msgspec.UNSET
+    Shutdown: Unset | None = msgspec.UNSET
 
 
 WORDS = frozenset({"Ping", "Shutdown", "Unsubscribe", "UnsubscribeLogs"})
 """Requests that may be a bare word."""
 
 
+# --- replies -------------------------------------------------------------------------------------
+
+
 class Done(msgspec.Struct, gc=False):
-    """The result of a call."""
+    """The result of a call, in JSON."""
 
     JsonOk: Any
-    id: RequestId | msgspec.UnsetType = msgspec.UNSET
+    id: Id = msgspec.UNSET
+
+
+class Packed(msgspec.Struct, gc=False):
+    """The result of a call, in MessagePack: bytes that are a MessagePack document."""
+
+    Ok: bytes
+    id: Id = msgspec.UNSET
 
 
 class Failed(msgspec.Struct):
     """An error: `{"Error": {"Kind": "text"}}`, with our details where the request had an id."""
 
     Error: dict[str, str]
-    id: RequestId | msgspec.UnsetType = msgspec.UNSET
-    details: ErrorDetails | msgspec.UnsetType = msgspec.UNSET
+    id: Id = msgspec.UNSET
+    details: ErrorDetails | Unset = msgspec.UNSET
 
 
-class Happened(msgspec.Struct):
-    """An event for a subscription that has an id."""
+class Range(msgspec.Struct):
+    """Numbers of events, both ends included."""
 
-    Event: Any
-    id: RequestId
-    sequence: int  # of this daemon process; grows by one with every event
-    time: datetime
-    library_id: UUID | None = None
-    correlation_id: str | None = None  # the request that caused it
+    first: int
+    last: int
+
+
+class Subscribed(msgspec.Struct):
+    """How a subscription with an id begins."""
+
+    stream: UUID | None = None  # which numbering this is; another one after the data were replaced
+    sequence: int = 0  # the last event before the first that is sent live
+    gone: Range | None = None  # what `after` asked for and is no longer kept
+    warnings: list[str] = []  # names and filters that can never match
+
+
+class CaughtUp(msgspec.Struct, gc=False):
+    """What `after` and `initial` asked for was sent; what follows happens from now on."""
+
+    sequence: int
 
 
 class Lagged(msgspec.Struct, gc=False):
     """So many events of a subscription were dropped because its reader was too slow."""
 
     missed: int
+    after: int = 0  # the last one before the gap: subscribe with it to get what is missing
+
+
+class EventFacts(msgspec.Struct):
+    """What stands beside `"Event"` for a subscription that has an id."""
+
+    sequence: int  # grows with every event, also over restarts of the daemon
+    time: datetime
+    library_id: UUID | None = None
+    device_id: UUID | None = None
+    correlation_id: str | None = None  # the request that caused it
+    initial: bool = False  # the state when the subscription began, and not a change
+
+
+class Limits(msgspec.Struct):
+    """What one connection may do."""
+
+    message_bytes: int = MAX_LINE
+    depth: int = MAX_DEPTH
+    pending: int = MAX_PENDING
+
+
+class Welcome(msgspec.Struct):
+    """The answer to Hello."""
+
+    version: int
+    daemon: str  # its version
+    instance: str | None
+    encoding: EncodingName
+    encodings: list[str]
+    capabilities: list[str]
+    limits: Limits
+    peer: PeerInfo
+    stream: UUID
+    sequence: int
+
+
+class Cancelled(msgspec.Struct, gc=False):
+    """What became of a Cancel.
+
+    `stopped`: the request is answered with the error `request-cancelled`. `carried-on`: an action
+    that has begun is brought to its end and answered. `unknown`: no request with that id waits.
+    """
+
+    outcome: Literal["stopped", "carried-on", "unknown"]
+
+
+CAPABILITIES = ("batch", "cancel", "correlation", "initial", "log-history", "resume", "timeout")
 
 
 class Reply(msgspec.Struct, gc=False):
     """Any reply, as a client reads it. Exactly one of the capitalised keys is there."""
 
-    JsonOk: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    Error: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
-    Event: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    LogMessage: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    Lagged: Lagged | msgspec.UnsetType = msgspec.UNSET
-    Ok: list[int] | msgspec.UnsetType = msgspec.UNSET
-    Pong: msgspec.UnsetType | None = msgspec.UNSET
-    Subscribed: msgspec.UnsetType | None = msgspec.UNSET
-    Unsubscribed: msgspec.UnsetType | None = msgspec.UNSET
-    LogsSubscribed: msgspec.UnsetType | None = msgspec.UNSET
-    LogsUnsubscribed: msgspec.UnsetType | None = msgspec.UNSET
-    id: RequestId | msgspec.UnsetType = msgspec.UNSET
-    details: ErrorDetails | msgspec.UnsetType = msgspec.UNSET
+    JsonOk: msgspec.Raw | Unset = msgspec.UNSET
+    Ok: list[int] | bytes | Unset = msgspec.UNSET
+    Error: dict[str, str] | Unset = msgspec.UNSET
+    Event: msgspec.Raw | Unset = msgspec.UNSET
+    LogMessage: msgspec.Raw | Unset = msgspec.UNSET
+    Lagged: Lagged | Unset = msgspec.UNSET
+    CaughtUp: CaughtUp | Unset = msgspec.UNSET
+    Hello: Welcome | Unset = msgspec.UNSET
+    Cancelled: Cancelled | Unset | None = msgspec.UNSET
+    Batch: list[Reply] | Unset = msgspec.UNSET
+    Pong: Unset | None = msgspec.UNSET
+    LogsSubscribed: Subscribed | Unset | None = msgspec.UNSET
+    Subscribed: Subscribed | Unset | None = msgspec.UNSET
+    Unsubscribed: Unset | None = msgspec.UNSET
+    LogsUnsubscribed: Unset | None = msgspec.UNSET
+    id: Id = msgspec.UNSET
+    details: ErrorDetails | Unset = msgspec.UNSET
     sequence: int = 0
     time: datetime | None = None
     library_id: UUID | None = None
+    device_id: UUID | None = None
     correlation_id: str | None = None
-
-
-def _escape(error: UnicodeError) -> tuple[str, int]:
-    """What is not ASCII as JSON escapes, in UTF-16 code units as RFC 8259 has it."""
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass").hex()
-    return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4)), error.end
-
-
-codecs.register_error("json-escape", _escape)
-
-_encode = msgspec.json.Encoder().encode
-
-
-def line(message: Any) -> bytes:
-    """A message as one line of ASCII JSON with its LF."""
-    text = _encode(message)
-    if not text.isascii():
-        text = text.decode().encode("ascii", "json-escape")
-    return text + b"\n"
-
-
-def word(name: str, request_id: RequestId | msgspec.UnsetType) -> bytes:
-    """An acknowledgement: `"Pong"`, or `{"Pong":null,"id":7}` where the request had an id."""
-    if request_id is msgspec.UNSET:
-        return line(name)
-    return line({name: None, "id": request_id})
-
-
-def failure(error: SdError, request_id: RequestId | msgspec.UnsetType) -> bytes:
-    """An error as a reply."""
-    kind, text, details = error.to_wire()
-    known = request_id is not msgspec.UNSET
-    return line(Failed({kind: text}, request_id, details if known else msgspec.UNSET))
-
-
-def payload_of(fields: Mapping[str, Any] | msgspec.Struct | None) -> msgspec.Raw:
-    """A payload for `Call`."""
-    return msgspec.Raw(_encode(fields))
+    initial: bool = False

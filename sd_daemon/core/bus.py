@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import msgspec
 
@@ -57,6 +58,7 @@ class Bus:
 
     def __init__(self) -> None:
         self.sequence = 0
+        self.stream = uuid4()
         self._receivers: dict[str, tuple[Subscription, ...]] = {}
 
     def subscribe(self, names: Iterable[str], receive: Receive) -> Subscription:

@@ -11,10 +11,15 @@ the host's affair: it hangs handlers onto the standard library's loggers.
 from __future__ import annotations
 
 import logging
+from contextvars import ContextVar
 
 TRACE = 5
 logging.addLevelName(TRACE, "TRACE")
 logging.addLevelName(logging.WARNING, "WARN")
+
+
+CORRELATION: ContextVar[str | None] = ContextVar("correlation", default=None)
+"""The request on whose behalf everything happens here, where it wants to be followed."""
 
 
 class Log:
@@ -53,6 +58,9 @@ class Log:
         error: BaseException | None = None,
     ) -> None:
         if self._logger.isEnabledFor(level):
+            correlation = CORRELATION.get()
+            if correlation is not None:
+                fields.setdefault("correlation_id", correlation)
             # Without arguments logging leaves the text alone, so a '%' in it is only a '%'.
             self._logger.log(level, text, exc_info=error, extra={"fields": fields})
 

@@ -34,12 +34,12 @@ from sd_wire.operations.core import (
     GetStatus,
     ListEvents,
     OperationDescription,
-    PeerInfo,
     ServiceState,
     ServiceStatus,
     SystemInfo,
 )
 from sd_wire.places import log_path
+from sd_wire.types.peers import PeerInfo
 
 if TYPE_CHECKING:
     from sd_daemon.core.core import Core
@@ -82,7 +82,7 @@ async def status(context: Context, request: GetStatus) -> CoreStatus:
         system=_system(core, context.socket),
         jobs=await core.job_counts(),
         clients=context.counts,
-        peer=_peer(context.peer),
+        peer=peer_info(context.peer),
         problems=core.problems,
     )
 
@@ -171,7 +171,8 @@ def _system(core: Core, socket: str) -> SystemInfo:
     )
 
 
-def _peer(peer: Peer) -> PeerInfo:
+def peer_info(peer: Peer) -> PeerInfo:
+    """A peer as clients see it."""
     return PeerInfo(peer.pid, peer.uid, peer.gid, str(peer.permission))
 
 

@@ -1,29 +1,41 @@
 """One call, from its method to the bytes of its reply.
 
 `answer` is a coroutine that never raises: whatever happens becomes a reply. It is stepped by the
-session, which writes the reply at once where nothing had to be waited for. This is the only place
-in the daemon that catches everything.
+connection's calls, and its reply written at once where nothing had to be waited for. This is the
+only place in the daemon that catches everything.
 """
 
 from __future__ import annotations
 
+import time
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import msgspec
 
-from sd_daemon.core.log import get_log
+from sd_daemon.core.log import CORRELATION, get_log
 from sd_daemon.handlers.handler import Context, Peer
 from sd_daemon.server.failures import defect, error_of
 from sd_daemon.server.routes import RANK, ROUTES
-from sd_wire.errors import InvalidValue, MethodNotFound, PermissionRefused, ReplyTooLarge
-from sd_wire.messages import MAX_LINE, Call, Done, failure, line
+from sd_wire.encoding import failed
+from sd_wire.errors import (
+    InvalidValue,
+    MethodNotFound,
+    PermissionRefused,
+    ReplyTooLarge,
+    SdError,
+)
+from sd_wire.messages import MAX_LINE, Call
+from sd_wire.operation import Kind
+from sd_wire.reading import Batch
 
 if TYPE_CHECKING:
-    from sd_daemon.core.core import Core
-    from sd_wire.connection import Id
-    from sd_wire.operations.core import ConnectionCounts
+    from collections.abc import Coroutine
+
+    from sd_daemon.server.instance import Instance
+    from sd_wire.encoding import Encoding
+    from sd_wire.reading import Request
 
 log = get_log(__name__)
 
@@ -47,35 +59,120 @@ def refusal(peer: Peer, method: str, permission: str) -> PermissionRefused:
     return PermissionRefused(uid=peer.uid, method=method, permission=permission)
 
 
+class BatchRun(msgspec.Struct):
+    """Whether a batch may go on."""
+
+    given_up: SdError | None = None  # why the rest of it is not carried out
+
+
+def kind_of(request: Request) -> Kind:
+    """A query, or something that is carried on once it has begun. A batch is what its most
+    important member is."""
+    if isinstance(request.body, Batch):
+        kinds = {kind_of(one) for one in request.body.requests}
+        return Kind.ACTION if Kind.ACTION in kinds else Kind.QUERY
+    route = ROUTES.get(request.body.method) if isinstance(request.body, Call) else None
+    return Kind.QUERY if route is None else route.operation.kind
+
+
 async def answer(
-    core: Core, peer: Peer, counts: ConnectionCounts, socket: str, call: Call, request_id: Id
+    instance: Instance,
+    peer: Peer,
+    encoding: Encoding,
+    request: Request,
+    batch: BatchRun | None,
 ) -> bytes:
-    """Carry out a call and return the line to send back."""
+    """Carry out a call, or a batch of them, and return the bytes to send back."""
     try:
-        route = ROUTES.get(call.method)
-        if route is None:
-            raise MethodNotFound(method=call.method[:_QUOTED], pointer="/method")
-        if RANK[peer.permission] < route.rank:
-            raise refusal(peer, call.method, route.operation.permission)
-        request = route.read(call.payload)
-        context = Context(
-            core,
-            route.operation,
-            peer,
-            counts,
-            library_id=None if call.library_id is None else library_id_of(call.library_id),
-            correlation_id=None if request_id is msgspec.UNSET else str(request_id),
-            socket=socket,
-        )
-        result = route.handler(context, request)
-        if route.waits:
-            result = await result
-        reply = line(Done(result, request_id))
+        if batch is None:
+            result = await _carry_out(instance, peer, encoding, request)
+            reply = encoding.frame(encoding.done(result, request.id))
+        else:
+            reply = await _carry_out_all(instance, peer, encoding, request, batch)
         if len(reply) > MAX_LINE:
             raise ReplyTooLarge(limit=MAX_LINE)
     except Exception as found:
-        known = error_of(found, core.data_dir)
-        if known is None:
-            known = defect(found, call.method[:_QUOTED], peer_pid=peer.pid, request_id=request_id)
-        return failure(known, request_id)
+        return encoding.failure(_known(found, instance, peer, request), request.id)
     return reply
+
+
+async def _carry_out(
+    instance: Instance, peer: Peer, encoding: Encoding, request: Request
+) -> object:
+    call = request.body
+    assert isinstance(call, Call)
+    route = ROUTES.get(call.method)
+    if route is None:
+        raise MethodNotFound(method=call.method[:_QUOTED], pointer="/method")
+    if RANK[peer.permission] < route.rank:
+        raise refusal(peer, call.method, route.operation.permission)
+    wanted = route.read(call.payload, encoding)
+    context = Context(
+        instance.core,
+        route.operation,
+        peer,
+        instance.counts,
+        library_id=None if call.library_id is None else library_id_of(call.library_id),
+        correlation_id=_correlation_of(request),
+        socket=instance.path,
+    )
+    result = route.handler(context, wanted)
+    return await result if route.waits else result
+
+
+async def _carry_out_all(
+    instance: Instance, peer: Peer, encoding: Encoding, request: Request, batch: BatchRun
+) -> bytes:
+    """One after the other, each with an answer of its own."""
+    assert isinstance(request.body, Batch)
+    members = request.body.requests
+    replies: list[msgspec.Raw] = []
+    room = MAX_LINE - _ROOM * len(members)
+    for member in members:
+        try:
+            if batch.given_up is not None:
+                raise batch.given_up
+            if member.correlation_id is msgspec.UNSET:
+                member.correlation_id = _correlation_of(request) or msgspec.UNSET
+            result = await _carry_out(instance, peer, encoding, member)
+            # Encoded one by one: so the size is known in time, and one that cannot be is its own.
+            reply = encoding.body(encoding.done(result, member.id))
+            if len(reply) > room:
+                raise ReplyTooLarge(limit=MAX_LINE)
+        except Exception as found:
+            error = _known(found, instance, peer, member)
+            reply = encoding.body(failed(error, member.id, detailed=True))
+        room -= len(reply)
+        replies.append(msgspec.Raw(reply))
+    told = {} if request.id is msgspec.UNSET else {"id": request.id}
+    return encoding.frame({"Batch": replies, **told})
+
+
+_ROOM = 1024  # bytes that are kept for an error of each member
+
+
+def _correlation_of(request: Request) -> str | None:
+    if request.correlation_id is not msgspec.UNSET:
+        return request.correlation_id
+    return None if request.id is msgspec.UNSET else str(request.id)
+
+
+def _known(found: Exception, instance: Instance, peer: Peer, request: Request) -> SdError:
+    known = error_of(found, instance.core.data_dir)
+    if known is not None:
+        return known
+    method = request.body.method[:_QUOTED] if isinstance(request.body, Call) else "Batch"
+    return defect(found, method, peer_pid=peer.pid, request_id=request.id)
+
+
+async def traced(request: Request, peer: Peer, work: Coroutine[None, None, bytes]) -> bytes:
+    """The same for a request with a correlation id: the log tells its story under that id."""
+    CORRELATION.set(_correlation_of(request))
+    method = request.body.method[:_QUOTED] if isinstance(request.body, Call) else "Batch"
+    log.info("call begins", method=method, peer_uid=peer.uid, peer_pid=peer.pid)
+    began = time.monotonic()
+    try:
+        return await work
+    finally:
+        milliseconds = round((time.monotonic() - began) * 1000, 1)
+        log.info("call ended", method=method, milliseconds=milliseconds)

@@ -19,15 +19,16 @@ import msgspec
 
 from sd_daemon.core.log import get_log
 from sd_daemon.server.filters import has_more, lets_pass, lets_record_pass
+from sd_wire.encoding import JSON
 from sd_wire.events import EVENTS, LogMessage, body
-from sd_wire.messages import EventFilter, LogFilter, Subscribe, SubscribeLogs, line
+from sd_wire.messages import EventFilter, LogFilter, Subscribe, SubscribeLogs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sd_daemon.core.bus import Bus, Published, Subscription
     from sd_daemon.server.outbox import Key, Outbox
-    from sd_wire.connection import Id
+    from sd_wire.messages import Id
 
 log = get_log(__name__)
 
@@ -51,7 +52,7 @@ class Encoded:
     def plain(self) -> bytes:
         """As existing clients know it."""
         if self._plain is None:
-            self._plain = line({"Event": body(self.published.event)})
+            self._plain = JSON.frame({"Event": body(self.published.event)})
         return self._plain
 
     def full(self, request_id: bytes) -> bytes:
@@ -62,7 +63,7 @@ class Encoded:
             facts: dict[str, Any] = {"sequence": known.sequence, "time": known.time}
             facts["library_id"] = known.scope.library_id
             facts["correlation_id"] = known.correlation_id
-            self._tail = b"," + line(facts)[1:]
+            self._tail = b"," + JSON.frame(facts)[1:]
         return self._head + request_id + self._tail
 
 
@@ -74,7 +75,7 @@ class Watch:
     def __init__(self, outbox: Outbox, request_id: Id, wanted: EventFilter | LogFilter) -> None:
         self.outbox = outbox
         self.missed = 0
-        self._id = None if request_id is msgspec.UNSET else line(request_id)[:-1]
+        self._id = None if request_id is msgspec.UNSET else JSON.frame(request_id)[:-1]
         self._wanted = wanted
         self.names: tuple[str, ...] = ()
         self.places: tuple[Place, ...] = ()
@@ -141,7 +142,7 @@ class LogWatch(Watch):
         record = encoded.published.event
         if not isinstance(record, LogMessage) or not lets_record_pass(self._records, record):
             return
-        data = line({"LogMessage": record})
+        data = JSON.frame({"LogMessage": record})
         if self._id is not None:
             data = data[:-2] + b',"id":' + self._id + b"}\n"
         self.outbox.put(self, data)

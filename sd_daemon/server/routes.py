@@ -8,6 +8,7 @@ test says so; a handler without an operation cannot be written.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,60 +16,68 @@ import msgspec
 import sd_daemon.handlers  # noqa: F401 (ties every handler to its operation)
 import sd_wire.operations  # noqa: F401 (declares every operation)
 from sd_daemon.handlers.handler import HANDLERS, Handler
-from sd_wire.connection import pointer_of, sentence_of
+from sd_wire.encoding import JSON
 from sd_wire.errors import InvalidPayload
 from sd_wire.operation import CATALOGUE, Operation, Permission, Request
+from sd_wire.reading import pointer_of, sentence_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from sd_wire.encoding import Encoding
 
 RANK = {Permission.READ: 0, Permission.WRITE: 1, Permission.ADMIN: 2}
-
-_EMPTY = msgspec.Raw(b"{}")
 
 
 class Route:
     """How one operation is served."""
 
-    __slots__ = ("_decode", "handler", "operation", "rank", "waits")
+    __slots__ = ("_readers", "handler", "operation", "rank", "waits")
 
     def __init__(self, operation: Operation, handler: Handler) -> None:
         self.operation = operation
         self.handler = handler
         self.rank = RANK[operation.permission]
         self.waits = inspect.iscoroutinefunction(handler)
-        self._decode = _decoder_of(operation.request)
+        self._readers: dict[Encoding, Reader] = {JSON: _reader_of(operation.request, JSON)}
 
-    def read(self, payload: msgspec.Raw) -> Request[Any]:
+    def read(self, payload: msgspec.Raw | msgspec.UnsetType, encoding: Encoding) -> Request[Any]:
         """The payload as the operation's request. Absent, null and `{}` are alike.
 
         Raises InvalidPayload, which points at what is wrong.
         """
+        read = self._readers.get(encoding)
+        if read is None:  # most daemons never meet another encoding
+            read = self._readers[encoding] = _reader_of(self.operation.request, encoding)
         try:
-            found: Request[Any] | None = self._decode(payload)
-            if found is None:
-                found = self._decode(_EMPTY)
-            return found
+            return read(payload)
         except msgspec.ValidationError as error:
-            raise InvalidPayload(
-                method=self.operation.method,
-                reason=sentence_of(error),
-                pointer=f"/payload{pointer_of(error)}",
-            ) from None
+            raise self._invalid(sentence_of(error), pointer_of(error)) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise self._invalid(str(error), "") from None
+
+    def _invalid(self, reason: str, pointer: str) -> InvalidPayload:
+        return InvalidPayload(
+            method=self.operation.method, reason=reason, pointer=f"/payload{pointer}"
+        )
 
 
-def _decoder_of(request: type[Request[Any]]) -> Callable[[msgspec.Raw], Any]:
-    if request.__struct_fields__:
-        return msgspec.json.Decoder(request | None).decode
+Reader = Callable[[msgspec.Raw | msgspec.UnsetType], Request[Any]]
+
+
+def _reader_of(request: type[Request[Any]], encoding: Encoding) -> Reader:
+    without_input = not request.__struct_fields__
     # Without input nothing can be wrong: existing clients send null, {} or [].
-    nothing = msgspec.json.Decoder(request | list[Any] | None).decode
-    empty = request()
+    wanted = request | list[Any] | None if without_input else request | None
+    decode = encoding.document_reader(wanted)
+    empty = encoding.document({})
 
-    def decode(payload: msgspec.Raw) -> Request[Any]:
-        nothing(payload)
-        return empty
+    def read(payload: msgspec.Raw | msgspec.UnsetType) -> Request[Any]:
+        found = None if payload is msgspec.UNSET else decode(payload)
+        if found is None or without_input:
+            found = decode(empty)
+        assert isinstance(found, request)
+        return found
 
-    return decode
+    return read
 
 
 def build_routes() -> dict[str, Route]:

@@ -21,45 +21,53 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 
 from sd_daemon.core.log import get_log
-from sd_daemon.server.dispatch import answer, refusal
-from sd_daemon.server.fanout import EventWatch, LogWatch, Watch
-from sd_daemon.server.outbox import Outbox
+from sd_daemon.server.calls import Calls
+from sd_daemon.server.dispatch import refusal
+from sd_daemon.server.greeting import welcome
 from sd_daemon.server.peer import NOBODY, has_hung_up, peer_of
-from sd_daemon.server.routes import RANK, ROUTES
-from sd_daemon.server.step import step
-from sd_wire.connection import PING_LINE, Id, Received, Rejected, Request, ServerConnection
+from sd_daemon.server.routes import RANK
+from sd_daemon.server.subscriptions import Subscriptions
+from sd_wire.connection import PING_LINE, ServerConnection
+from sd_wire.encoding import JSON
 from sd_wire.errors import SdError, ShuttingDown, TooManyConnections, TooManyRequests
-from sd_wire.messages import Call, Subscribe, SubscribeLogs, failure, line, word
-from sd_wire.operation import Kind, Permission
+from sd_wire.messages import (
+    MAX_PENDING,
+    Call,
+    Cancel,
+    Cancelled,
+    Hello,
+    Id,
+    Subscribe,
+    SubscribeLogs,
+)
+from sd_wire.operation import Permission
+from sd_wire.reading import Batch, Received, Rejected, Request
 
 if TYPE_CHECKING:
     from sd_daemon.server.instance import Instance
 
 log = get_log(__name__)
 
-MAX_PENDING = 1024  # requests of one connection that are not answered yet
 MAX_UNREAD = 32 * 1024 * 1024  # bytes of answers that may wait for a client before it is cut off
 SLICE = 256 * 1024  # bytes of replies that are gathered before the socket is asked to take them
 
-PONG_LINE = line("Pong")
-_NO_ID: Id = msgspec.UNSET
+PONG_LINE = JSON.frame("Pong")
 
 
 class Session(asyncio.Protocol):
     """The daemon's end of a connection."""
 
     __slots__ = (
+        "_calls",
         "_congested",
         "_held",
         "_instance",
         "_line",
-        "_outbox",
         "_paused",
         "_peer_done",
         "_turn_taken",
-        "_watches",
+        "_watched",
         "_wire",
-        "_working",
         "peer",
         "transport",
     )
@@ -70,15 +78,14 @@ class Session(asyncio.Protocol):
         self._instance = instance
         self._wire = ServerConnection()
         self.peer = NOBODY
-        self._working: dict[asyncio.Task[bytes], Kind | None] | None = None
+        self._calls: Calls | None = None
         self._turn_taken = False  # a request without id waits for its answer
         self._line: deque[Received] | None = None  # those behind it
         self._held: list[Received] | None = None  # nothing is answered now: read, and put off
         self._congested = False  # the client does not read
         self._paused = False  # nor do we
         self._peer_done = False
-        self._watches: dict[tuple[str, Id], Watch] | None = None
-        self._outbox: Outbox | None = None
+        self._watched: Subscriptions | None = None
 
     # --- what the event loop calls ---------------------------------------------------------------
 
@@ -89,7 +96,7 @@ class Session(asyncio.Protocol):
         self.peer = peer_of(transport.get_extra_info("socket"))
         if not self._instance.admit(self):
             limit = self._instance.capacity.limit
-            self.transport.write(failure(TooManyConnections(limit=limit), _NO_ID))
+            self.transport.write(JSON.failure(TooManyConnections(limit=limit), msgspec.UNSET))
             self.transport.close()
 
     def data_received(self, data: bytes) -> None:
@@ -119,28 +126,26 @@ class Session(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The client reads slower than it is answered."""
         self._congested = True
-        if self._outbox is not None:
-            self._outbox.held = True
+        if self._watched is not None:
+            self._watched.hold()
         self._pace()
 
     def resume_writing(self) -> None:
         """It has caught up."""
         self._congested = False
-        if self._outbox is not None:
-            self._outbox.held = False
-            self._outbox.flush()
+        if self._watched is not None:
+            self._watched.go_on()
         self.go_on()
 
     def connection_lost(self, error: Exception | None) -> None:
         """The client is gone. What it asked to be changed is still changed."""
         self._wire.close()
         self._instance.leave(self)
-        for watch in tuple((self._watches or {}).values()):
-            self._unwatch(watch)
-        self._watches = None
-        for task, kind in tuple((self._working or {}).items()):
-            if kind is Kind.QUERY:
-                task.cancel()
+        if self._watched is not None:
+            self._watched.close()
+            self._watched = None
+        if self._calls is not None:
+            self._calls.close()
 
     # --- what the instance calls -----------------------------------------------------------------
 
@@ -155,17 +160,18 @@ class Session(asyncio.Protocol):
     def refuse(self, error: SdError) -> None:
         """Answer what was put off: there is no core, and this is why."""
         held, self._held = self._held, None
+        encoding = self._wire.encoding
         for request in held or ():
             is_ping = isinstance(request, Request) and request.body == "Ping"
-            reply = word("Pong", request.id) if is_ping else failure(error, request.id)
-            self.transport.write(reply)
+            said = encoding.word("Pong", request.id) if is_ping else None
+            self.transport.write(said or encoding.failure(error, request.id))
         self._pace()
         self._close_if_done()
 
     def finish(self) -> None:
         """Send what is left and close."""
-        if self._outbox is not None:
-            self._outbox.flush()
+        if self._watched is not None:
+            self._watched.flush()
         self._wire.close()
         self.transport.close()
 
@@ -202,46 +208,41 @@ class Session(asyncio.Protocol):
             self._line.append(request)
             return b""
         self._instance.counts.requests += 1
+        encoding = self._wire.encoding
         if isinstance(request, Rejected):
-            return failure(request.error, request.id)
+            return encoding.failure(request.error, request.id)
         body = request.body
-        if isinstance(body, Call):
-            return self._call(body, request.id)
+        if isinstance(body, Call | Batch):
+            return self._call(request)
         if body == "Ping":
-            return PONG_LINE if request.id is msgspec.UNSET else word("Pong", request.id)
+            return encoding.word("Pong", request.id)
         if body == "Shutdown":
             return self._shutdown(request.id)
+        if isinstance(body, Hello):
+            return welcome(self._instance, self.peer, body, request.id)
+        if isinstance(body, Cancel):
+            outcome = "unknown" if self._calls is None else self._calls.cancel(body.id)
+            return encoding.word("Cancelled", request.id, Cancelled(outcome))
         return self._subscription(body, request.id)
 
-    def _call(self, call: Call, request_id: Id) -> bytes:
-        house = self._instance
-        if house.stopping:
-            return failure(ShuttingDown(), request_id)
-        if self._working and len(self._working) >= MAX_PENDING:
-            return failure(TooManyRequests(limit=MAX_PENDING), request_id)
-        reply = step(
-            house.loop, answer(house.core, self.peer, house.counts, house.path, call, request_id)
-        )
-        if isinstance(reply, bytes):
-            return reply
-        route = ROUTES.get(call.method)
-        if self._working is None:
-            self._working = {}
-        self._working[reply] = route.operation.kind if route else None
-        house.working.add(reply)
-        self._turn_taken = self._turn_taken or request_id is msgspec.UNSET
-        reply.add_done_callback(partial(self._answered, request_id is msgspec.UNSET))
-        return b""
+    def _call(self, request: Request) -> bytes:
+        encoding = self._wire.encoding
+        if self._instance.stopping:
+            return encoding.failure(ShuttingDown(), request.id)
+        if self._calls is None:
+            self._calls = Calls(self._instance, self.peer, encoding, self._answered)
+        elif len(self._calls) >= MAX_PENDING:
+            return encoding.failure(TooManyRequests(limit=MAX_PENDING), request.id)
+        reply = self._calls.begin(request)
+        self._turn_taken = self._turn_taken or (not reply and request.id is msgspec.UNSET)
+        return reply
 
-    def _answered(self, had_turn: bool, task: asyncio.Task[bytes]) -> None:  # noqa: FBT001
-        assert self._working is not None
-        del self._working[task]
-        self._instance.working.discard(task)
+    def _answered(self, request_id: Id, reply: bytes) -> None:
         if self.transport.is_closing():
             return
-        if not task.cancelled():
-            self.transport.write(task.result())
-        if had_turn:
+        if reply:
+            self.transport.write(reply)
+        if request_id is msgspec.UNSET:
             self._turn_taken = False
             waiting, self._line = self._line, None
             self._take(list(waiting or ()))
@@ -251,50 +252,25 @@ class Session(asyncio.Protocol):
         self._close_if_done()
 
     def _shutdown(self, request_id: Id) -> bytes:
+        encoding = self._wire.encoding
         if RANK[self.peer.permission] < RANK[Permission.ADMIN]:
-            return failure(refusal(self.peer, "Shutdown", Permission.ADMIN), request_id)
+            return encoding.failure(refusal(self.peer, "Shutdown", Permission.ADMIN), request_id)
         log.info("asked to shut down", peer_uid=self.peer.uid, peer_pid=self.peer.pid)
         self._instance.ask_to_stop()
-        return line({"Ok": []} if request_id is msgspec.UNSET else {"Ok": [], "id": request_id})
-
-    # --- subscriptions ---------------------------------------------------------------------------
+        told = {} if request_id is msgspec.UNSET else {"id": request_id}
+        return encoding.frame({"Ok": [], **told})
 
     def _subscription(self, body: Subscribe | SubscribeLogs | str, request_id: Id) -> bytes:
-        if isinstance(body, Subscribe):
-            self._watch("events", request_id, EventWatch(self._box(), request_id, body))
-            return word("Subscribed", request_id)
-        if isinstance(body, SubscribeLogs):
-            self._watch("logs", request_id, LogWatch(self._box(), request_id, body))
-            return word("LogsSubscribed", request_id)
-        kind, reply = (
-            ("events", "Unsubscribed") if body == "Unsubscribe" else ("logs", "LogsUnsubscribed")
-        )
-        watch = (self._watches or {}).pop((kind, request_id), None)
-        if watch is not None:
-            self._unwatch(watch)
-        return word(reply, request_id)
-
-    def _watch(self, kind: str, request_id: Id, watch: Watch) -> None:
-        """Begin a subscription; one with the same id, or also without any, is replaced."""
-        if self._watches is None:
-            self._watches = {}
-        before = self._watches.pop((kind, request_id), None)
-        if before is not None:
-            self._unwatch(before)
-        self._watches[kind, request_id] = watch
-        self._instance.fanout.add(watch)
-        self._instance.counts.subscriptions += 1
-
-    def _unwatch(self, watch: Watch) -> None:
-        self._instance.fanout.remove(watch)
-        self._instance.counts.subscriptions -= 1
-
-    def _box(self) -> Outbox:
-        if self._outbox is None:
+        if self._watched is None:
             lagging = partial(self._cut_off, "it does not read its events")
-            self._outbox = Outbox(self.transport.write, lagging)
-            self._outbox.held = self._congested
-        return self._outbox
+            self._watched = Subscriptions(
+                self._instance, self._wire.encoding, self.transport.write, lagging
+            )
+            if self._congested:
+                self._watched.hold()
+        if isinstance(body, str):
+            return self._watched.end(body, request_id)
+        return self._watched.begin(body, request_id)
 
     # --- pace and end ----------------------------------------------------------------------------
 
@@ -323,6 +299,6 @@ class Session(asyncio.Protocol):
 
     def _close_if_done(self) -> None:
         """A client that will ask nothing more gets its answers, and then the end."""
-        busy = self._working or self._line or self._held is not None or self._watches
+        busy = self._calls or self._line or self._held is not None or self._watched
         if self._peer_done and not busy:
             self.transport.close()

@@ -63,11 +63,11 @@ class InvalidInstanceName(SdError):
 
 
 class MalformedRequest(SdError):
-    """A line that is not JSON."""
+    """A message that cannot be read at all."""
 
     kind = "SerializationError"
-    message = "the request is not valid JSON: {reason}"
-    hint = "send one JSON value per line"
+    message = "the request is not valid {encoding}: {reason}"
+    hint = "send one JSON value per line; after a Hello for messagepack, one value per frame"
 
 
 class UnknownRequest(SdError):
@@ -85,6 +85,39 @@ class RequestTooLarge(SdError):
     message = "the request is longer than {limit} bytes"
     hint = "send it in smaller pieces"
     exit_status = ExitStatus.UNAVAILABLE
+
+
+class RequestTooDeep(SdError):
+    """Arrays and objects inside each other beyond any use."""
+
+    kind = "SerializationError"
+    message = "the request has more than {limit} arrays and objects inside each other"
+    exit_status = ExitStatus.USAGE
+
+
+class EncodingSettled(SdError):
+    """Hello asks for another encoding after the conversation has begun."""
+
+    kind = "InvalidRequest"
+    message = "this connection speaks {encoding}, and that cannot be changed any more"
+    hint = "send the Hello that asks for an encoding before anything else"
+    exit_status = ExitStatus.USAGE
+
+
+class RequestCancelled(SdError):
+    """A request was given up because its client said so."""
+
+    message = "the request was cancelled"
+    exit_status = ExitStatus.INTERRUPTED
+
+
+class DeadlineExceeded(SdError):
+    """A request was not answered within the time that it gave."""
+
+    message = "there was no answer within {milliseconds} ms"
+    hint = "a query was given up; an action that has begun is carried on: see its events"
+    exit_status = ExitStatus.UNAVAILABLE
+    retryable = True
 
 
 class ReplyTooLarge(SdError):

@@ -12,6 +12,7 @@ from sd_wire.errors import MethodNotFound
 from sd_wire.operation import Request, Scope, doc, query
 from sd_wire.operations.network import NetworkStatus
 from sd_wire.types.libraries import LibraryInfo
+from sd_wire.types.peers import PeerInfo
 
 
 class DeviceInfo(msgspec.Struct):
@@ -64,15 +65,6 @@ class JobCounts(msgspec.Struct):
     queued: int = 0
     running: int = 0
     paused: int = 0
-
-
-class PeerInfo(msgspec.Struct):
-    """Who asks, as the kernel says."""
-
-    pid: int
-    uid: int
-    gid: int
-    permission: str
 
 
 class ConnectionCounts(msgspec.Struct):

@@ -18,8 +18,8 @@ import pytest
 from sd_client.blocking import BlockingClient
 from sd_client.client import Backoff, CoreClient
 from sd_client.streams import Gap, Occurrence, UnknownEvent
-from sd_wire.connection import Rejected, ServerConnection
-from sd_wire.connection import Request as Received
+from sd_wire.connection import ServerConnection
+from sd_wire.encoding import JSON
 from sd_wire.errors import (
     ConnectionLost,
     ConnectionRefused,
@@ -30,9 +30,11 @@ from sd_wire.errors import (
     UnknownFailure,
 )
 from sd_wire.events import CoreStarted, LibraryClosed
-from sd_wire.messages import Call, Done, Subscribe, failure, line, word
+from sd_wire.messages import Call, Done, Subscribe
 from sd_wire.operations.libraries import CreateLibrary, ListLibraries
 from sd_wire.operations.test import Echo, Ping
+from sd_wire.reading import Rejected
+from sd_wire.reading import Request as Received
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -81,22 +83,22 @@ class Peer:
 
     def _answer(self, request: Received, writer: asyncio.StreamWriter) -> None:
         if isinstance(request.body, Subscribe):
-            writer.write(word("Subscribed", request.id))
+            writer.write(JSON.word("Subscribed", request.id))
         elif isinstance(request.body, Call) and self.drop_next:
             self.drop_next -= 1
             writer.close()
         elif isinstance(request.body, Call) and not self.hold:
             writer.write(self._result(request, request.body))
         elif request.body == "Ping":
-            writer.write(word("Pong", request.id))
+            writer.write(JSON.word("Pong", request.id))
 
     def _result(self, request: Received, call: Call) -> bytes:
         if call.method == "query:test.ping":
             payload = msgspec.json.decode(call.payload)
-            return line(Done(Echo(payload["message"], 1, extension_works=True), request.id))
+            return JSON.frame(Done(Echo(payload["message"], 1, extension_works=True), request.id))
         if call.method == "query:libraries.list":
-            return failure(LibraryNotFound(library="x"), request.id)
-        return line({"Error": {"Odd": "from the future"}, "id": request.id})
+            return JSON.failure(LibraryNotFound(library="x"), request.id)
+        return JSON.frame({"Error": {"Odd": "from the future"}, "id": request.id})
 
     def calls(self, method: str) -> int:
         """How often a method was asked for."""
@@ -107,7 +109,7 @@ class Peer:
         """Send an event to the newest subscription."""
         subscribed = [one for one in self.requests if isinstance(one.body, Subscribe)]
         members = {"Event": event, "id": subscribed[-1].id, "sequence": sequence}
-        self.connections[-1].write(line({**members, "time": "2025-11-23T01:44:07Z"}))
+        self.connections[-1].write(JSON.frame({**members, "time": "2025-11-23T01:44:07Z"}))
 
 
 @pytest.fixture
@@ -227,7 +229,7 @@ async def test_events_come_in_order_with_their_numbers(client: CoreClient, peer:
 async def test_a_daemon_that_dropped_events_says_how_many(client: CoreClient, peer: Peer) -> None:
     async with client.subscribe() as events:
         subscription = peer.requests[-1]
-        peer.connections[-1].write(line({"Lagged": {"missed": 7}, "id": subscription.id}))
+        peer.connections[-1].write(JSON.frame({"Lagged": {"missed": 7}, "id": subscription.id}))
         assert (await anext(events)).event == Gap("overrun", 7)
 
 

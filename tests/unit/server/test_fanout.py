@@ -28,7 +28,7 @@ from sd_wire.messages import EventFilter, LogFilter, Subscribe, SubscribeLogs
 from sd_wire.types.paths import PhysicalPath, SdPath
 
 if TYPE_CHECKING:
-    from sd_wire.connection import Id
+    from sd_wire.messages import Id
 
 HOME, WORK = uuid4(), uuid4()
 

@@ -11,16 +11,13 @@ from hypothesis import strategies as st
 
 from sd_wire.connection import (
     ClientConnection,
-    LineBuffer,
-    Rejected,
-    Request,
     ServerConnection,
     State,
-    parse,
-    pointer_of,
 )
 from sd_wire.errors import MalformedRequest, RequestTooLarge
+from sd_wire.framing import LineBuffer
 from sd_wire.messages import Call
+from sd_wire.reading import Rejected, Request, parse, pointer_of
 
 THREE = b'"Ping"\n{"Query":{"method":"query:core.status"},"id":7}\r\n"\xc3\xa9"\n'
 
@@ -114,7 +111,7 @@ def test_a_closed_connection_reads_nothing() -> None:
     wire.close()
     assert wire.receive(b'"Ping"\n') == []
     assert wire.receive_end() == []
-    assert repr(wire) == "<ServerConnection closed>"
+    assert repr(wire) == "<ServerConnection closed json>"
 
 
 def test_the_payload_is_kept_as_it_came() -> None:

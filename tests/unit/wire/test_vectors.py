@@ -9,9 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from sd_wire.connection import ClientConnection, Rejected, Request, ServerConnection
+from sd_wire.connection import ClientConnection, ServerConnection
+from sd_wire.encoding import JSON
 from sd_wire.errors import SdError, from_wire
-from sd_wire.messages import Call, Done, Subscribe, SubscribeLogs, failure, line, word
+from sd_wire.messages import Call, Done, Subscribe, SubscribeLogs
+from sd_wire.reading import Rejected, Request
 
 VECTORS = {
     path.stem: json.loads(path.read_text("ascii"))
@@ -28,6 +30,23 @@ def replies() -> list[str]:
     return [name for name, case in VECTORS.items() if "reply" in case]
 
 
+def said(body: msgspec.Struct) -> dict[str, Any]:
+    """The fields of a request that have not their defaults, also further in."""
+    usual = {
+        field.name: field.default
+        for field in msgspec.structs.fields(body)
+        if field.default is not msgspec.NODEFAULT
+    }
+    found: dict[str, Any] = {}
+    for name in body.__struct_fields__:
+        value = getattr(body, name)
+        if isinstance(value, msgspec.Struct):
+            value = said(value)
+        if name not in usual or value != usual[name]:
+            found[name] = msgspec.to_builtins(value)
+    return found
+
+
 def meaning(received: Request | Rejected) -> dict[str, Any]:
     """A request in the words of the vectors."""
     told = {} if received.id is NO_ID else {"id": received.id}
@@ -36,13 +55,13 @@ def meaning(received: Request | Rejected) -> dict[str, Any]:
         return {"rejected": received.error.code, "pointer": pointer, **told}
     body = received.body
     if isinstance(body, Call):
-        payload = json.loads(bytes(body.payload))
+        payload = None if body.payload is NO_ID else json.loads(bytes(body.payload))
         call = {"method": body.method, "library_id": body.library_id, "payload": payload}
         return {"call": call, **told}
     if isinstance(body, Subscribe):
-        return {"subscribe": msgspec.to_builtins(body), **told}
+        return {"subscribe": said(body), **told}
     if isinstance(body, SubscribeLogs):
-        return {"subscribe_logs": msgspec.to_builtins(body), **told}
+        return {"subscribe_logs": said(body), **told}
     return {"word": body, **told}
 
 
@@ -50,13 +69,13 @@ def written(answer: dict[str, Any]) -> bytes:
     """The line that an answer in the words of the vectors becomes."""
     request_id = answer.get("id", NO_ID)
     if "word" in answer:
-        return word(answer["word"], request_id)
+        return JSON.word(answer["word"], request_id)
     if "result" in answer:
-        return line(Done(answer["result"], request_id))
+        return JSON.frame(Done(answer["result"], request_id))
     if "error" in answer:
         cls = SdError.catalogue[answer["error"]]
-        return failure(cls(pointer=answer["pointer"], **answer["fields"]), request_id)
-    return line(answer["raw"])
+        return JSON.failure(cls(pointer=answer["pointer"], **answer["fields"]), request_id)
+    return JSON.frame(answer["raw"])
 
 
 @pytest.mark.parametrize("name", requests())

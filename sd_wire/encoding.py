@@ -1,0 +1,185 @@
+"""How messages become bytes: lines of JSON, or frames of MessagePack where both ends agreed on it.
+
+JSON is what every connection begins with. Everything that leaves is one line of ASCII: clients
+decode chunk by chunk, and a character that is cut in two would be lost on them.
+
+MessagePack frames carry the same messages. Two things differ: a payload, and the result `Ok`, are
+bytes that hold a MessagePack document of their own, so that whoever passes them on need not read
+them; and what JSON has no type for (bytes, times) has its own.
+"""
+
+from __future__ import annotations
+
+import codecs
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from sd_wire.framing import LENGTH_BYTES, FrameBuffer, LineBuffer
+from sd_wire.messages import MAX_LINE, Done, EncodingName, Envelope, Failed, Id, Packed, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sd_wire.errors import SdError
+    from sd_wire.framing import Buffer
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    """What is not ASCII as JSON escapes, in UTF-16 code units as RFC 8259 has it."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4)), error.end
+
+
+codecs.register_error("json-escape", _escape)
+
+
+class Encoding:
+    """One way to write messages, and to read them."""
+
+    name: EncodingName
+    # What reads a message that was received. Each raises msgspec.ValidationError for what has not
+    # this shape, and other errors for what cannot be read at all.
+    read_request: Callable[[bytes], Envelope | str]
+    read_reply: Callable[[bytes], Reply | str]
+    read_any: Callable[[bytes], Any]
+
+    def buffer(self, limit: int = MAX_LINE) -> Buffer:
+        """What cuts a stream of this encoding into messages."""
+        raise NotImplementedError
+
+    def body(self, message: Any) -> bytes:
+        """A message without what stands between it and its neighbours."""
+        raise NotImplementedError
+
+    def frame(self, message: Any) -> bytes:
+        """A message as it goes onto the wire."""
+        raise NotImplementedError
+
+    def done(self, value: Any, request_id: Id) -> Done | Packed:
+        """The result of a call as a message."""
+        raise NotImplementedError
+
+    def payload(self, fields: Mapping[str, Any] | msgspec.Struct | None) -> msgspec.Raw:
+        """A payload for `Call`."""
+        raise NotImplementedError
+
+    def document(self, value: Any) -> bytes:
+        """A value as the document that a payload or a result is."""
+        raise NotImplementedError
+
+    def document_reader(self, wanted: Any) -> Callable[[bytes | msgspec.Raw], Any]:
+        """What reads a document as `wanted`. A payload comes as the Raw that `Call` has."""
+        raise NotImplementedError
+
+    def word(self, name: str, request_id: Id, value: Any = None) -> bytes:
+        """An acknowledgement: `"Pong"`, or `{"Pong":null,"id":7}` where the request had an id."""
+        if request_id is msgspec.UNSET:
+            return self.frame(name if value is None else {name: value})
+        return self.frame({name: value, "id": request_id})
+
+    def failure(self, error: SdError, request_id: Id) -> bytes:
+        """An error as a reply."""
+        return self.frame(failed(error, request_id, detailed=request_id is not msgspec.UNSET))
+
+
+def failed(error: SdError, request_id: Id, *, detailed: bool) -> Failed:
+    """An error as a message."""
+    kind, text, details = error.to_wire()
+    return Failed({kind: text}, request_id, details if detailed else msgspec.UNSET)
+
+
+class JsonLines(Encoding):
+    """One line of ASCII JSON each."""
+
+    name = "json"
+
+    def __init__(self) -> None:
+        self._encode = msgspec.json.Encoder().encode
+        self.read_request = msgspec.json.Decoder(Envelope | str).decode
+        self.read_reply = msgspec.json.Decoder(Reply | str).decode
+        self.read_any = msgspec.json.Decoder().decode
+
+    def buffer(self, limit: int = MAX_LINE) -> Buffer:
+        """Lines."""
+        return LineBuffer(limit)
+
+    def body(self, message: Any) -> bytes:
+        """A message as a line without its LF."""
+        text = self._encode(message)
+        return text if text.isascii() else text.decode().encode("ascii", "json-escape")
+
+    def frame(self, message: Any) -> bytes:
+        """A message as one line with its LF."""
+        return self.body(message) + b"\n"
+
+    def done(self, value: Any, request_id: Id) -> Done | Packed:
+        """`{"JsonOk":...}`."""
+        return Done(value, request_id)
+
+    def payload(self, fields: Mapping[str, Any] | msgspec.Struct | None) -> msgspec.Raw:
+        """The JSON itself."""
+        return msgspec.Raw(self._encode(fields))
+
+    def document(self, value: Any) -> bytes:
+        """JSON."""
+        return self._encode(value)
+
+    def document_reader(self, wanted: Any) -> Callable[[bytes | msgspec.Raw], Any]:
+        """A decoder."""
+        return msgspec.json.Decoder(wanted).decode
+
+
+class MessagePackFrames(Encoding):
+    """One frame each: a length and a MessagePack document."""
+
+    name = "messagepack"
+
+    def __init__(self) -> None:
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._bytes = msgspec.msgpack.Decoder(bytes | None).decode
+        self.read_request = msgspec.msgpack.Decoder(Envelope | str).decode
+        self.read_reply = msgspec.msgpack.Decoder(Reply | str).decode
+        self.read_any = msgspec.msgpack.Decoder().decode
+
+    def buffer(self, limit: int = MAX_LINE) -> Buffer:
+        """Frames."""
+        return FrameBuffer(limit)
+
+    def body(self, message: Any) -> bytes:
+        """A message without its length."""
+        return self._encode(message)
+
+    def frame(self, message: Any) -> bytes:
+        """A message with its length before it."""
+        body = self._encode(message)
+        return len(body).to_bytes(LENGTH_BYTES, "big") + body
+
+    def done(self, value: Any, request_id: Id) -> Done | Packed:
+        """`{"Ok": bytes}`."""
+        return Packed(self._encode(value), request_id)
+
+    def payload(self, fields: Mapping[str, Any] | msgspec.Struct | None) -> msgspec.Raw:
+        """Bytes that hold the document."""
+        return msgspec.Raw(self._encode(self._encode(fields)))
+
+    def document(self, value: Any) -> bytes:
+        """MessagePack."""
+        return self._encode(value)
+
+    def document_reader(self, wanted: Any) -> Callable[[bytes | msgspec.Raw], Any]:
+        """A decoder of what the bytes hold. Nil instead of bytes is the document nil."""
+        decode = msgspec.msgpack.Decoder(wanted).decode
+
+        def read(given: bytes | msgspec.Raw) -> Any:
+            held = self._bytes(given) if isinstance(given, msgspec.Raw) else given
+            return decode(b"\xc0" if held is None else held)
+
+        return read
+
+
+JSON = JsonLines()
+MESSAGEPACK = MessagePackFrames()
+ENCODINGS: dict[str, Encoding] = {one.name: one for one in (JSON, MESSAGEPACK)}

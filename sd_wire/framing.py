@@ -1,0 +1,118 @@
+"""Where one message ends and the next begins: lines of JSON, or frames of MessagePack.
+
+Both buffers are fed what was read and give the messages that are complete. Neither keeps more than
+its limit: what is longer comes out as None, once, and is thrown away as it comes.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+LENGTH_BYTES = 4  # of the big-endian number before each frame
+
+
+class Buffer(Protocol):
+    """Cuts a stream into messages."""
+
+    limit: int
+
+    def feed(self, data: bytes) -> list[bytes | None]:
+        """The messages that are complete now; None for each that is too long."""
+
+    def end(self) -> bytes | None:
+        """A last message that the end of the stream completes, or None."""
+
+
+class LineBuffer:
+    """Cuts a stream into lines. Cheap when a read is exactly one line, which is the usual case.
+
+    `limit` is in bytes, the LF not counted.
+    """
+
+    __slots__ = ("_rest", "_skipping", "limit")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._rest: bytearray | None = None
+        self._skipping = False
+
+    def feed(self, data: bytes) -> list[bytes | None]:
+        """The complete lines, without their LF."""
+        if self._rest is None and not self._skipping and data.find(b"\n") == len(data) - 1:
+            return [data[:-1] if len(data) - 1 <= self.limit else None] if data else []
+        first, *others = data.split(b"\n")
+        if not others:
+            return self._keep(first)
+        *complete, rest = others
+        lines: list[bytes | None] = self._finish(first)
+        lines.extend(line if len(line) <= self.limit else None for line in complete)
+        lines.extend(self._keep(rest))
+        return lines
+
+    def end(self) -> bytes | None:
+        """What is left after the last LF, or None where nothing is."""
+        rest, self._rest = self._rest, None
+        return bytes(rest) if rest else None
+
+    def _finish(self, piece: bytes) -> list[bytes | None]:
+        if self._skipping:
+            self._skipping = False
+            return []
+        rest, self._rest = self._rest, None
+        line = bytes(rest) + piece if rest else piece
+        return [line if len(line) <= self.limit else None]
+
+    def _keep(self, rest: bytes) -> list[bytes | None]:
+        if not rest or self._skipping:
+            return []
+        # One growing buffer and not a list of pieces: a peer that sends byte by byte would
+        # otherwise cost thirty times the length of its line.
+        if self._rest is None:
+            self._rest = bytearray(rest)
+        else:
+            self._rest += rest
+        if len(self._rest) <= self.limit:
+            return []
+        self._rest = None
+        self._skipping = True
+        return [None]
+
+
+class FrameBuffer:
+    """Cuts a stream into frames: a big-endian length of four bytes, then so many bytes."""
+
+    __slots__ = ("_rest", "_to_skip", "limit")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._rest = bytearray()
+        self._to_skip = 0
+
+    def feed(self, data: bytes) -> list[bytes | None]:
+        """The complete frames, without their lengths."""
+        if self._to_skip:
+            skipped = min(self._to_skip, len(data))
+            self._to_skip -= skipped
+            data = data[skipped:]
+        self._rest += data
+        frames: list[bytes | None] = []
+        start = 0
+        while len(self._rest) - start >= LENGTH_BYTES:
+            length = int.from_bytes(self._rest[start : start + LENGTH_BYTES], "big")
+            after = start + LENGTH_BYTES + length
+            if length > self.limit:
+                frames.append(None)
+                self._to_skip = max(0, after - len(self._rest))
+                start = min(after, len(self._rest))
+                continue
+            if after > len(self._rest):
+                break
+            frames.append(bytes(self._rest[start + LENGTH_BYTES : after]))
+            start = after
+        del self._rest[:start]
+        return frames
+
+    def end(self) -> bytes | None:
+        """A frame that was cut off is none: its length says that more was to come."""
+        self._rest.clear()
+        return None
