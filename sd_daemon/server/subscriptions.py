@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sd_daemon.server.fanout import EventWatch, LogWatch, Watch
+from sd_daemon.server.log_watch import LogWatch
 from sd_daemon.server.outbox import Outbox
+from sd_daemon.server.watch import EventWatch, Watch
 from sd_wire.messages import Id, Subscribe, SubscribeLogs
 
 if TYPE_CHECKING:

@@ -12,8 +12,10 @@ import msgspec
 import pytest
 
 from sd_daemon.core.bus import Bus
-from sd_daemon.server.fanout import EventWatch, Fanout, LogWatch
+from sd_daemon.server.fanout import Fanout
+from sd_daemon.server.log_watch import LogWatch
 from sd_daemon.server.outbox import Outbox
+from sd_daemon.server.watch import EventWatch
 from sd_wire.events import (
     CoreStarted,
     Event,
