@@ -1,6 +1,6 @@
-"""`sd events` and `sd logs`: what happens, as it happens.
+"""`sd logs`, and how a stream is followed.
 
-Both go on when the daemon was restarted, and say that something may have been missed in between.
+It goes on when the daemon was restarted, and says that something may have been missed in between.
 With --json every line is one JSON document, as it stands on the wire without the request's id.
 """
 
@@ -15,19 +15,17 @@ import msgspec
 from sd_client.cli import names
 from sd_client.cli.command import command
 from sd_client.cli.logfile import tail
-from sd_client.cli.output import BLUE, BOLD, DIM, RED, YELLOW, Output
+from sd_client.cli.output import BLUE, DIM, RED, YELLOW, Output
 from sd_client.cli.session import Session, pass_session
 from sd_client.cli.text import clock, number
 from sd_client.cli.values import Choice
-from sd_client.cli.views import flat, show
 from sd_wire import places
 from sd_wire.errors import ConnectionLost, ConnectionRefused, DaemonNotRunning, ExitStatus
-from sd_wire.messages import EventFilter, LogFilter
-from sd_wire.operations.core import GetStatus, ListEvents
+from sd_wire.messages import LogFilter
+from sd_wire.operations.core import GetStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from uuid import UUID
 
     from sd_client.blocking import BlockingClient
     from sd_wire.messages import Reply
@@ -37,7 +35,7 @@ _COLOURS = {"ERROR": RED, "WARN": YELLOW, "DEBUG": DIM, "TRACE": DIM}
 PATIENCE = 12
 
 
-def _followed(
+def followed(
     session: Session, subscribe: Callable[[BlockingClient], Iterator[Reply]]
 ) -> Iterator[Reply | None]:
     """What a subscription brings from this moment on; None where the connection was away. Ends
@@ -69,83 +67,18 @@ def _go_on(
             yield None
 
 
-def _leave(session: Session) -> None:
+def leave(session: Session) -> None:
+    """End the command after Ctrl-C."""
     session.output.remark("stopped watching")
     click.get_current_context().exit(ExitStatus.INTERRUPTED)
 
 
-def _say_gap(session: Session, missed: int | None = None) -> None:
+def say_gap(session: Session, missed: int | None = None) -> None:
+    """Say that something may be missing from here on."""
     if missed is not None:
         session.output.remark(f"-- too slow: {number(missed, 'event')} missed here --")
         return
     session.output.remark("-- the daemon was away; something may be missing here --")
-
-
-@command(
-    "events",
-    "sd events --follow",
-    "sd events --follow --type JobProgress --type JobCompleted --json",
-)
-@click.option("-f", "--follow", is_flag=True, help="print events as they happen, until Ctrl-C")
-@click.option("-t", "--type", "types", multiple=True, metavar="EVENT", help="only this kind")
-@click.option("--job", metavar="JOB", help="only of this job")
-@click.option("--resource", metavar="TYPE", help="only of this type of resource")
-@pass_session
-def events(
-    session: Session, types: tuple[str, ...], *, follow: bool, job: str | None, resource: str | None
-) -> None:
-    """Print what happens in the daemon. Without --follow, list the kinds of events there are.
-    After Ctrl-C it ends with 130."""
-    if not follow:
-        raw = session.raw(ListEvents.operation, None)
-        if session.output.json:
-            session.output.document(raw)
-        else:
-            show(session.output, "core.events.list", msgspec.json.decode(raw))
-        return
-    wanted = _event_filter(session, job, resource)
-    split = [name for word in types for name in word.split(",") if name]
-    try:
-        for reply in _followed(session, lambda client: client.subscribe(split, wanted)):
-            if reply is None:
-                _say_gap(session)
-            elif reply.Lagged is not msgspec.UNSET:
-                _say_gap(session, reply.Lagged.missed)
-            else:
-                _print_event(session.output, reply)
-    except KeyboardInterrupt:
-        _leave(session)
-
-
-def _event_filter(session: Session, job: str | None, resource: str | None) -> EventFilter | None:
-    library = session.library_id()
-    if library is None and job is None and resource is None:
-        return None
-    found = names.job_id(session.client, job, library) if job else None
-    chosen: UUID | None = names.whole_id(library) if library else None
-    return EventFilter(chosen, None if found is None else str(found), resource_type=resource)
-
-
-def _print_event(output: Output, reply: Reply) -> None:
-    if reply.Event is msgspec.UNSET:
-        return
-    when = reply.time.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if reply.time else ""
-    if output.json:
-        output.document(
-            {
-                "Event": reply.Event,
-                "sequence": reply.sequence,
-                "time": when or None,
-                "library_id": reply.library_id,
-                "correlation_id": reply.correlation_id,
-            }
-        )
-        return
-    found = msgspec.json.decode(reply.Event)
-    name, fields = (found, {}) if isinstance(found, str) else next(iter(found.items()))
-    text = output.safe(" ".join(f"{key}={value}" for key, value in flat(fields)))
-    stamp = output.paint(clock(when), DIM) + " " if when else ""
-    output.line(f"{stamp}{output.paint(output.safe(name), BOLD)} {text}".rstrip())
 
 
 @command("logs", "sd logs -n 20", "sd logs --follow --level warn")
@@ -179,18 +112,18 @@ def logs(
     """Print the daemon's log: the end of its file, and with --follow what is logged from now on.
     The past can be read while no daemon runs. After Ctrl-C it ends with 130."""
     wanted = LogFilter(job_id=_job_text(session, job), level=level, target=target)
-    live = _followed(session, lambda client: client.subscribe_logs(wanted)) if follow else iter(())
+    live = followed(session, lambda client: client.subscribe_logs(wanted)) if follow else iter(())
     try:
         last = _print_past(session, wanted, count)
         for reply in live:
             if reply is None:
-                _say_gap(session)
+                say_gap(session)
             elif reply.Lagged is not msgspec.UNSET:
-                _say_gap(session, reply.Lagged.missed)
+                say_gap(session, reply.Lagged.missed)
             elif reply.LogMessage is not msgspec.UNSET:
                 _print_record(session.output, reply.LogMessage, last)
     except KeyboardInterrupt:
-        _leave(session)
+        leave(session)
 
 
 def _job_text(session: Session, job: str | None) -> str | None:

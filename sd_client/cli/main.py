@@ -44,7 +44,7 @@ COMMANDS = {
     "stop": Entry("sd_client.cli.daemon:stop", _DAEMON, "stop it"),
     "restart": Entry("sd_client.cli.daemon:restart", _DAEMON, "stop and start it"),
     "status": Entry("sd_client.cli.daemon:status", _DAEMON, "what it is and does right now"),
-    "events": Entry("sd_client.cli.follow:events", _DAEMON, "what happens, as it happens"),
+    "events": Entry("sd_client.cli.events:events", _DAEMON, "what happens, as it happens"),
     "logs": Entry("sd_client.cli.follow:logs", _DAEMON, "its log"),
     "library": Entry(_NOUN, _OPERATIONS, "libraries: list, create, open, export, ..."),
     "location": Entry(_NOUN, _OPERATIONS, "the folders of a library: add, list, rescan, ..."),
