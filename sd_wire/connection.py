@@ -33,7 +33,7 @@ import msgspec
 
 from sd_wire.encoding import ENCODINGS, JSON, Encoding
 from sd_wire.errors import EncodingSettled, MalformedRequest, RequestTooLarge
-from sd_wire.messages import MAX_LINE, Hello, Reply
+from sd_wire.messages import MAX_LINE, Call, Hello, Reply
 from sd_wire.reading import Received, Rejected, Request, parse
 
 
@@ -116,7 +116,9 @@ class ServerConnection:
 
     def _settled(self, received: Received) -> Received:
         """A request of an open connection: what it is encoded in cannot be changed any more."""
-        body = received.body if isinstance(received, Request) else None
+        if received.__class__ is not Request or received.body.__class__ is Call:
+            return received
+        body = received.body
         if isinstance(body, Hello) and body.encoding != self.encoding.name:
             error = EncodingSettled(encoding=self.encoding.name, pointer="/Hello/encoding")
             return Rejected(error, received.id)

@@ -16,7 +16,17 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from sd_wire.framing import LENGTH_BYTES, FrameBuffer, LineBuffer
-from sd_wire.messages import MAX_LINE, Done, EncodingName, Envelope, Failed, Id, Packed, Reply
+from sd_wire.messages import (
+    MAX_LINE,
+    CallEnvelope,
+    Done,
+    EncodingName,
+    Envelope,
+    Failed,
+    Id,
+    Packed,
+    Reply,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,6 +52,7 @@ class Encoding:
     name: EncodingName
     # What reads a message that was received. Each raises msgspec.ValidationError for what has not
     # this shape, and other errors for what cannot be read at all.
+    read_call: Callable[[bytes], CallEnvelope | str]
     read_request: Callable[[bytes], Envelope | str]
     read_reply: Callable[[bytes], Reply | str]
     read_any: Callable[[bytes], Any]
@@ -98,6 +109,7 @@ class JsonLines(Encoding):
 
     def __init__(self) -> None:
         self._encode = msgspec.json.Encoder().encode
+        self.read_call = msgspec.json.Decoder(CallEnvelope | str).decode
         self.read_request = msgspec.json.Decoder(Envelope | str).decode
         self.read_reply = msgspec.json.Decoder(Reply | str).decode
         self.read_any = msgspec.json.Decoder().decode
@@ -108,12 +120,14 @@ class JsonLines(Encoding):
 
     def body(self, message: Any) -> bytes:
         """A message as a line without its LF."""
-        text = self._encode(message)
-        return text if text.isascii() else text.decode().encode("ascii", "json-escape")
+        return self.frame(message)[:-1]
 
     def frame(self, message: Any) -> bytes:
         """A message as one line with its LF."""
-        return self.body(message) + b"\n"
+        text = self._encode(message)
+        if not text.isascii():
+            text = text.decode().encode("ascii", "json-escape")
+        return text + b"\n"
 
     def done(self, value: Any, request_id: Id) -> Done | Packed:
         """`{"JsonOk":...}`."""
@@ -140,6 +154,7 @@ class MessagePackFrames(Encoding):
     def __init__(self) -> None:
         self._encode = msgspec.msgpack.Encoder().encode
         self._bytes = msgspec.msgpack.Decoder(bytes | None).decode
+        self.read_call = msgspec.msgpack.Decoder(CallEnvelope | str).decode
         self.read_request = msgspec.msgpack.Decoder(Envelope | str).decode
         self.read_reply = msgspec.msgpack.Decoder(Reply | str).decode
         self.read_any = msgspec.msgpack.Decoder().decode

@@ -106,6 +106,16 @@ class Cancel(msgspec.Struct):
     id: RequestId
 
 
+class CallEnvelope(msgspec.Struct, gc=False):
+    """What is looked at of a request first: nearly all are one of these two."""
+
+    Query: Call | Unset = msgspec.UNSET
+    Action: Call | Unset = msgspec.UNSET
+    id: Id = msgspec.UNSET
+    timeout_ms: Milliseconds | Unset = msgspec.UNSET
+    correlation_id: CorrelationId | Unset = msgspec.UNSET
+
+
 class Envelope(msgspec.Struct, gc=False):
     """A request that is an object. Exactly one of the capitalised keys is there."""
 

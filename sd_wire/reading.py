@@ -20,6 +20,7 @@ from sd_wire.messages import (
     MAX_PENDING,
     WORDS,
     Call,
+    CallEnvelope,
     Cancel,
     Envelope,
     Hello,
@@ -63,8 +64,13 @@ _OTHERS = ("Subscribe", "SubscribeLogs", "Hello", "Cancel")
 def parse(message: bytes, encoding: Encoding = JSON) -> Received:
     """One message as a request, or as what is wrong with it."""
     try:
-        if encoding is JSON and _is_too_deep(message):
+        if len(message) > 2 * MAX_DEPTH and encoding is JSON and _is_too_deep(message):
             return Rejected(RequestTooDeep(limit=MAX_DEPTH))
+        call = encoding.read_call(message)
+        if call.__class__ is CallEnvelope:
+            body = call.Query if call.Query is not msgspec.UNSET else call.Action
+            if body is not msgspec.UNSET:
+                return Request(body, call.id, call.timeout_ms, call.correlation_id)
         found = encoding.read_request(message)
     except msgspec.ValidationError as error:
         unknown = UnknownRequest(reason=sentence_of(error), pointer=pointer_of(error))
@@ -77,15 +83,11 @@ def parse(message: bytes, encoding: Encoding = JSON) -> Received:
         if found in WORDS:
             return Request(found)
         return Rejected(UnknownRequest(reason=f"there is no request {found[:100]!r}"))
-    if found.Query is not msgspec.UNSET:
-        return Request(found.Query, found.id, found.timeout_ms, found.correlation_id)
-    if found.Action is not msgspec.UNSET:
-        return Request(found.Action, found.id, found.timeout_ms, found.correlation_id)
-    return _rest_of(found)
+    return _request_in(found)
 
 
-def _rest_of(envelope: Envelope) -> Received:
-    """The requests that come less often than Query and Action."""
+def _request_in(envelope: Envelope) -> Received:
+    """The request that an object is."""
     for name in (*_CALLS, *_OTHERS):
         body = getattr(envelope, name)
         if body is not msgspec.UNSET:
@@ -105,7 +107,7 @@ def _batch_of(envelope: Envelope, members: list[Envelope]) -> Received:
         return Rejected(TooManyRequests(limit=MAX_PENDING, pointer="/Batch"), envelope.id)
     requests = []
     for place, member in enumerate(members):
-        found = _rest_of(member)
+        found = _request_in(member)
         if isinstance(found, Request) and isinstance(found.body, Call):
             requests.append(found)
             continue

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import time
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import msgspec
@@ -85,7 +86,9 @@ async def answer(
     """Carry out a call, or a batch of them, and return the bytes to send back."""
     try:
         if batch is None:
-            result = await _carry_out(instance, peer, encoding, request)
+            result = _begin(instance, peer, encoding, request)
+            if result.__class__ is CoroutineType:
+                result = await result
             reply = encoding.frame(encoding.done(result, request.id))
         else:
             reply = await _carry_out_all(instance, peer, encoding, request, batch)
@@ -96,9 +99,8 @@ async def answer(
     return reply
 
 
-async def _carry_out(
-    instance: Instance, peer: Peer, encoding: Encoding, request: Request
-) -> object:
+def _begin(instance: Instance, peer: Peer, encoding: Encoding, request: Request) -> Any:
+    """The result of a call, or a coroutine that will have it."""
     call = request.body
     assert isinstance(call, Call)
     route = ROUTES.get(call.method)
@@ -116,8 +118,7 @@ async def _carry_out(
         correlation_id=_correlation_of(request),
         socket=instance.path,
     )
-    result = route.handler(context, wanted)
-    return await result if route.waits else result
+    return route.handler(context, wanted)
 
 
 async def _carry_out_all(
@@ -134,7 +135,9 @@ async def _carry_out_all(
                 raise batch.given_up
             if member.correlation_id is msgspec.UNSET:
                 member.correlation_id = _correlation_of(request) or msgspec.UNSET
-            result = await _carry_out(instance, peer, encoding, member)
+            result = _begin(instance, peer, encoding, member)
+            if result.__class__ is CoroutineType:
+                result = await result
             # Encoded one by one: so the size is known in time, and one that cannot be is its own.
             reply = encoding.body(encoding.done(result, member.id))
             if len(reply) > room:

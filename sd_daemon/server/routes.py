@@ -7,7 +7,6 @@ test says so; a handler without an operation cannot be written.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -30,13 +29,12 @@ RANK = {Permission.READ: 0, Permission.WRITE: 1, Permission.ADMIN: 2}
 class Route:
     """How one operation is served."""
 
-    __slots__ = ("_readers", "handler", "operation", "rank", "waits")
+    __slots__ = ("_readers", "handler", "operation", "rank")
 
     def __init__(self, operation: Operation, handler: Handler) -> None:
         self.operation = operation
         self.handler = handler
         self.rank = RANK[operation.permission]
-        self.waits = inspect.iscoroutinefunction(handler)
         self._readers: dict[Encoding, Reader] = {JSON: _reader_of(operation.request, JSON)}
 
     def read(self, payload: msgspec.Raw | msgspec.UnsetType, encoding: Encoding) -> Request[Any]:

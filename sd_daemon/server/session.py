@@ -51,6 +51,7 @@ log = get_log(__name__)
 MAX_UNREAD = 32 * 1024 * 1024  # bytes of answers that may wait for a client before it is cut off
 SLICE = 256 * 1024  # bytes of replies that are gathered before the socket is asked to take them
 
+_CALLS = (Call, Batch)
 PONG_LINE = JSON.frame("Pong")
 
 
@@ -212,7 +213,7 @@ class Session(asyncio.Protocol):
         if isinstance(request, Rejected):
             return encoding.failure(request.error, request.id)
         body = request.body
-        if isinstance(body, Call | Batch):
+        if isinstance(body, _CALLS):
             return self._call(request)
         if body == "Ping":
             return encoding.word("Pong", request.id)
