@@ -11,6 +11,7 @@ import msgspec
 
 from sd_daemon.core import locations
 from sd_daemon.core.db.connection import DatabaseFailure
+from sd_daemon.core.files.announce import announce_rest
 from sd_daemon.core.index.catalogue import RULES
 from sd_daemon.core.index.passes import abandon
 from sd_daemon.core.index.walk import loose
@@ -143,18 +144,22 @@ def _location_of(db: sqlite3.Connection, uuid: UUID) -> StoredLocation | None:
     return next((one for one in locations.listed(db) if one.uuid == uuid), None)
 
 
-async def after_job(library: Library, bus: Bus, job: Job) -> None:
-    """Note and tell the world what an index job that has just ended changed."""
-    if job.name not in (INDEXER, PURGE) or job.status is JobStatus.QUEUED:
+async def after_job(library: Library, bus: Bus, job: Job, correlation: str | None) -> None:
+    """Note and tell the world what a job that has just ended changed."""
+    if job.status is JobStatus.QUEUED:
+        return
+    await announce_rest(library, bus, correlation, whole=job.status is JobStatus.COMPLETED)
+    if job.name not in (INDEXER, PURGE):
         return
     await _clear_up(library, job)
     if job.name == INDEXER:
         uuid = UUID(job.params["location_id"])
         location = await library.database.read(_location_of, uuid)
         if location is not None:
-            await _publish_end(library, bus, job, location)
+            await _publish_end(library, bus, job, location, correlation)
     if job.status is JobStatus.COMPLETED and bus.wanted(LibraryStatisticsUpdated):
-        bus.publish(LibraryStatisticsUpdated(library.id, await statistics_of(library)))
+        statistics = await statistics_of(library)
+        bus.publish(LibraryStatisticsUpdated(library.id, statistics), correlation)
 
 
 async def _clear_up(library: Library, job: Job) -> None:
@@ -174,19 +179,19 @@ async def _clear_up(library: Library, job: Job) -> None:
             log.warning("the end of a job was not noted", job_id=job.id, reason=failure)
 
 
-async def _publish_end(library: Library, bus: Bus, job: Job, location: StoredLocation) -> None:
+async def _publish_end(
+    library: Library, bus: Bus, job: Job, location: StoredLocation, correlation: str | None
+) -> None:
     if job.status is JobStatus.COMPLETED:
-        bus.publish(
-            IndexingCompleted(
-                location.uuid, location.file_count, location.directory_count, library.id
-            )
-        )
+        files, folders = location.file_count, location.directory_count
+        completed = IndexingCompleted(location.uuid, files, folders, library.id)
+        bus.publish(completed, correlation)
         changed = _changed_entries(job)
         if changed:
-            bus.publish(FilesIndexed(library.id, location.uuid, changed))
+            bus.publish(FilesIndexed(library.id, location.uuid, changed), correlation)
     elif job.status is JobStatus.FAILED:
-        bus.publish(IndexingFailed(location.uuid, job.error or "", library.id))
-    await publish_changed(library, bus, location)
+        bus.publish(IndexingFailed(location.uuid, job.error or "", library.id), correlation)
+    await publish_changed(library, bus, location, correlation)
 
 
 def _changed_entries(job: Job) -> int:

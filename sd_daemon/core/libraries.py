@@ -18,6 +18,7 @@ import msgspec
 
 from sd_daemon.core import json_file
 from sd_daemon.core.db.connection import DatabaseFailure
+from sd_daemon.core.files.announce import announce
 from sd_daemon.core.indexing import PURGE, after_job, orphan_purges
 from sd_daemon.core.jobs.shelf import Shelf
 from sd_daemon.core.library import (
@@ -148,11 +149,20 @@ class Libraries:
     def shelf(self, library: Library) -> Shelf:
         """The library as the job runner sees it."""
 
-        async def after(job: Job) -> None:
-            await after_job(library, self._bus, job)
+        async def announcing(correlation: str | None) -> None:
+            await announce(library, self._bus, correlation)
+
+        async def after(job: Job, correlation: str | None) -> None:
+            await after_job(library, self._bus, job, correlation)
 
         return Shelf(
-            library.id, library.path, self._device.id, self._device.slug, library.jobs, after
+            library_id=library.id,
+            library_dir=library.path,
+            device_id=self._device.id,
+            device_slug=self._device.slug,
+            store=library.jobs,
+            announce=announcing,
+            after=after,
         )
 
     # --- one of them -----------------------------------------------------------------------------

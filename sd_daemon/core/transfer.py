@@ -24,6 +24,7 @@ import msgspec
 from sd_daemon.core import locations
 from sd_daemon.core.db.connection import open_reader, open_writer, transaction
 from sd_daemon.core.index.alone import Alone
+from sd_daemon.core.index.announcements import mark_all_known, note_anything
 from sd_daemon.core.index.job import path_of
 from sd_daemon.core.index.walk import CHARACTER_DEVICE, DIRECTORY, FILE, Subtree, exact, join, loose
 from sd_daemon.core.paths import absolute, shown
@@ -315,7 +316,10 @@ def run_import(params: dict[str, Any], context: JobContext) -> dict[str, Any]:
         db = open_writer(f"{context.library_dir}/library.db")
         try:
             with transaction(db):
-                return _import(db, source, header, params["name"], uuid, context)
+                counts = _import(db, source, header, params["name"], uuid, context)
+                note_anything(db)
+                mark_all_known(db)
+                return counts
         except (sqlite3.IntegrityError, sqlite3.DataError, OverflowError) as error:
             reason = f"its rows contradict each other or the library: {error}"
             raise ImportInvalid(path=shown(source), reason=reason) from error

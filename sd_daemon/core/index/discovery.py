@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from sd_daemon.core.index.announcements import Announcements
 from sd_daemon.core.index.errors import PathOmitted
 from sd_daemon.core.index.report import Counts, human_size
 from sd_daemon.core.index.scan import Scan
@@ -76,14 +77,26 @@ class Discovery:
     def _read_one(self, entry: int, path: str) -> None:
         """Read a single folder; what is new in it is indexed with the next pass over it."""
         self.read_above = True
-        self._scan(-1, entry, path, 0, Counts(), lambda _: None, full=True, recursive=False)
+        announcements = Announcements(self._db, -1, self._context.announce)
+        store = Store(self._db, -1, announcements)
+        self._scan(-1, store, entry, path, 0, Counts(), lambda _: None, full=True, recursive=False)
+        announcements.tell()
 
-    def run(self, current: Pass, path: str, *, full: bool, recursive: bool) -> None:
+    def run(
+        self,
+        current: Pass,
+        path: str,
+        announcements: Announcements,
+        *,
+        full: bool,
+        recursive: bool,
+    ) -> None:
         """Scan the folder at `path`, the root of the pass, from where the pass stands."""
         counts = current.counts
         context = self._context
 
         def report(here: str) -> None:
+            announcements.tell()
             files, size = counts.delta_files, counts.delta_bytes
             seen = counts.folders_read + counts.folders_unchanged
             what = f"folders: {seen:,}, new files: {max(files, 0):,}"
@@ -98,6 +111,7 @@ class Discovery:
 
         self._scan(
             current.id,
+            Store(self._db, current.id, announcements),
             current.root,
             path,
             current.position,
@@ -112,6 +126,7 @@ class Discovery:
     def _scan(
         self,
         scan: int,
+        store: Store,
         root: int,
         path: str,
         position: int,
@@ -123,7 +138,7 @@ class Discovery:
     ) -> None:
         Scan(
             self._db,
-            Store(self._db, scan),
+            store,
             self._names,
             scan=scan,
             root=root,

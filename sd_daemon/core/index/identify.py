@@ -15,6 +15,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from sd_daemon.core.db.connection import transaction
+from sd_daemon.core.index.announcements import Change
 from sd_daemon.core.index.identity import SAMPLED_ABOVE, ContentChanged, content_id, id_of
 from sd_daemon.core.index.kinds import identify_kind
 from sd_daemon.core.index.walk import FILE, Subtree, loose, open_folder
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
 
+    from sd_daemon.core.index.announcements import Announcements
     from sd_daemon.core.index.report import Counts
 
 _CHUNK = 1000  # files per query
@@ -51,6 +53,7 @@ class Identification:
         position: int,
         recursive: bool,
         counts: Counts,
+        announcements: Announcements,
         on_saved: Callable[[str], None],
     ) -> None:
         self._db = db
@@ -58,6 +61,7 @@ class Identification:
         self._path = path
         self._position = self._saved = position
         self._counts = counts
+        self._announcements = announcements
         self._on_saved = on_saved
         self._where, self._params = _condition(path, recursive=recursive)
         self._identified: list[tuple[int, int, str | bytes, int]] = []  # content, id, name, size
@@ -125,6 +129,9 @@ class Identification:
                 self._refreshed,
             )
             self._write_contents(now)
+            self._announcements.note(
+                Change.IDENTIFIED, *[(row[1], None) for row in self._identified]
+            )
             self._db.executemany(
                 "INSERT OR REPLACE INTO omissions VALUES (?, ?, ?, ?)", self._omitted
             )

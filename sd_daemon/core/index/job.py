@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 from sd_daemon.core.db.connection import failures, open_writer, transaction
 from sd_daemon.core.index.alone import Alone
+from sd_daemon.core.index.announcements import Announcements
 from sd_daemon.core.index.discovery import Discovery
 from sd_daemon.core.index.errors import (
     IndexFailure,
@@ -157,12 +158,13 @@ class IndexJob:
         current = begin_or_continue(self._db, self._context.job_id, root)
         if discovery.read_above:
             current.have_recounted()
+        news = Announcements(self._db, current.id, self._context.announce)
         phases: dict[str, Callable[[Pass], None]] = {
             "discover": lambda at: discovery.run(
-                at, self._path, full=self._full, recursive=self._recursive
+                at, self._path, news, full=self._full, recursive=self._recursive
             ),
-            "settle": self._settle,
-            "identify": self._identify,
+            "settle": lambda at: self._settle(at, news),
+            "identify": lambda at: self._identify(at, news),
             "names": self._add_names,
         }
         names = list(phases)
@@ -192,8 +194,9 @@ class IndexJob:
         ).fetchone()
         return int(row[0])
 
-    def _settle(self, current: Pass) -> None:
+    def _settle(self, current: Pass, news: Announcements) -> None:
         def report(_: str) -> None:
+            news.tell()
             counts = current.counts
             self._context.progress(
                 "Processing",
@@ -209,16 +212,19 @@ class IndexJob:
             first_new_id=current.first_new_id,
             root=self._path,
             counts=current.counts,
+            announcements=news,
             on_saved=report,
         ).run()
+        news.note_new()
 
-    def _identify(self, current: Pass) -> None:
+    def _identify(self, current: Pass, news: Announcements) -> None:
         if not self._identifies:
             lower_unidentified(self._db, self._path, current.position + 1)
             return
         counts = current.counts
 
         def report(here: str) -> None:
+            news.tell()
             done, size = counts.identified, counts.identified_bytes
             self._context.progress(
                 "Content Identification",
@@ -238,6 +244,7 @@ class IndexJob:
             position=current.position,
             recursive=self._recursive,
             counts=counts,
+            announcements=news,
             on_saved=report,
         )
         total = counts.identified + work.remaining()[0]
@@ -303,12 +310,15 @@ def _purge(db: sqlite3.Connection, entry: int, context: JobContext) -> dict[str,
     current = begin_or_continue(db, context.job_id, entry, "settle")
     if not _belongs_to_a_location(db, entry):
         db.execute(
-            "INSERT OR IGNORE INTO vanished (entry, scan, device, inode, inside, open)"
-            " SELECT f.id, ?, f.device, f.inode, 1, 1 FROM folders f WHERE f.id = ?",
+            "INSERT OR IGNORE INTO vanished (entry, scan, parent, device, inode, inside, open)"
+            " SELECT f.id, ?, 0, f.device, f.inode, 1, 1 FROM folders f WHERE f.id = ?",
             (current.id, entry),
         )
 
+    news = Announcements(db, current.id, context.announce)
+
     def report(_: str) -> None:
+        news.tell()
         removed = current.counts.removed
         context.progress("Processing", removed, message=f"{removed:,} entries removed")
         context.safe_point()
@@ -320,6 +330,7 @@ def _purge(db: sqlite3.Connection, entry: int, context: JobContext) -> dict[str,
         first_new_id=current.first_new_id,
         root="/",
         counts=current.counts,
+        announcements=news,
         on_saved=report,
     )
     work.expand()

@@ -19,8 +19,9 @@ import stat
 from typing import TYPE_CHECKING, Protocol
 
 from sd_daemon.core.db.connection import transaction
+from sd_daemon.core.index.announcements import Change
 from sd_daemon.core.index.roots import adopt, roots_inside
-from sd_daemon.core.index.walk import GONE, Subtree, join, loose, open_folder, stat_folder
+from sd_daemon.core.index.walk import GONE, Subtree, exact, join, loose, open_folder, stat_folder
 
 if TYPE_CHECKING:
     import sqlite3
@@ -76,6 +77,8 @@ class Moves:
             self._store.visit_again(min(below, default=entry))
             if was == path or not self._inside.contains(was):
                 self._store.recount()
+            if was != path:
+                self._store.announcements.note(Change.MOVED, (entry, exact(was)))
         self.paths_changed += 1
         return [entry, *below]
 

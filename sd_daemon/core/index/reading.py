@@ -221,7 +221,7 @@ class FolderReader:
             batch.keep(entry)
             batch.reopened += moved
             stat = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
-            batch.changed.append((*stat, entry))
+            batch.placed.append((*stat, entry))
             self.counts.moved += 1
             return False
         batch.folders.append(
@@ -321,7 +321,7 @@ class FolderReader:
     def _lose(self, folder: Folder, known: Known) -> None:
         if known.id in self._claimed:
             return
-        row = (known.id, folder.device, known.inode, known.kind == DIRECTORY)
+        row = (known.id, folder.id, folder.device, known.inode, known.kind == DIRECTORY)
         self.batch.vanished.append(row)
         self._save_if_many()
 

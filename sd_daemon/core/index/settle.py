@@ -14,24 +14,26 @@ the second step.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sd_daemon.core.db.connection import transaction
+from sd_daemon.core.index.announcements import Change
 from sd_daemon.core.index.roots import detach, detach_nested
-from sd_daemon.core.index.walk import DIRECTORY, FILE, Subtree, loose, stat_in
+from sd_daemon.core.index.walk import DIRECTORY, FILE, Subtree, exact, join, loose, stat_in
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
 
+    from sd_daemon.core.index.announcements import Announcements
     from sd_daemon.core.index.names import NameIndex
     from sd_daemon.core.index.report import Counts
 
 _ROWS = 2000  # per transaction
 
 _VANISH_CHILDREN = (
-    "INSERT OR IGNORE INTO vanished (entry, scan, device, inode, inside, open)"
-    f" SELECT id, ?1, ?2, inode, 1, kind = {DIRECTORY} FROM entries WHERE parent = ?3"
+    "INSERT OR IGNORE INTO vanished (entry, scan, parent, device, inode, inside, open)"
+    f" SELECT id, ?1, ?3, ?2, inode, 1, kind = {DIRECTORY} FROM entries WHERE parent = ?3"
 )
 _MATCHES = (
     "SELECT n.id, v.entry FROM entries n CROSS JOIN vanished v ON v.inode = n.inode"
@@ -60,10 +62,12 @@ class Settling:
         first_new_id: int,
         root: str,
         counts: Counts,
+        announcements: Announcements,
         on_saved: Callable[[str], None],
     ) -> None:
         self._db = db
         self._names = names
+        self._announcements = announcements
         self._scan = scan
         self._first_new_id = first_new_id
         self._inside = Subtree(root)
@@ -151,10 +155,11 @@ class Settling:
             "SELECT parent, name, kind, size, ctime FROM entries WHERE id = ?", (new,)
         ).fetchone()
         was = self._db.execute(
-            "SELECT e.name, f.path FROM entries e LEFT JOIN folders f ON f.id = e.parent"
-            " WHERE e.id = ?",
+            "SELECT e.name, f.path FROM vanished v JOIN entries e ON e.id = v.entry"
+            " LEFT JOIN folders f ON f.id = v.parent WHERE v.entry = ?",
             (old,),
         ).fetchone()
+        self._note_move(old, new, None if was[1] is None else _place(was[1], was[0]), parent, name)
         self._names.remove([(new, name)])
         self._db.execute("DELETE FROM entries WHERE id = ?", (new,))
         self._db.execute(
@@ -173,12 +178,22 @@ class Settling:
         if kind == FILE:
             counts.touch(old)
 
+    def _note_move(
+        self, old: int, new: int, was: str | bytes | None, parent: int, name: str | bytes
+    ) -> None:
+        announcements = self._announcements
+        if announcements.is_known(new):  # by a pass that was left unfinished
+            query = "SELECT path FROM folders WHERE id = ?"
+            folder = self._db.execute(query, (parent,)).fetchone()[0]
+            announcements.note(Change.DELETED, (new, _place(folder, name)))
+        announcements.note(Change.MOVED, (old, was))
+
     def delete(self) -> None:
         """Delete all that is left in `vanished`."""
         while True:
             rows = self._db.execute(
-                "SELECT v.entry, e.name, e.kind, e.size FROM vanished v"
-                " LEFT JOIN entries e ON e.id = v.entry"
+                "SELECT v.entry, e.name, e.kind, e.size, v.parent, f.path FROM vanished v"
+                " LEFT JOIN entries e ON e.id = v.entry LEFT JOIN folders f ON f.id = v.parent"
                 f" WHERE v.scan = ? ORDER BY v.entry DESC LIMIT {_ROWS}",
                 (self._scan,),
             ).fetchall()
@@ -187,6 +202,8 @@ class Settling:
             present = [row for row in rows if row[1] is not None]
             ids = [(row[0],) for row in rows]
             with transaction(self._db):
+                places = [(row[0], _old_place(row[4], row[5], row[1])) for row in present]
+                self._announcements.note(Change.DELETED, *places)
                 self._names.remove([(row[0], row[1]) for row in present])
                 self._db.executemany("DELETE FROM entries WHERE id = ?", ids)
                 folders = [(row[0],) for row in present if row[2] == DIRECTORY]
@@ -197,7 +214,7 @@ class Settling:
                 self._save_counts()
             self._on_saved(self._root)
 
-    def _count_removed(self, rows: list[tuple[int, str | bytes, int, int]]) -> None:
+    def _count_removed(self, rows: list[tuple[Any, ...]]) -> None:
         counts = self._counts
         folders = sum(1 for row in rows if row[2] == DIRECTORY)
         counts.removed += len(rows)
@@ -209,6 +226,16 @@ class Settling:
         self._db.execute(
             "UPDATE scans SET counts = ? WHERE id = ?", (self._counts.stored(), self._scan)
         )
+
+
+def _place(folder: str | bytes, name: str | bytes) -> str | bytes:
+    return exact(join(loose(folder), loose(name)))
+
+
+def _old_place(parent: int, folder: str | bytes | None, name: str | bytes) -> str | bytes | None:
+    if parent == 0:
+        return name
+    return None if folder is None else _place(folder, name)
 
 
 def _is_there(folder: str, name: str, inode: int) -> bool:

@@ -19,6 +19,7 @@ from sd_daemon.core.index.walk import DIRECTORY, exact
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sd_daemon.core.index.announcements import Announcements, Stat
     from sd_daemon.core.index.report import Counts
 
 WIDTH = 7  # values per row of Batch.rows
@@ -28,9 +29,12 @@ _INSERT_ENTRY = "INSERT INTO entries (parent, name, kind, size, mtime, ctime, in
 _INSERT_FOLDER = (
     "INSERT OR REPLACE INTO folders (path, device, mtime, ctime, inode, id, scan) VALUES "
 )
+_UPDATE_STAT = (
+    "UPDATE entries SET size = ?, mtime = ?, ctime = ?, inode = ?, content = NULL WHERE id = ?"
+)
 _VANISH_ALL = (
-    "INSERT OR REPLACE INTO vanished (entry, scan, device, inode, inside, open)"
-    f" SELECT id, ?1, ?2, inode, 0, kind = {DIRECTORY} FROM entries WHERE parent = ?3"
+    "INSERT OR REPLACE INTO vanished (entry, scan, parent, device, inode, inside, open)"
+    f" SELECT id, ?1, ?3, ?2, inode, 0, kind = {DIRECTORY} FROM entries WHERE parent = ?3"
     " AND id NOT IN (SELECT entry FROM locations)"
 )
 
@@ -40,7 +44,7 @@ class Batch:
 
     __slots__ = (
         *("changed", "emptied", "folders", "listed", "omissions"),
-        *("partial", "read", "reopened", "replaced", "rows", "settled", "vanished"),
+        *("partial", "placed", "read", "reopened", "replaced", "rows", "settled", "vanished"),
     )
 
     def __init__(self) -> None:
@@ -49,11 +53,13 @@ class Batch:
         # New folders: (number of the row, path, device, mtime, ctime, inode)
         self.folders: list[tuple[int, str, int, int, int, int]] = []
         # Known entries that differ: (size, mtime, ctime, inode, id)
-        self.changed: list[tuple[int, int, int, int, int]] = []
+        self.changed: list[Stat] = []
+        # The same of folders that were met in a new place
+        self.placed: list[Stat] = []
         # Entries whose name is taken by something of another kind now: id
         self.replaced: list[int] = []
-        # Entries whose name is gone: (entry, device, inode, is a folder)
-        self.vanished: list[tuple[int, int, int, bool]] = []
+        # Entries whose name is gone: (entry, parent, device, inode, is a folder)
+        self.vanished: list[tuple[int, int, int, int, bool]] = []
         # Folders of which everything is to go: (device, id)
         self.emptied: list[tuple[int, int]] = []
         # Folders that were known and have been listed anew: id
@@ -107,9 +113,10 @@ class Batch:
 class Store:
     """Writes batches of one pass into an open library."""
 
-    def __init__(self, db: sqlite3.Connection, scan: int) -> None:
+    def __init__(self, db: sqlite3.Connection, scan: int, announcements: Announcements) -> None:
         self._db = db
         self._scan = scan
+        self.announcements = announcements
 
     def save(self, batch: Batch, position: int, counts: Counts) -> None:
         """Write `batch`, and that the pass stands at `position`, in one transaction."""
@@ -136,11 +143,9 @@ class Store:
         )
 
     def _update_known(self, batch: Batch) -> None:
-        self._db.executemany(
-            "UPDATE entries SET size = ?, mtime = ?, ctime = ?, inode = ?, content = NULL"
-            " WHERE id = ?",
-            batch.changed,
-        )
+        self._db.executemany(_UPDATE_STAT, batch.placed)
+        self.announcements.note_different(batch.changed)
+        self._db.executemany(_UPDATE_STAT, batch.changed)
         # Out of the way of the new entry of this name, to a parent that nothing else has.
         self._db.executemany(
             "UPDATE entries SET parent = -id WHERE id = ?", [(entry,) for entry in batch.replaced]
@@ -197,8 +202,8 @@ class Store:
 
     def _vanish(self, batch: Batch) -> None:
         self._db.executemany(
-            "INSERT OR REPLACE INTO vanished (scan, entry, device, inode, inside, open)"
-            f" VALUES ({self._scan}, ?, ?, ?, 0, ?)",
+            "INSERT OR REPLACE INTO vanished (scan, entry, parent, device, inode, inside, open)"
+            f" VALUES ({self._scan}, ?, ?, ?, ?, 0, ?)",
             batch.vanished,
         )
         for device, folder in batch.emptied:

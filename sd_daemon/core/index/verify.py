@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from sd_daemon.core.db.connection import transaction
+from sd_daemon.core.index.announcements import note_anything
 from sd_daemon.core.index.differences import Differences
 from sd_daemon.core.index.disk import Omitted, list_folder, note_error, why_barred
 from sd_daemon.core.index.errors import PathOmitted, root_failure
@@ -106,6 +107,8 @@ class Verification:
                 self._db.execute(
                     "UPDATE OR REPLACE folders SET path = ? WHERE id = ?", (exact(path), folder)
                 )
+            if self.found.paths:
+                note_anything(self._db)
 
     def _folders(self) -> Iterator[tuple[int, str, str | None, str]]:
         """Yield the folders of the index: id, path, path of the parent (None: a root), name."""

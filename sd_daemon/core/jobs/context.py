@@ -41,8 +41,8 @@ class JobContext(Protocol):
     def safe_point(self) -> None:
         """Return if the job may go on, raise JobInterrupted if it must stop now."""
 
-    def event(self, name: str, fields: dict[str, object]) -> None:
-        """Publish one event of the catalogue in sd_wire/events.py, by name and JSON fields."""
+    def announce(self) -> None:
+        """Have published what waits in the table `announcements`. Nothing may be uncommitted."""
 
     def log(self, level: str, message: str, **fields: object) -> None:
         """Write one record to the daemon's log, with the job's and the library's id on it."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import UUID
 
-import msgspec
-
+from sd_daemon.core.indexing import INDEXER
 from sd_wire.events import (
-    EVENTS,
     Event,
+    IndexingProgress,
     JobCancelled,
     JobCompleted,
     JobFailed,
@@ -19,14 +19,11 @@ from sd_wire.events import (
     JobStarted,
     JobUpdate,
 )
-from sd_wire.types.jobs import JobOutput, JobStatus
+from sd_wire.types.jobs import Completion, JobOutput, JobStatus
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from sd_daemon.core.bus import Bus
     from sd_daemon.core.jobs.job import Job
-    from sd_daemon.core.jobs.reports import Happened
     from sd_daemon.core.jobs.shelf import Shelf
 
 
@@ -65,11 +62,9 @@ class JobNews:
                 shelf.library_id,
             )
             self._publish(event, job)
+        if job.name == INDEXER and self._bus.wanted(IndexingProgress):
+            self._publish(_indexing_progress(job, shelf), job)
         self.updated(job, shelf)
-
-    def happened(self, report: Happened, job: Job) -> None:
-        """The job itself has something to tell."""
-        self._publish(msgspec.convert(report.fields, EVENTS[report.name]), job)
 
     def stopped(self, job: Job, shelf: Shelf) -> None:
         """A job is over, or paused. One that waits for its turn again makes no news."""
@@ -98,9 +93,20 @@ class JobNews:
             )
             self._publish(event, job)
 
+    def cause_of(self, job: Job) -> str | None:
+        """The id of the request that a job came from."""
+        return self._correlations.get(job.id)
+
     def forget(self, job: Job) -> None:
         """Nothing more will be said of this job."""
         self._correlations.pop(job.id, None)
 
     def _publish(self, event: Event, job: Job) -> None:
-        self._bus.publish(event, self._correlations.get(job.id))
+        self._bus.publish(event, self.cause_of(job))
+
+
+def _indexing_progress(job: Job, shelf: Shelf) -> IndexingProgress:
+    done = job.progress.completion if job.progress else Completion(0, 0)
+    return IndexingProgress(
+        UUID(job.params["location_id"]), done.completed, done.total or None, shelf.library_id
+    )

@@ -34,11 +34,8 @@ class Progress(msgspec.Struct, tag="progress"):
     warnings: int = 0
 
 
-class Happened(msgspec.Struct, tag="event"):
-    """An event to publish, by its name in the catalogue and its fields."""
-
-    name: str
-    fields: dict[str, Any]
+class Changed(msgspec.Struct, tag="changed"):
+    """Changes were committed that wait in the library's database to be announced."""
 
 
 class Logged(msgspec.Struct, tag="log"):
@@ -68,4 +65,4 @@ class Broken(msgspec.Struct, tag="broken"):
     fields: dict[str, str] = {}  # what the sentence is made of, where the code is that of an error
 
 
-Report = Progress | Happened | Logged | Completed | Interrupted | Broken
+Report = Progress | Changed | Logged | Completed | Interrupted | Broken

@@ -29,8 +29,8 @@ from sd_daemon.core.jobs.process import WORKER_LOST, WorkerProcess
 from sd_daemon.core.jobs.progress import ProgressMeter
 from sd_daemon.core.jobs.reports import (
     Broken,
+    Changed,
     Completed,
-    Happened,
     Interrupted,
     Logged,
     Order,
@@ -238,7 +238,7 @@ class JobRunner:
             except Exception as error:
                 last = self._mishap(running, error)
             again = await self._conclude(running, last)
-            await shelf.after(job)
+            await shelf.after(job, self._news.cause_of(job))
         except Exception as error:  # whoever waits must be answered whatever happens
             log.error("a job's end was not followed up", error=error, job_id=job.id)
         finally:
@@ -293,8 +293,8 @@ class JobRunner:
             self._news.moved_on(job, shelf)
             if running.meter.due(time.monotonic(), STORE_INTERVAL_S):
                 await self._store_progress(running)
-        elif isinstance(report, Happened):
-            self._news.happened(report, job)
+        elif isinstance(report, Changed):
+            await shelf.announce(self._news.cause_of(job))
         elif isinstance(report, Logged):
             write = _LEVELS.get(report.level, log.info)
             ids: dict[str, Any] = {"job_id": job.id, "library_id": shelf.library_id}
@@ -384,8 +384,9 @@ class JobRunner:
             if item is not None:
                 self._queue.insert(0, item)
             raise
+        cause = self._news.cause_of(changed)
         self._answer_waiters(changed)
-        await shelf.after(changed)
+        await shelf.after(changed, cause)
 
     def _tell_to_stop(self, running: Running, wanted: JobStatus, patience: float) -> None:
         if running.wanted is None or wanted is JobStatus.CANCELLED:

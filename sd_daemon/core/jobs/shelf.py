@@ -19,7 +19,8 @@ log = get_log(__name__)
 
 STORE_AGAIN_S = 3.0  # after a store that refused
 
-AfterJob = Callable[[Job], Awaitable[None]]
+AfterJob = Callable[[Job, str | None], Awaitable[None]]  # with the id of the causing request
+Announce = Callable[[str | None], Awaitable[None]]
 
 
 class Shelf(msgspec.Struct):
@@ -30,6 +31,7 @@ class Shelf(msgspec.Struct):
     device_id: UUID
     device_slug: str
     store: JobStore
+    announce: Announce  # what a running job has changed
     after: AfterJob
 
 

@@ -22,8 +22,8 @@ from sd_daemon.core.index.verify_job import run_verify
 from sd_daemon.core.jobs.context import JobInterrupted
 from sd_daemon.core.jobs.reports import (
     Broken,
+    Changed,
     Completed,
-    Happened,
     Interrupted,
     Logged,
     Order,
@@ -115,9 +115,9 @@ class Reporter:
         if self._stop.is_set():
             raise JobInterrupted
 
-    def event(self, name: str, fields: dict[str, object]) -> None:
-        """Publish an event."""
-        self.send(Happened(name, fields))
+    def announce(self) -> None:
+        """Have published what is committed and was not announced."""
+        self.send(Changed())
 
     def log(self, level: str, message: str, **fields: object) -> None:
         """Write a log record."""

@@ -26,6 +26,7 @@ class Context:
         self.library_dir = str(library_dir)
         self.job_id = job_id
         self.reports = []
+        self.announced = 0
         self.safe_points = 0
         self.stop_at = stop_at
         self.at_safe_point = None
@@ -40,8 +41,8 @@ class Context:
         if self.stop_at is not None and self.safe_points >= self.stop_at:
             raise JobInterrupted
 
-    def event(self, name, fields):
-        pass
+    def announce(self):
+        self.announced += 1
 
     def log(self, level, message, **fields):
         pass

@@ -29,7 +29,7 @@ class Quiet:
     def safe_point(self):
         pass
 
-    def event(self, name, fields):
+    def announce(self):
         pass
 
     def log(self, level, message, **fields):

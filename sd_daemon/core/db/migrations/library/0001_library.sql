@@ -66,8 +66,21 @@ CREATE TABLE scans (
     again          INTEGER NOT NULL DEFAULT 0, -- 0, or: visit folders from this id on once more
     recount        INTEGER NOT NULL DEFAULT 0, -- 1: entries crossed the border of a location
     counts         TEXT NOT NULL,      -- JSON: what the report will say, as of the last transaction
+    announced      INTEGER NOT NULL DEFAULT 0, -- changes of it that went into `announcements`
     started_at     INTEGER NOT NULL
 );
+
+-- Changes that were made and not announced yet to those who follow the files of the library. A row
+-- is written with the change, and deleted when the change was announced.
+CREATE TABLE announcements (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    change   TEXT NOT NULL,     -- created, modified, moved, deleted, identified, anything
+    entry    INTEGER NOT NULL,  -- entries.id; 0 for 'anything'
+    old_path                    -- absolute: where it was that was moved or deleted; NULL: not known
+);
+-- Entries up to this id have been announced as created, or what happened instead.
+CREATE TABLE announced (entry INTEGER NOT NULL);
+INSERT INTO announced VALUES (0);
 
 -- Entries that are on their way out: their name was gone when their folder was read, or the location
 -- they belong to was removed. When the pass settles, each is matched with a new entry of the same
@@ -75,6 +88,7 @@ CREATE TABLE scans (
 CREATE TABLE vanished (
     entry  INTEGER PRIMARY KEY,
     scan   INTEGER NOT NULL,
+    parent INTEGER NOT NULL,  -- entries.parent as it was
     device INTEGER NOT NULL,
     inode  INTEGER NOT NULL,
     inside INTEGER NOT NULL,  -- 0: it was seen to be gone; 1: the folder that held it is gone

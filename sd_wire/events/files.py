@@ -1,0 +1,52 @@
+"""What happened to single entries. How many are announced is said at ResourceChangedBatch.
+
+These name no path that a filter could compare; with a `path_scope` ask for ResourceChangedBatch
+and ResourceDeleted.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sd_wire.events.event import Event, event
+
+
+@event()
+class EntryCreated(Event):
+    """An entry is new in the index. As a file it is in the ResourceChangedBatch that follows."""
+
+    library_id: UUID
+    entry_id: UUID
+
+
+@event()
+class EntryModified(Event):
+    """An entry has another size, time or inode than before; a folder also when a name in it came
+    or went. As a file it is in the ResourceChangedBatch that follows."""
+
+    library_id: UUID
+    entry_id: UUID
+
+
+@event()
+class EntryDeleted(Event):
+    """An entry is gone. As a file it is in the ResourceDeleted that follows."""
+
+    library_id: UUID
+    entry_id: UUID
+
+
+@event()
+class EntryMoved(Event):
+    """An entry has another name or lies in another folder, and keeps its id, content and tags.
+
+    When a folder is moved, what is inside moves with it and is not announced: replace `old_path`
+    by `new_path` at the beginning of the paths of what is known below it. The paths are absolute
+    and readable; where a name is not UTF-8 its exact bytes are in the `affected_paths` of the
+    ResourceChangedBatch that follows.
+    """
+
+    library_id: UUID
+    entry_id: UUID
+    old_path: str
+    new_path: str
