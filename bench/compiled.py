@@ -18,12 +18,14 @@ class CompilerMissing(Exception):
 
 @cache
 def program(name: str) -> str:
-    """The path of a compiled program of bench/limits; compiled anew if its source is newer.
+    """The path of a compiled program of bench/limits; compiled anew if its source, or a
+    header beside it, is newer.
 
     Raises CompilerMissing with a sentence that says what to install.
     """
     source, made = HERE / f"limits/{name}.c", BUILD / name
-    if made.exists() and made.stat().st_mtime > source.stat().st_mtime:
+    newest = max(path.stat().st_mtime for path in (source, *source.parent.glob("*.h")))
+    if made.exists() and made.stat().st_mtime > newest:
         return str(made)
     compiler = shutil.which("cc")
     if compiler is None:

@@ -58,6 +58,8 @@ _DBUS_CONFIGURATION = """<busconfig>
     <allow receive_sender="*"/>
     <allow own="*"/>
   </policy>
+  <limit name="max_completed_connections">4096</limit>
+  <limit name="max_connections_per_user">4096</limit>
 </busconfig>
 """
 
@@ -72,7 +74,8 @@ def find(name: str) -> str | None:
     return next((path for path in found if path), None)
 
 
-def _answers(path: Path, request: bytes) -> bool:
+def answers(path: Path, request: bytes) -> bool:
+    """Whether somebody answers a request on a Unix socket."""
     with socket.socket(socket.AF_UNIX) as made:
         made.settimeout(5)
         try:
@@ -87,7 +90,7 @@ def _answers(path: Path, request: bytes) -> bool:
 def echo(program: str, place: Path) -> Iterator[Path]:
     """The C echo; yields its socket."""
     path = place / "echo.sock"
-    with Server([program, str(path)], place / "echo.log", ready=lambda: _answers(path, b"x")):
+    with Server([program, str(path)], place / "echo.log", ready=lambda: answers(path, b"x")):
         yield path
 
 
@@ -99,7 +102,7 @@ def redis(program: str, place: Path) -> Iterator[tuple[Path, Server]]:
     command = [program]
     for key, value in {**options, "dir": str(place), "maxclients": "12000"}.items():
         command += [f"--{key}", value]
-    with Server(command, place / "redis.log", ready=lambda: _answers(path, b"PING\r\n")) as server:
+    with Server(command, place / "redis.log", ready=lambda: answers(path, b"PING\r\n")) as server:
         yield path, server
 
 
@@ -116,17 +119,17 @@ def watchman(program: str, place: Path) -> Iterator[tuple[Path, Server]]:
         f"--pidfile={place}/watchman.pid",
     ]
     with Server(
-        command, place / "watchman.out", ready=lambda: _answers(path, b'["version"]\n')
+        command, place / "watchman.out", ready=lambda: answers(path, b'["version"]\n')
     ) as server:
         yield path, server
 
 
 @contextmanager
-def dbus(program: str, place: Path) -> Iterator[str]:
-    """A message bus of its own; yields its address."""
+def dbus(program: str, place: Path) -> Iterator[tuple[str, Server]]:
+    """A message bus of its own; yields its address and the process."""
     path = place / "bus.sock"
     configuration = place / "bus.conf"
     configuration.write_text(_DBUS_CONFIGURATION.format(socket=path))
     command = [program, f"--config-file={configuration}", "--nofork", "--nopidfile"]
-    with Server(command, place / "bus.log", ready=path.exists):
-        yield f"unix:path={path}"
+    with Server(command, place / "bus.log", ready=path.exists) as server:
+        yield f"unix:path={path}", server

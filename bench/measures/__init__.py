@@ -6,6 +6,7 @@ MEASURES = (
     "rpc",
     "clients",
     "crowd",
+    "fanout",
     "busy",
     "index",
     "identity",

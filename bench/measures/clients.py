@@ -77,7 +77,7 @@ def _callers(bench: Workbench, stack: ExitStack) -> list[Caller]:
         path, _ = stack.enter_context(peers.redis(redis, place))
         found.append(Caller(python, "redis", str(path)))
     if bus := bench.peer("dbus-daemon"):
-        address = stack.enter_context(peers.dbus(bus, place))
+        address, _ = stack.enter_context(peers.dbus(bus, place))
         log = place / "dbus-service.log"
         _serve(stack, [python, "-u", CALLERS, "dbus", address, "0", "serve"], log, log)
         found += [Caller(python, kind, address) for kind in ("dbus-bus", "dbus")]
