@@ -24,6 +24,7 @@ from sd_wire.messages import (
     Envelope,
     Failed,
     Id,
+    OnlyId,
     Packed,
     Reply,
 )
@@ -54,8 +55,9 @@ class Encoding:
     # this shape, and other errors for what cannot be read at all.
     read_call: Callable[[bytes], CallEnvelope | str]
     read_request: Callable[[bytes], Envelope | str]
+    read_id: Callable[[bytes], OnlyId]
+    read_batch: Callable[[msgspec.Raw], list[Envelope]]
     read_reply: Callable[[bytes], Reply | str]
-    read_any: Callable[[bytes], Any]
 
     def buffer(self, limit: int = MAX_LINE) -> Buffer:
         """What cuts a stream of this encoding into messages."""
@@ -111,8 +113,9 @@ class JsonLines(Encoding):
         self._encode = msgspec.json.Encoder().encode
         self.read_call = msgspec.json.Decoder(CallEnvelope | str).decode
         self.read_request = msgspec.json.Decoder(Envelope | str).decode
+        self.read_id = msgspec.json.Decoder(OnlyId).decode
+        self.read_batch = msgspec.json.Decoder(list[Envelope]).decode
         self.read_reply = msgspec.json.Decoder(Reply | str).decode
-        self.read_any = msgspec.json.Decoder().decode
 
     def buffer(self, limit: int = MAX_LINE) -> Buffer:
         """Lines."""
@@ -156,8 +159,9 @@ class MessagePackFrames(Encoding):
         self._bytes = msgspec.msgpack.Decoder(bytes | None).decode
         self.read_call = msgspec.msgpack.Decoder(CallEnvelope | str).decode
         self.read_request = msgspec.msgpack.Decoder(Envelope | str).decode
+        self.read_id = msgspec.msgpack.Decoder(OnlyId).decode
+        self.read_batch = msgspec.msgpack.Decoder(list[Envelope]).decode
         self.read_reply = msgspec.msgpack.Decoder(Reply | str).decode
-        self.read_any = msgspec.msgpack.Decoder().decode
 
     def buffer(self, limit: int = MAX_LINE) -> Buffer:
         """Frames."""

@@ -31,7 +31,11 @@ MAX_DEPTH = 128
 MAX_PENDING = 1024
 """Requests of one connection that are not answered yet, and operations in one batch."""
 
-RequestId = int | str
+RequestId = (
+    Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+    | Annotated[str, msgspec.Meta(max_length=256)]
+)
+"""What both encodings can carry, and what an error can repeat whole."""
 Id = RequestId | msgspec.UnsetType
 Unset = msgspec.UnsetType
 
@@ -89,7 +93,7 @@ class SubscribeLogs(msgspec.Struct):
 
     filter: LogFilter | None = None
     last: Annotated[int, msgspec.Meta(ge=0, le=100_000)] | None = None  # ours: so many older ones
-    since: datetime | None = None  # ours: older ones from this time on
+    since: Annotated[datetime, msgspec.Meta(tz=True)] | None = None  # ours: older ones from then on
 
 
 class Hello(msgspec.Struct):
@@ -121,20 +125,26 @@ class Envelope(msgspec.Struct, gc=False):
 
     Query: Call | Unset = msgspec.UNSET
     Action: Call | Unset = msgspec.UNSET
-    id: Id = msgspec.UNSET
-    timeout_ms: Milliseconds | Unset = msgspec.UNSET
-    correlation_id: CorrelationId | Unset = msgspec.UNSET
     JsonQuery: Call | Unset = msgspec.UNSET
     JsonAction: Call | Unset = msgspec.UNSET
     Subscribe: Subscribe | Unset = msgspec.UNSET
     SubscribeLogs: SubscribeLogs | Unset = msgspec.UNSET
     Hello: Hello | Unset = msgspec.UNSET
     Cancel: Cancel | Unset = msgspec.UNSET
-    Batch: list[Envelope] | Unset = msgspec.UNSET
     Unsubscribe: Unset | None = msgspec.UNSET
     UnsubscribeLogs: Unset | None = msgspec.UNSET
     Ping: Unset | None = msgspec.UNSET
     Shutdown: Unset | None = msgspec.UNSET
+    Batch: msgspec.Raw | Unset = msgspec.UNSET  # a list of these, read once its length is known
+    id: Id = msgspec.UNSET
+    timeout_ms: Milliseconds | Unset = msgspec.UNSET
+    correlation_id: CorrelationId | Unset = msgspec.UNSET
+
+
+class OnlyId(msgspec.Struct, gc=False):
+    """What is wanted of a request that cannot be read otherwise."""
+
+    id: Id = msgspec.UNSET
 
 
 WORDS = frozenset({"Ping", "Shutdown", "Unsubscribe", "UnsubscribeLogs"})

@@ -1,4 +1,13 @@
-"""One message that was received, as the request that it is, or as what is wrong with it."""
+"""One message that was received, as the request that it is, or as what is wrong with it.
+
+What is wrong is said in three ways. A message that cannot be read at all is `malformed-request`;
+one that can be read and is no request is `unknown-request`, with the place in it where that shows;
+a request with a value that cannot be meant is `invalid-value`. The id is kept where there is one.
+
+Of two keys with the same name the last counts, as everywhere in JSON. Two keys that name requests
+are a mistake, since nobody could say which was meant; only beside a query or an action, which are
+looked for first, the rest is like any unknown key.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +18,10 @@ import msgspec
 
 from sd_wire.encoding import JSON
 from sd_wire.errors import (
+    InvalidValue,
     MalformedRequest,
     RequestTooDeep,
     SdError,
-    TooManyRequests,
     UnknownRequest,
 )
 from sd_wire.messages import (
@@ -57,19 +66,22 @@ class Rejected(msgspec.Struct):
 
 Received = Request | Rejected
 
-_CALLS = ("Query", "Action", "JsonQuery", "JsonAction")
-_OTHERS = ("Subscribe", "SubscribeLogs", "Hello", "Cancel")
+_NAMES = Envelope.__struct_fields__[: Envelope.__struct_fields__.index("id")]
 
 
 def parse(message: bytes, encoding: Encoding = JSON) -> Received:
     """One message as a request, or as what is wrong with it."""
     try:
-        if len(message) > 2 * MAX_DEPTH and encoding is JSON and _is_too_deep(message):
-            return Rejected(RequestTooDeep(limit=MAX_DEPTH))
+        if encoding is JSON:
+            if not message.isascii():
+                message.decode()  # what is skipped has to be text as well
+            if len(message) > 2 * MAX_DEPTH and _is_too_deep(message):
+                return Rejected(RequestTooDeep(limit=MAX_DEPTH))
         call = encoding.read_call(message)
         if call.__class__ is CallEnvelope:
-            body = call.Query if call.Query is not msgspec.UNSET else call.Action
-            if body is not msgspec.UNSET:
+            query = call.Query
+            body = call.Action if query is msgspec.UNSET else query
+            if body is not msgspec.UNSET and (body is not query or call.Action is msgspec.UNSET):
                 return Request(body, call.id, call.timeout_ms, call.correlation_id)
         found = encoding.read_request(message)
     except msgspec.ValidationError as error:
@@ -78,62 +90,121 @@ def parse(message: bytes, encoding: Encoding = JSON) -> Received:
     except RecursionError:  # MessagePack, where nothing is counted beforehand
         return Rejected(RequestTooDeep(limit=MAX_DEPTH))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return Rejected(MalformedRequest(encoding=encoding.name, reason=str(error)))
+        return _malformed(message, encoding, error)
     if isinstance(found, str):
         if found in WORDS:
             return Request(found)
-        return Rejected(UnknownRequest(reason=f"there is no request {found[:100]!r}"))
-    return _request_in(found)
+        return Rejected(UnknownRequest(reason=f"there is no request {found[:100]!r}", pointer=""))
+    return _request_of(found, encoding)
 
 
-def _request_in(envelope: Envelope) -> Received:
-    """The request that an object is."""
-    for name in (*_CALLS, *_OTHERS):
-        body = getattr(envelope, name)
-        if body is not msgspec.UNSET:
-            return Request(body, envelope.id, envelope.timeout_ms, envelope.correlation_id)
-    for name in sorted(WORDS):
-        if getattr(envelope, name) is not msgspec.UNSET:
-            return Request(name, envelope.id)
+def _request_of(envelope: Envelope, encoding: Encoding) -> Received:
+    """The request that the one key with the name of one is."""
+    named = [name for name in _NAMES if getattr(envelope, name) is not msgspec.UNSET]
+    if len(named) != 1:
+        return Rejected(_unclear(named), envelope.id)
+    (name,) = named
     if envelope.Batch is not msgspec.UNSET:
-        return _batch_of(envelope, envelope.Batch)
-    return Rejected(UnknownRequest(reason="it has no key that names a request"), envelope.id)
+        return _batch_of(envelope, envelope.Batch, encoding)
+    if name in WORDS:
+        return Request(name, envelope.id)
+    body = getattr(envelope, name)
+    return Request(body, envelope.id, envelope.timeout_ms, envelope.correlation_id)
 
 
-def _batch_of(envelope: Envelope, members: list[Envelope]) -> Received:
+def _unclear(named: list[str]) -> SdError:
+    if not named:
+        return UnknownRequest(reason="it has no key that names a request", pointer="")
+    reason = f"{' and '.join(named)} are different requests: send one in each message"
+    return UnknownRequest(reason=reason, pointer=f"/{named[1]}")
+
+
+def _batch_of(envelope: Envelope, given: msgspec.Raw, encoding: Encoding) -> Received:
     """All of a batch or nothing: what is wrong in one of its requests is said before any is
     carried out."""
-    if len(members) > MAX_PENDING:
-        return Rejected(TooManyRequests(limit=MAX_PENDING, pointer="/Batch"), envelope.id)
+    if _is_too_long(bytes(given), encoding):
+        reason = f"at most {MAX_PENDING} requests can be in a batch"
+        wrong = InvalidValue(field="Batch", reason=reason, pointer="/Batch")
+        return Rejected(wrong, envelope.id)
+    try:
+        members = encoding.read_batch(given)
+    except msgspec.ValidationError as error:
+        pointer = f"/Batch{pointer_of(error)}"
+        return Rejected(UnknownRequest(reason=sentence_of(error), pointer=pointer), envelope.id)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return _malformed(bytes(given), encoding, error, envelope.id)
     requests = []
     for place, member in enumerate(members):
-        found = _request_in(member)
+        found = _request_of(member, encoding) if member.Batch is msgspec.UNSET else None
         if isinstance(found, Request) and isinstance(found.body, Call):
             requests.append(found)
             continue
         reason = "only queries and actions can be in a batch"
-        wrong = UnknownRequest(reason=reason, pointer=f"/Batch/{place}")
-        return Rejected(wrong, envelope.id)
+        other = UnknownRequest(reason=reason, pointer=f"/Batch/{place}")
+        return Rejected(other, envelope.id)
     return Request(Batch(requests), envelope.id, envelope.timeout_ms, envelope.correlation_id)
 
 
 def _id_of(message: bytes, encoding: Encoding) -> Id:
     """The id of a request that could not be read otherwise, as far as there is one."""
     try:
-        found = encoding.read_any(message)
+        return encoding.read_id(message).id
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return msgspec.UNSET
-    request_id = found.get("id") if isinstance(found, dict) else None
-    if isinstance(request_id, (int, str)) and not isinstance(request_id, bool):
-        return request_id
-    return msgspec.UNSET
 
 
-# --- depth ---------------------------------------------------------------------------------------
+# --- what cannot be read -------------------------------------------------------------------------
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_LONE_SURROGATE = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
+    rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]"
+)
+
+
+def _malformed(
+    message: bytes,
+    encoding: Encoding,
+    error: msgspec.DecodeError | UnicodeDecodeError,
+    request_id: Id = msgspec.UNSET,
+) -> Rejected:
+    reason = _reason(message, encoding, error)
+    return Rejected(MalformedRequest(encoding=encoding.name, reason=reason), request_id)
+
+
+def _reason(
+    message: bytes, encoding: Encoding, error: msgspec.DecodeError | UnicodeDecodeError
+) -> str:
+    """Why a message cannot be read, in words that help whoever wrote it."""
+    if isinstance(error, UnicodeDecodeError):
+        place = message.find(error.object) + error.start if encoding is not JSON else error.start
+        return f"it is not UTF-8: {error.reason} (byte {place})"
+    if not message.strip():
+        return "it is empty"
+    if encoding is JSON and message.startswith(_BYTE_ORDER_MARK):
+        return "it begins with a byte order mark"
+    half = _LONE_SURROGATE.search(message) if encoding is JSON else None
+    if half:
+        return f"half of a surrogate pair is no character (byte {half.start()})"
+    said = str(error)
+    if said == "Input data was truncated":
+        return "it ends too early"
+    return said.partition(" is malformed: ")[2] or said
+
+
+# --- depth and length ----------------------------------------------------------------------------
 
 _ESCAPES = re.compile(rb"\\.", re.DOTALL)
 _TEXTS = re.compile(rb'"[^"]*"')
-_UNIMPORTANT = bytes(set(range(256)) - set(b'[]{}"'))
+_NOT_BRACKETS = bytes(set(range(256)) - set(b'[]{}"'))
+_NOT_BRACKETS_OR_COMMAS = bytes(set(range(256)) - set(b'[]{},"'))
+
+
+def _marks_of(text: bytes, unimportant: bytes) -> bytes:
+    """What of a JSON text stands outside of its strings, and is not unimportant."""
+    if b"\\" in text:
+        text = _ESCAPES.sub(b"", text)
+    return _TEXTS.sub(b"", text.translate(None, unimportant))
 
 
 def _is_too_deep(line: bytes) -> bool:
@@ -143,10 +214,8 @@ def _is_too_deep(line: bytes) -> bool:
     """
     if line.count(b"[") + line.count(b"{") <= MAX_DEPTH:
         return False
-    if b"\\" in line:
-        line = _ESCAPES.sub(b"", line)
     depth = 0
-    for byte in _TEXTS.sub(b"", line.translate(None, _UNIMPORTANT)):
+    for byte in _marks_of(line, _NOT_BRACKETS):
         if byte in b"[{":
             depth += 1
             if depth > MAX_DEPTH:
@@ -154,6 +223,39 @@ def _is_too_deep(line: bytes) -> bool:
         elif byte in b"]}":
             depth -= 1
     return False
+
+
+def _is_too_long(array: bytes, encoding: Encoding) -> bool:
+    """Whether an array has more than MAX_PENDING members, found out without reading them.
+
+    Eight megabytes of `{},` would become half a gigabyte of requests.
+    """
+    if encoding is not JSON:
+        return _announced(array) > MAX_PENDING
+    if array.count(b",") < MAX_PENDING:
+        return False
+    depth, commas = 0, 0
+    for byte in _marks_of(array, _NOT_BRACKETS_OR_COMMAS):
+        if byte in b"[{":
+            depth += 1
+        elif byte in b"]}":
+            depth -= 1
+        elif depth == 1:
+            commas += 1
+            if commas >= MAX_PENDING:
+                return True
+    return False
+
+
+_LENGTHS = {0xDC: 2, 0xDD: 4}  # bytes of the number after the first byte of a longer array
+
+
+def _announced(array: bytes) -> int:
+    """How many members a MessagePack array says that it has; none where it is no array."""
+    head = array[0]
+    if 0x90 <= head <= 0x9F:
+        return head & 0x0F
+    return int.from_bytes(array[1 : 1 + _LENGTHS.get(head, 0)], "big")
 
 
 # --- what a validation error says ----------------------------------------------------------------
