@@ -45,6 +45,7 @@ class Scope(StrEnum):
 class Permission(StrEnum):
     """What a peer must be allowed to do. Each includes the ones before it."""
 
+    NONE = "none"  # no operation needs so little: who may only this may do nothing
     READ = "read"
     WRITE = "write"
     ADMIN = "admin"

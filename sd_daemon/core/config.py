@@ -7,10 +7,13 @@ import re
 import msgspec
 
 from sd_daemon.core import json_file
+from sd_daemon.core.access import check
 from sd_wire.errors import InvalidValue
 from sd_wire.operations.config import (
+    AccessConfig,
     AppConfig,
     JobLoggingConfig,
+    LimitsConfig,
     LoggingConfig,
     Preferences,
     ProxyPairingConfig,
@@ -36,6 +39,13 @@ _TARGETS: dict[str, tuple[str, str, bool]] = {
     "proxy_pairing_vouch_signature_max_age": ("proxy_pairing", "vouch_signature_max_age", False),
     "proxy_pairing_vouch_response_timeout": ("proxy_pairing", "vouch_response_timeout", False),
     "proxy_pairing_vouch_queue_retry_limit": ("proxy_pairing", "vouch_queue_retry_limit", False),
+    "access_read": ("access", "read", False),
+    "access_write": ("access", "write", False),
+    "access_admin": ("access", "admin", False),
+    "access_others": ("access", "others", False),
+    "limits_connections_per_user": ("limits", "connections_per_user", False),
+    "limits_idle_seconds": ("limits", "idle_seconds", False),
+    "limits_unread_seconds": ("limits", "unread_seconds", False),
 }
 
 
@@ -50,6 +60,8 @@ class StoredConfig(msgspec.Struct):
     services: ServiceConfig = msgspec.field(default_factory=ServiceConfig)
     logging: LoggingConfig = msgspec.field(default_factory=LoggingConfig)
     proxy_pairing: ProxyPairingConfig = msgspec.field(default_factory=ProxyPairingConfig)
+    access: AccessConfig = msgspec.field(default_factory=AccessConfig)
+    limits: LimitsConfig = msgspec.field(default_factory=LimitsConfig)
 
 
 class Config:
@@ -65,8 +77,11 @@ class Config:
         """Read the file; a missing one is all defaults. Raises OSError, msgspec.MsgspecError."""
         try:
             stored = json_file.load(path, StoredConfig)
+            check(stored.access, "access.", "/access/")
         except FileNotFoundError:
             stored = StoredConfig()
+        except InvalidValue as error:
+            raise msgspec.ValidationError(error.text) from error
         return cls(path, data_dir, stored)
 
     def as_wire(self) -> AppConfig:
@@ -82,6 +97,8 @@ class Config:
             services=stored.services,
             logging=stored.logging,
             proxy_pairing=stored.proxy_pairing,
+            access=stored.access,
+            limits=stored.limits,
         )
 
     def changed_by(self, request: UpdateAppConfig) -> tuple[StoredConfig, list[str], bool]:
@@ -112,6 +129,7 @@ class Config:
                 setattr(section, field, value)
                 fields.append(name)
                 restart = restart or needs_restart
+        check(changed.access, "access_", "/payload/access_")
         return changed, fields, restart
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from sd_daemon.core import device as devices
+from sd_daemon.core.access import Access
 from sd_daemon.core.bus import Bus
 from sd_daemon.core.config import Config
 from sd_daemon.core.jobs.runner import JobRunner
@@ -57,6 +58,7 @@ class Core:
         self.data_dir = data_dir
         self.instance = instance
         self.config = config
+        self.access = Access()
         self.device = device
         self.networking = networking  # asked for; there is none to start yet
         self.started_at = datetime.now(UTC)
@@ -78,6 +80,7 @@ class Core:
         data_dir = os.path.abspath(data_dir)
         config, device = await asyncio.to_thread(_prepare, data_dir)
         core = cls(data_dir, instance, config, device, networking=networking)
+        await core.access.follow(config.stored.access)
         await core.libraries.load()
         return core  # whoever serves it says CoreStarted: nobody listens yet
 
@@ -98,7 +101,8 @@ class Core:
     @property
     def problems(self) -> list[str]:
         """Sentences about what needs a person's attention."""
-        return [f"{error.text} ({error.advice})" for error in self.libraries.failed.values()]
+        failed = [f"{error.text} ({error.advice})" for error in self.libraries.failed.values()]
+        return failed + self.access.problems
 
     async def change_config(
         self, request: UpdateAppConfig, correlation: str | None
@@ -113,6 +117,8 @@ class Core:
                 await asyncio.to_thread(store, self.config.path, changed)
             except OSError as error:
                 raise storage_error(self.config.path, error) from error
+            if changed.access != self.config.stored.access:
+                await self.access.follow(changed.access)
             self.config.stored = changed
         for field in fields:
             self.bus.publish(ConfigChanged(field), correlation)

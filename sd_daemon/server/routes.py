@@ -23,7 +23,7 @@ from sd_wire.reading import pointer_of, sentence_of
 if TYPE_CHECKING:
     from sd_wire.encoding import Encoding
 
-RANK = {Permission.READ: 0, Permission.WRITE: 1, Permission.ADMIN: 2}
+RANK = {permission: rank for rank, permission in enumerate(Permission)}
 
 
 class Route:

@@ -149,6 +149,36 @@ class TooManyConnections(SdError):
     retryable = True
 
 
+class TooManyConnectionsOfUser(SdError):
+    """One user has as many connections as one may have. Not told to root and the daemon's own."""
+
+    kind = "CoreUnavailable"
+    message = "user {uid} already has {limit} connections to the daemon"
+    hint = "close some, or have limits.connections_per_user raised in spacedrive.json"
+    exit_status = ExitStatus.UNAVAILABLE
+    retryable = True
+
+
+class DescriptorsExhausted(SdError):
+    """The daemon has hardly any file descriptors left, and keeps those for its work."""
+
+    kind = "CoreUnavailable"
+    message = "the daemon has no file descriptor left for another connection"
+    hint = "close some connections, or raise the limit of open files of the daemon"
+    exit_status = ExitStatus.UNAVAILABLE
+    retryable = True
+
+
+class IdleConnectionClosed(SdError):
+    """A connection that nobody used was closed. It comes unasked, and is the last line."""
+
+    kind = "CoreUnavailable"
+    message = "the daemon closed this connection: it was idle for {seconds} s"
+    hint = "connect again"
+    exit_status = ExitStatus.UNAVAILABLE
+    retryable = True
+
+
 class MethodNotFound(SdError):
     """No operation of that name."""
 

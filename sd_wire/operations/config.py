@@ -63,6 +63,26 @@ class ProxyPairingConfig(msgspec.Struct):
     vouch_queue_retry_limit: int = 5
 
 
+class AccessConfig(msgspec.Struct):
+    """Who may do what. Whoever is named more than once has the most of it; the daemon's own user
+    and root may always do everything."""
+
+    read: list[str] = []  # user:NAME, user:UID, group:NAME or group:GID
+    write: list[str] = []
+    admin: list[str] = []
+    others: str = "write"  # what those who are not named may do: none, read, write or admin
+
+
+class LimitsConfig(msgspec.Struct):
+    """How much of the daemon its clients may occupy."""
+
+    connections_per_user: Natural = (
+        0  # 0: a quarter of all; the daemon's own user and root: any number
+    )
+    idle_seconds: Natural = 0  # a connection that is silent for so long is closed; 0: never
+    unread_seconds: Natural = 30  # a client that leaves its answers unread for so long is cut off
+
+
 class AppConfig(msgspec.Struct):
     """The configuration of the daemon."""
 
@@ -75,6 +95,8 @@ class AppConfig(msgspec.Struct):
     services: ServiceConfig
     logging: LoggingConfig
     proxy_pairing: ProxyPairingConfig
+    access: AccessConfig = msgspec.field(default_factory=AccessConfig)  # ours
+    limits: LimitsConfig = msgspec.field(default_factory=LimitsConfig)  # ours
 
 
 @query("config.app.get", scope=Scope.CORE)
@@ -114,6 +136,19 @@ class UpdateAppConfig(Request[AppConfigUpdated]):
     proxy_pairing_vouch_signature_max_age: Annotated[Positive | None, doc("in seconds")] = None
     proxy_pairing_vouch_response_timeout: Annotated[Positive | None, doc("in seconds")] = None
     proxy_pairing_vouch_queue_retry_limit: Annotated[Natural | None, doc("tries")] = None
+    access_read: Annotated[list[str] | None, doc("who may read: user:NAME, group:GID, ...")] = None
+    access_write: Annotated[list[str] | None, doc("who may write, too")] = None
+    access_admin: Annotated[list[str] | None, doc("who may administer, too")] = None
+    access_others: Annotated[str | None, doc("the rest: none, read, write or admin")] = None
+    limits_connections_per_user: Annotated[
+        Natural | None, doc("connections of one user; 0: a quarter of all")
+    ] = None
+    limits_idle_seconds: Annotated[
+        Natural | None, doc("close silent connections after this time; 0: never")
+    ] = None
+    limits_unread_seconds: Annotated[
+        Natural | None, doc("cut off clients that do not read for this time; 0: never")
+    ] = None
 
 
 class LibraryConfig(msgspec.Struct):

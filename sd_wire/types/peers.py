@@ -11,5 +11,5 @@ class PeerInfo(msgspec.Struct):
     pid: int
     uid: int
     gid: int
-    permission: str
+    permission: str  # none, read, write or admin
     groups: list[int] = []  # ours: every group of the process
