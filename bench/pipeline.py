@@ -4,7 +4,8 @@
 
 It makes and encodes every event as the daemon does, and nothing else: commands are put together by
 hand and answers only counted, so that no client library stands between. `BATCH` commands leave in
-one write, and their answers are waited for. Writes how many events were published.
+one write, or with a RATE as many as are due, and their answers are waited for. Writes how many
+events were published.
 """
 
 from __future__ import annotations
@@ -34,21 +35,32 @@ def _one() -> bytes:
     return b"%b$%d\r\n%b\r\n" % (_HEAD, len(event), event)
 
 
+def _send(made: socket.socket, count: int) -> None:
+    """Publish so many, and wait for the answers."""
+    made.sendall(b"".join([_one() for _ in range(count)]))
+    answered = 0
+    while answered < count:
+        received = made.recv(65536)
+        if not received:
+            raise ConnectionError("Redis hung up")
+        answered += received.count(b"\n")
+
+
 def main(path: str, seconds: float, rate: float, batch: int) -> None:
     """Publish for so long."""
     published = 0
     with socket.socket(socket.AF_UNIX) as made:
         made.settimeout(20)
         made.connect(path)
-        began = time.monotonic()
-        while time.monotonic() < began + seconds:
-            made.sendall(b"".join([_one() for _ in range(batch)]))
-            answered = 0
-            while answered < batch:
-                answered += made.recv(65536).count(b"\n") or batch
-            published += batch
-            if rate:
-                time.sleep(max(0.0, began + published / rate - time.monotonic()))
+        began = now = time.monotonic()
+        while now < began + seconds:
+            due = int((now - began) * rate) + 1 - published if rate else batch
+            if due > 0:
+                _send(made, due)
+                published += due
+            else:
+                time.sleep(began + published / rate - now)
+            now = time.monotonic()
     print(published)
 
 

@@ -8,19 +8,11 @@
  * was due, so that a server that stalls cannot hide the questions nobody asked meanwhile.
  * Writes JSON: requests per second, and the time of an answer in microseconds at four ranks.
  */
-#define _GNU_SOURCE
-#include <errno.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <time.h>
-#include <unistd.h>
+#include "client.h"
 
-enum { BUCKETS = 1 << 20, BUFFER = 1 << 18, GIVE_UP_MS = 20000 };
+#include <sys/epoll.h>
+
+enum { BUCKETS = 1 << 20, BUFFER = 1 << 18 };
 
 struct connection {
     int fd;
@@ -36,19 +28,6 @@ static double seconds = 1.0, warm = 0.2, rate = 0.0;
 static char *batch;
 static size_t request_size;
 
-static void fail(const char *what)
-{
-    perror(what);
-    exit(1);
-}
-
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000000000LL + t.tv_nsec;
-}
-
 static void count(int64_t ns)
 {
     int64_t bucket = ns / 100;
@@ -63,34 +42,6 @@ static double rank(double share)
         if ((below += histogram[i]) > wanted)
             return i / 10.0;
     return BUCKETS / 10.0;
-}
-
-static int dial(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct timeval patience = {.tv_sec = GIVE_UP_MS / 1000};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        fail("socket");
-    strncpy(address.sun_path, path, sizeof address.sun_path - 1);
-    while (connect(fd, (struct sockaddr *)&address, sizeof address)) {
-        if (errno != EAGAIN)
-            fail("connect");
-        usleep(100);
-    }
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    return fd;
-}
-
-static void send_all(int fd, const char *data, size_t size)
-{
-    while (size) {
-        ssize_t sent = write(fd, data, size);
-        if (sent < 0)
-            fail("write");
-        data += sent;
-        size -= (size_t)sent;
-    }
 }
 
 /* Read once; returns how many replies were completed. */
@@ -125,11 +76,8 @@ static double in_turn(const char *path, char *buffer)
     int64_t begin = now_ns() + (int64_t)(warm * 1e9), end = begin + (int64_t)(seconds * 1e9);
     int64_t due = now_ns(), step = rate > 0 ? (int64_t)(1e9 / rate) : 0, started = 0, asked;
     for (;;) {
-        if (step) {
-            struct timespec until = {.tv_sec = due / 1000000000LL, .tv_nsec = due % 1000000000LL};
-            while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
-                ;
-        }
+        if (step)
+            sleep_until(due);
         asked = step ? due : now_ns();
         if (now_ns() >= end)
             break;
@@ -176,7 +124,7 @@ static double all_at_once(const char *path, char *buffer)
             started = now;
             start_counting();
         }
-        int events = epoll_wait(poll, ready, 256, GIVE_UP_MS);
+        int events = epoll_wait(poll, ready, 256, GIVE_UP_S * 1000);
         if (events <= 0)
             fail("no answer");
         for (int i = 0; i < events; i++) {
@@ -196,12 +144,7 @@ static double all_at_once(const char *path, char *buffer)
 
 static void read_request(const char *path)
 {
-    static char request[1 << 16];
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        fail(path);
-    request_size = fread(request, 1, sizeof request, file);
-    fclose(file);
+    char *request = whole_file(path, &request_size);
     batch = malloc(request_size * (size_t)depth);
     for (int i = 0; i < depth; i++)
         memcpy(batch + request_size * (size_t)i, request, request_size);
