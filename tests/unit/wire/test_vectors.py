@@ -1,116 +1,102 @@
-"""Bytes and their meaning, one file per case, read by both ends."""
+"""Every vector, read and written by both ends."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from vectors import NO_ID, VECTORS, encoding_of, meaning, message, written
 
 from sd_wire.connection import ClientConnection, ServerConnection
-from sd_wire.encoding import JSON
-from sd_wire.errors import SdError, from_wire
-from sd_wire.messages import Call, Done, Subscribe, SubscribeLogs
-from sd_wire.reading import Rejected, Request
+from sd_wire.encoding import JSON, Encoding
+from sd_wire.errors import from_wire
+from sd_wire.messages import Reply
+from sd_wire.reading import Rejected
 
-VECTORS = {
-    path.stem: json.loads(path.read_text("ascii"))
-    for path in sorted((Path(__file__).parents[2] / "vectors").glob("*.json"))
-}
-NO_ID = msgspec.UNSET
-
-
-def requests() -> list[str]:
-    return [name for name, case in VECTORS.items() if "request" in case]
+REQUESTS = [name for name, case in VECTORS.items() if "request" in case]
+REPLIES = [name for name, case in VECTORS.items() if "reply" in case]
+LINES = [name for name in REQUESTS if encoding_of(VECTORS[name]) is JSON]
+REFUSED = [name for name in REQUESTS if "rejected" in VECTORS[name]["means"]]
+JSON_KEYS = ("JsonOk", "Error", "id", "details")  # of the members of a batch
+FRAMES_HELLO = b'{"Hello":{"encoding":"messagepack"}}\n'
 
 
-def replies() -> list[str]:
-    return [name for name, case in VECTORS.items() if "reply" in case]
+def server_for(case: dict[str, Any]) -> ServerConnection:
+    """A server that has agreed to the encoding of a case."""
+    wire = ServerConnection()
+    if encoding_of(case) is not JSON:
+        wire.receive(FRAMES_HELLO)
+    return wire
 
 
-def said(body: msgspec.Struct) -> dict[str, Any]:
-    """The fields of a request that have not their defaults, also further in."""
-    usual = {
-        field.name: field.default
-        for field in msgspec.structs.fields(body)
-        if field.default is not msgspec.NODEFAULT
-    }
-    found: dict[str, Any] = {}
-    for name in body.__struct_fields__:
-        value = getattr(body, name)
-        if isinstance(value, msgspec.Struct):
-            value = said(value)
-        if name not in usual or value != usual[name]:
-            found[name] = msgspec.to_builtins(value)
-    return found
+def plain(value: Any, encoding: Encoding) -> Any:
+    """What a reply holds, read to the bottom."""
+    if isinstance(value, msgspec.Raw | bytes):
+        return encoding.document_reader(Any)(value)
+    if isinstance(value, list):
+        return [plain(one, encoding) for one in value]
+    if isinstance(value, Reply):
+        names = [name for name in JSON_KEYS if getattr(value, name) is not NO_ID]
+        return {name: plain(getattr(value, name), encoding) for name in names}
+    return msgspec.to_builtins(value)
 
 
-def meaning(received: Request | Rejected) -> dict[str, Any]:
-    """A request in the words of the vectors."""
-    told = {} if received.id is NO_ID else {"id": received.id}
-    if isinstance(received, Rejected):
-        pointer = received.error.pointer or None
-        return {"rejected": received.error.code, "pointer": pointer, **told}
-    body = received.body
-    if isinstance(body, Call):
-        payload = None if body.payload is NO_ID else json.loads(bytes(body.payload))
-        call = {"method": body.method, "library_id": body.library_id, "payload": payload}
-        return {"call": call, **told}
-    if isinstance(body, Subscribe):
-        return {"subscribe": said(body), **told}
-    if isinstance(body, SubscribeLogs):
-        return {"subscribe_logs": said(body), **told}
-    return {"word": body, **told}
-
-
-def written(answer: dict[str, Any]) -> bytes:
-    """The line that an answer in the words of the vectors becomes."""
-    request_id = answer.get("id", NO_ID)
-    if "word" in answer:
-        return JSON.word(answer["word"], request_id)
-    if "result" in answer:
-        return JSON.frame(Done(answer["result"], request_id))
-    if "error" in answer:
-        cls = SdError.catalogue[answer["error"]]
-        return JSON.failure(cls(pointer=answer["pointer"], **answer["fields"]), request_id)
-    return JSON.frame(answer["raw"])
-
-
-@pytest.mark.parametrize("name", requests())
+@pytest.mark.parametrize("name", REQUESTS)
 def test_the_server_reads_what_the_vector_says(name: str) -> None:
     case = VECTORS[name]
-    (received,) = ServerConnection().receive(case["request"].encode() + b"\n")
-    assert meaning(received) == case["means"]
+    end = b"\n" if name in LINES else b""
+    (received,) = server_for(case).receive(message(case, "request") + end)
+    assert meaning(received, encoding_of(case)) == case["means"]
 
 
-@pytest.mark.parametrize("name", [name for name in requests() if VECTORS[name]["request"]])
+@pytest.mark.parametrize("name", [name for name in LINES if message(VECTORS[name], "request")])
 def test_the_end_of_the_stream_ends_a_request_as_well(name: str) -> None:
     case = VECTORS[name]
     wire = ServerConnection()
-    assert wire.receive(case["request"].encode()) == []
-    (received,) = wire.receive_end()
-    assert meaning(received) == case["means"]
+    assert wire.receive(message(case, "request")) == []
+    blank = not message(case, "request").strip()
+    assert [meaning(one) for one in wire.receive_end()] == ([] if blank else [case["means"]])
 
 
-@pytest.mark.parametrize("name", replies())
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_no_request_is_answered_as_the_vector_says(name: str) -> None:
+    case = VECTORS[name]
+    encoding = encoding_of(case)
+    end = b"\n" if encoding is JSON else b""
+    (received,) = server_for(case).receive(message(case, "request") + end)
+    assert isinstance(received, Rejected)
+    assert encoding.failure(received.error, received.id) == message(case, "reply") + end
+
+
+@pytest.mark.parametrize("name", [name for name in REPLIES if "answer" in VECTORS[name]])
 def test_the_server_writes_what_the_vector_says(name: str) -> None:
     case = VECTORS[name]
-    assert written(case["answer"]) == case["reply"].encode("ascii") + b"\n"
+    encoding = encoding_of(case)
+    end = b"\n" if encoding is JSON else b""
+    assert written(case["answer"], encoding) == message(case, "reply") + end
 
 
-@pytest.mark.parametrize("name", replies())
+@pytest.mark.parametrize("name", [name for name in REPLIES if "reads" in VECTORS[name]])
 def test_the_client_reads_what_the_vector_says(name: str) -> None:
     case = VECTORS[name]
-    (reply,) = ClientConnection().receive(case["reply"].encode("ascii") + b"\n")
+    encoding = encoding_of(case)
+    wire = ClientConnection()
+    wire.speak(encoding.name)
+    (reply,) = wire.receive(message(case, "reply") + (b"\n" if encoding is JSON else b""))
     expected = case["reads"]
-    value = getattr(reply, expected["key"])
-    if isinstance(value, msgspec.Raw):
-        value = json.loads(bytes(value))
+    value = plain(getattr(reply, expected["key"]), encoding)
     assert value == expected["value"]
     assert reply.id == expected.get("id", NO_ID)
+    for fact, known in expected.get("facts", {}).items():
+        assert msgspec.to_builtins(getattr(reply, fact)) == known
     if "code" in expected:
         assert isinstance(reply.details, msgspec.Struct)
         ((kind, text),) = value.items()
         assert from_wire(kind, text, reply.details).code == expected["code"]
+
+
+def test_every_case_is_used() -> None:
+    assert set(VECTORS) == {*REQUESTS, *REPLIES}
+    unanswered = [name for name in REPLIES if not {"answer", "reads"} & set(VECTORS[name])]
+    assert set(unanswered) <= set(REFUSED)
