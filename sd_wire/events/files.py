@@ -40,10 +40,12 @@ class EntryDeleted(Event):
 class EntryMoved(Event):
     """An entry has another name or lies in another folder, and keeps its id, content and tags.
 
-    When a folder is moved, what is inside moves with it and is not announced: replace `old_path`
-    by `new_path` at the beginning of the paths of what is known below it. The paths are absolute
-    and readable; where a name is not UTF-8 its exact bytes are in the `affected_paths` of the
-    ResourceChangedBatch that follows.
+    When a folder is moved, what is inside moves with it, keeps its ids and is not announced: ask
+    again for what is known below `old_path`. To replace the beginning of its path is not enough
+    where another folder has taken the old place at the same time.
+
+    The paths are absolute and readable; where a name is not UTF-8 its exact bytes are in the
+    `affected_paths` of the ResourceChangedBatch that follows.
     """
 
     library_id: UUID

@@ -37,8 +37,7 @@ class ResourceChangedBatch(Event):
     identified. `affected_paths` names where each is, where it was if it was moved, and the folders
     of those places, so that a filter by path lets pass what came into a folder or left it. A folder
     that was moved is one resource: what is inside keeps its ids and is not listed. Whoever shows
-    something below the old path in `affected_paths`, or the new one, asks again, or replaces the
-    old beginning of its paths by the new one (see EntryMoved).
+    something below one of the `affected_paths` of a Directory asks again (see EntryMoved).
 
     Of one run of an index job up to 1,000 changes are announced one by one, in batches of at most
     100 resources and 256 KiB; being identified counts as a change. New entries are announced

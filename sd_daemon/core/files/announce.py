@@ -28,7 +28,7 @@ from sd_wire.events import (
     ResourceDeleted,
     ResourceMetadata,
 )
-from sd_wire.types.paths import PhysicalPath, SdPath, physical
+from sd_wire.types.paths import PhysicalPath, SdPath, physical, readable
 
 if TYPE_CHECKING:
     import sqlite3
@@ -54,6 +54,7 @@ class Row(NamedTuple):
     change: str
     entry: int
     old_path: str | bytes | None
+    new_path: str | bytes | None
 
 
 async def announce(library: Library, bus: Bus, correlation: str | None) -> None:
@@ -104,7 +105,7 @@ def _forget_anything(db: sqlite3.Connection) -> None:
 def _waiting(db: sqlite3.Connection, library: Library) -> tuple[list[Event], int | None]:
     """The events for the next rows, and the id of the last of these; None if there are none."""
     rows = db.execute(
-        "SELECT id, change, entry, old_path FROM announcements WHERE change <> ?"
+        "SELECT id, change, entry, old_path, new_path FROM announcements WHERE change <> ?"
         " ORDER BY id LIMIT ?",
         (Change.ANYTHING, _ROWS),
     ).fetchall()
@@ -128,8 +129,7 @@ class _Events:
         entries = dict.fromkeys(row.entry for row in rows if row.change != Change.DELETED)
         files = dict(zip(entries, self._build(list(entries)), strict=True))
         events: list[Event] = []
-        for row in rows:
-            events += self._change(row, files.get(row.entry))
+        events += filter(None, map(self._change, rows))
         events += self._batches(rows, [file for file in files.values() if file is not None])
         events += [self._deleted(row) for row in rows if row.change == Change.DELETED]
         return events
@@ -139,18 +139,18 @@ class _Events:
         found = {file.id: file for file in self._files.by_numbers(entries)}
         return [found.get(self._library.ids.to_uuid(entry)) for entry in entries]
 
-    def _change(self, row: Row, file: File | None) -> Iterator[Event]:
+    def _change(self, row: Row) -> Event | None:
         library, entry = self._library.id, self._library.ids.to_uuid(row.entry)
+        if row.change == Change.IDENTIFIED:
+            return None
         if row.change == Change.CREATED:
-            yield EntryCreated(library, entry)
-        elif row.change == Change.DELETED:
-            yield EntryDeleted(library, entry)
-        elif row.change == Change.MOVED and row.old_path is not None and file is not None:
-            old, new = self._path(row.old_path), file.sd_path
-            if old.Physical is not None and new.Physical is not None:
-                yield EntryMoved(library, entry, old.Physical.path, new.Physical.path)
-        elif row.change != Change.IDENTIFIED:
-            yield EntryModified(library, entry)
+            return EntryCreated(library, entry)
+        if row.change == Change.DELETED:
+            return EntryDeleted(library, entry)
+        if row.old_path is None or row.new_path is None:
+            return EntryModified(library, entry)
+        old, new = os.fsencode(loose(row.old_path)), os.fsencode(loose(row.new_path))
+        return EntryMoved(library, entry, readable(old), readable(new))
 
     def _batches(self, rows: list[Row], files: list[File]) -> Iterator[ResourceChangedBatch]:
         was: dict[object, list[SdPath]] = {}

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 MOST = 1000  # changes of one pass that are announced one by one
 
 Stat = tuple[int, int, int, int, int]  # size, mtime, ctime, inode, entries.id
+Stored = str | bytes | None  # a path
+Changed = tuple[int, Stored, Stored]  # entries.id, where it was, where it is
 
 
 class Change(StrEnum):
@@ -57,15 +59,16 @@ class Announcements:
         self._last: int = db.execute("SELECT entry FROM announced").fetchone()[0]
         self._waiting = False
 
-    def note(self, change: Change, *entries: tuple[int, str | bytes | None]) -> None:
-        """Note a change of entries, each with the path that it had before, where it has another."""
+    def note(self, change: Change, *entries: Changed) -> None:
+        """Note a change of entries, each with its path before and after, where it has another."""
         rows = [(change, *entry) for entry in entries if entry[0] <= self._last]
         if len(rows) > max(self._left, 0):
             note_anything(self._db)
             self._left = -1
         elif rows:
             self._db.executemany(
-                "INSERT INTO announcements (change, entry, old_path) VALUES (?, ?, ?)", rows
+                "INSERT INTO announcements (change, entry, old_path, new_path) VALUES (?, ?, ?, ?)",
+                rows,
             )
             self._left -= len(rows)
             self._waiting = True
@@ -83,13 +86,13 @@ class Announcements:
         """
         known = [stat for stat in found if stat[-1] <= self._last]
         if self._left < 0 or len(known) > MOST:  # to compare so many is not worth it
-            self.note(Change.MODIFIED, *((stat[-1], None) for stat in known))
+            self.note(Change.MODIFIED, *((stat[-1], None, None) for stat in known))
             return
         query = "SELECT 1 FROM entries WHERE (size, mtime, ctime, inode) IS NOT (?,?,?,?) AND id=?"
         different = dict.fromkeys(
             stat[-1] for stat in known if self._db.execute(query, stat).fetchone()
         )
-        self.note(Change.MODIFIED, *((entry, None) for entry in different))
+        self.note(Change.MODIFIED, *((entry, None, None) for entry in different))
 
     def note_new(self) -> None:
         """Note all entries that the world does not know, in a transaction of its own.
@@ -98,7 +101,8 @@ class Announcements:
         """
         with transaction(self._db):
             rows = self._db.execute(
-                "SELECT id, NULL FROM entries WHERE id > ? AND parent > 0 ORDER BY id LIMIT ?",
+                "SELECT id, NULL, NULL FROM entries WHERE id > ? AND parent > 0"
+                " ORDER BY id LIMIT ?",
                 (self._last, max(self._left, 0) + 1),
             ).fetchall()
             self._last = mark_all_known(self._db)

@@ -130,7 +130,7 @@ class Identification:
             )
             self._write_contents(now)
             self._announcements.note(
-                Change.IDENTIFIED, *[(row[1], None) for row in self._identified]
+                Change.IDENTIFIED, *[(row[1], None, None) for row in self._identified]
             )
             self._db.executemany(
                 "INSERT OR REPLACE INTO omissions VALUES (?, ?, ?, ?)", self._omitted

@@ -78,7 +78,7 @@ class Moves:
             if was == path or not self._inside.contains(was):
                 self._store.recount()
             if was != path:
-                self._store.announcements.note(Change.MOVED, (entry, exact(was)))
+                self._store.announcements.note(Change.MOVED, (entry, exact(was), exact(path)))
         self.paths_changed += 1
         return [entry, *below]
 

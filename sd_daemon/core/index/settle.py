@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
 
-    from sd_daemon.core.index.announcements import Announcements
+    from sd_daemon.core.index.announcements import Announcements, Stored
     from sd_daemon.core.index.names import NameIndex
     from sd_daemon.core.index.report import Counts
 
@@ -178,15 +178,12 @@ class Settling:
         if kind == FILE:
             counts.touch(old)
 
-    def _note_move(
-        self, old: int, new: int, was: str | bytes | None, parent: int, name: str | bytes
-    ) -> None:
-        announcements = self._announcements
-        if announcements.is_known(new):  # by a pass that was left unfinished
-            query = "SELECT path FROM folders WHERE id = ?"
-            folder = self._db.execute(query, (parent,)).fetchone()[0]
-            announcements.note(Change.DELETED, (new, _place(folder, name)))
-        announcements.note(Change.MOVED, (old, was))
+    def _note_move(self, old: int, new: int, was: Stored, parent: int, name: str | bytes) -> None:
+        query = "SELECT path FROM folders WHERE id = ?"
+        here = _place(self._db.execute(query, (parent,)).fetchone()[0], name)
+        if self._announcements.is_known(new):  # by a pass that was left unfinished
+            self._announcements.note(Change.DELETED, (new, here, None))
+        self._announcements.note(Change.MOVED, (old, was, here))
 
     def delete(self) -> None:
         """Delete all that is left in `vanished`."""
@@ -202,7 +199,7 @@ class Settling:
             present = [row for row in rows if row[1] is not None]
             ids = [(row[0],) for row in rows]
             with transaction(self._db):
-                places = [(row[0], _old_place(row[4], row[5], row[1])) for row in present]
+                places = [(row[0], _old_place(row[4], row[5], row[1]), None) for row in present]
                 self._announcements.note(Change.DELETED, *places)
                 self._names.remove([(row[0], row[1]) for row in present])
                 self._db.executemany("DELETE FROM entries WHERE id = ?", ids)
@@ -232,7 +229,7 @@ def _place(folder: str | bytes, name: str | bytes) -> str | bytes:
     return exact(join(loose(folder), loose(name)))
 
 
-def _old_place(parent: int, folder: str | bytes | None, name: str | bytes) -> str | bytes | None:
+def _old_place(parent: int, folder: Stored, name: str | bytes) -> Stored:
     if parent == 0:
         return name
     return None if folder is None else _place(folder, name)

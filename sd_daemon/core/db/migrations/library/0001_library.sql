@@ -76,7 +76,8 @@ CREATE TABLE announcements (
     id       INTEGER PRIMARY KEY AUTOINCREMENT,
     change   TEXT NOT NULL,     -- created, modified, moved, deleted, identified, anything
     entry    INTEGER NOT NULL,  -- entries.id; 0 for 'anything'
-    old_path                    -- absolute: where it was that was moved or deleted; NULL: not known
+    old_path,                   -- absolute: where it was that was moved or deleted; NULL: not known
+    new_path                    -- absolute: where it then was that was moved
 );
 -- Entries up to this id have been announced as created, or what happened instead.
 CREATE TABLE announced (entry INTEGER NOT NULL);
