@@ -5,6 +5,7 @@ It is started by `sd_daemon.core.jobs.process` and speaks as `sd_daemon.core.job
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
@@ -55,7 +56,8 @@ def main() -> None:
     if told_to_stop:
         reporter.stop()
     signal.signal(signal.SIGTERM, lambda _number, _frame: reporter.stop())
-    os.nice(NICENESS)
+    with contextlib.suppress(OSError):  # a strict service manager forbids it: then as equals
+        os.nice(NICENESS)
     gc.set_threshold(COLLECT_EVERY)
     threading.Thread(target=_listen, args=(reporter,), daemon=True).start()
     try:
