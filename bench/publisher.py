@@ -43,7 +43,7 @@ DEVICE = UUID("45c48cce-2e2d-4fbd-8a2e-6b2f5a0f9c77")
 AS_PROGRESS = {"transient": True} if "transient" in signature(Bus.publish).parameters else {}
 """How the progress of jobs is published, where the bus makes a difference."""
 
-_BEHIND = 128 * 1024  # bytes that may wait for a subscriber before a flood waits for it
+_BEHIND = 32 * 1024  # bytes that may wait for a subscriber; from 64 KiB on progress is coalesced
 
 
 class Order(msgspec.Struct):
