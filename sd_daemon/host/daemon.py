@@ -18,7 +18,6 @@ import msgspec
 
 from sd_daemon.core.log import get_log
 from sd_daemon.host.limits import connection_limit
-from sd_daemon.host.logs import LogFile, Publisher, apply_filter
 from sd_daemon.host.notify import Supervisor
 from sd_daemon.server.instances import CoreInstanceManager
 from sd_daemon.server.listen import Listener, adopt, claim
@@ -26,9 +25,7 @@ from sd_wire.events import ConfigChanged
 from sd_wire.places import socket_path as place_of_socket
 
 if TYPE_CHECKING:
-    import logging
-    from collections.abc import Callable
-
+    from sd_daemon.host.logs import Recorder
     from sd_daemon.server.instance import Instance
 
 log = get_log(__name__)
@@ -66,12 +63,10 @@ class Daemon:
         self,
         start: Start,
         *,
-        file: LogFile | None = None,
-        add_handler: Callable[[logging.Handler], None] | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self._start = start
-        self._file = file
-        self._add_handler = add_handler
+        self._recorder = recorder
         self._supervisor = Supervisor()
         self._stop = asyncio.Event()
         self.instances = CoreInstanceManager(
@@ -137,20 +132,22 @@ class Daemon:
         self._stop.set()
 
     def _on_hang_up(self) -> None:
-        if self._file is not None:
-            self._file.reopen()
+        if self._recorder is not None:
+            self._recorder.reopen()
         log.info("log reopened")
 
     # --- logs --------------------------------------------------------------------------------
 
     def _opened(self, instance: Instance) -> None:
         """A core is there: its clients may watch the log, its configuration says what is in it."""
-        bus = instance.core.bus
-        if self._add_handler is not None:
-            self._add_handler(Publisher(instance.loop, bus))
+        recorder, core = self._recorder, instance.core
+        if recorder is None:
+            return
+        recorder.feed(instance.logs)
         if instance.settings.name == self._start.instance and self._start.filter is None:
-            apply_filter(instance.core.config.stored.logging.main_filter)
-            bus.subscribe(
+            levels = recorder.levels
+            levels.set(core.config.stored.logging.main_filter)
+            core.bus.subscribe(
                 [ConfigChanged.__name__],
-                lambda _: apply_filter(instance.core.config.stored.logging.main_filter),
+                lambda _: levels.set(core.config.stored.logging.main_filter),
             )

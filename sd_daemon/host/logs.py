@@ -1,8 +1,11 @@
 """Where log records go: the file, the terminal, and the clients that watch.
 
-A record is one line, whatever its values hold:
+One handler writes the file and feeds the clients, both under its lock; `sd_daemon.server.log_feed`
+says why. What a line looks like is the affair of `sd_wire.log_line`.
 
-    2026-11-23T01:02:03.123456Z INFO  sd_daemon.core.jobs job ended job_id=6f1d path="a b\\nc"
+A subscription may ask for more than the daemon records. While it lives, loggers pass what it wants,
+and the file and the terminal keep to the daemon's own levels. While there is none, nothing is asked
+of a record that its logger does not know anyway.
 
 Logging never breaks what it reports on: a full disk, a closed terminal or an odd value costs the
 record and nothing else.
@@ -10,27 +13,28 @@ record and nothing else.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
-import time
 import traceback
+from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
-from uuid import UUID
 
 from sd_daemon.core.log import TRACE
-from sd_wire.events import LogMessage
+from sd_wire.log_history import ROTATED, file_names
+from sd_wire.log_line import line_of, printable, record_with, rest_of, stamp_of
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
+    from typing import BinaryIO
 
-    from sd_daemon.core.bus import Bus
+    from sd_daemon.server.log_feed import LogFeed
+    from sd_wire.events import LogMessage
 
 FILE_SIZE = 10 * 1024 * 1024  # bytes; then the file is rotated
-FILES = 5  # old ones that are kept
+LONGEST = 16 * 1024  # characters of one text; the log is no place for whole requests
 
 DEFAULT_FILTER = "info"
 LEVELS = {
@@ -42,6 +46,7 @@ LEVELS = {
     "error": logging.ERROR,
     "off": logging.CRITICAL + 1,
 }
+_NAMES = ("ERROR", "WARN", "INFO", "DEBUG")
 _COLOURS = {"ERROR": "\x1b[31m", "WARN": "\x1b[33m", "DEBUG": "\x1b[2m", "TRACE": "\x1b[2m"}
 _CALM = "\x1b[0m"
 
@@ -62,86 +67,122 @@ def parse_filter(spec: str) -> dict[str, int]:
     return levels
 
 
-def apply_filter(spec: str) -> None:
-    """Let loggers pass what the filter says, and no more."""
-    for name in tuple(logging.root.manager.loggerDict):
-        logging.getLogger(name).setLevel(logging.NOTSET)
-    for name, level in parse_filter(spec).items():
-        logging.getLogger(name or None).setLevel(level)
+class Levels:
+    """What is recorded: the daemon's own levels, and what is wanted beyond them for a while."""
+
+    def __init__(self, spec: str = DEFAULT_FILTER) -> None:
+        self._own = parse_filter(spec)
+        self._known: dict[str, int] = {}  # the own level of a logger, once it was looked for
+        self._wanted: Counter[int] = Counter()
+        self._lowest = logging.CRITICAL + 1
+
+    def set(self, spec: str) -> None:
+        """Have other levels of our own. Let loggers pass what they say, and no more."""
+        for name in tuple(logging.root.manager.loggerDict):
+            logging.getLogger(name).setLevel(logging.NOTSET)
+        self._own = parse_filter(spec)
+        self._known = {}
+        self._apply()
+
+    def lower(self, level: int) -> Callable[[], None]:
+        """Let everything from this level on pass, until the result is called."""
+
+        def restore() -> None:
+            self._wanted[level] -= 1
+            self._apply()
+
+        self._wanted[level] += 1
+        self._apply()
+        return restore
+
+    def keep(self, record: logging.LogRecord) -> bool:
+        """Whether a record is one that our own levels let pass."""
+        if not self._wanted:
+            return True  # or else its logger had not passed it
+        return record.levelno >= self.own(record.name)
+
+    def own(self, name: str) -> int:
+        """Our own level for a logger: that of the nearest one above it that has one."""
+        known = self._known.get(name)
+        if known is None:
+            above = name
+            while above not in self._own:
+                above = above.rpartition(".")[0]
+            known = self._known[name] = self._own[above]
+        return known
+
+    def _apply(self) -> None:
+        self._wanted = +self._wanted
+        lowest = min(self._wanted, default=logging.CRITICAL + 1)
+        for name, level in self._own.items():
+            logging.getLogger(name or None).setLevel(min(level, lowest))
 
 
-# --- lines ---------------------------------------------------------------------------------------
+# --- records -------------------------------------------------------------------------------------
 
 
-def fields_of(record: logging.LogRecord) -> dict[str, str]:
-    """The fields of a record as text, with the traceback where there is one."""
+def message_of(record: logging.LogRecord) -> LogMessage:
+    """A record as clients get it and as the file has it: fields as text, and a traceback where
+    there is one."""
     given: Mapping[str, object] = getattr(record, "fields", {})
-    fields = {name: _text(value) for name, value in given.items() if value is not None}
+    fields = {printable(name): _text(value) for name, value in given.items() if value is not None}
     if record.exc_info and record.exc_info[1] is not None:
-        fields["trace"] = "".join(traceback.format_exception(record.exc_info[1])).rstrip()
-    return fields
+        trace = "".join(traceback.format_exception(record.exc_info[1]))
+        fields["trace"] = _shortened(printable(trace.rstrip()))
+    return record_with(
+        fields,
+        datetime.fromtimestamp(record.created, UTC),
+        next((name for name in _NAMES if record.levelno >= LEVELS[name.lower()]), "TRACE"),
+        printable(record.name),
+        _text(record.getMessage()),
+    )
 
 
 def _text(value: object) -> str:
     text = value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
-    if text.isascii():
+    return _shortened(printable(text))
+
+
+def _shortened(text: str) -> str:
+    """A text of bearable length: its beginning, and its end, where a traceback has the reason."""
+    if len(text) <= LONGEST:
         return text
-    # A name that is not UTF-8 is shown by its bytes: \\xff instead of what no file can hold.
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    half = LONGEST // 2
+    return f"{text[:half]} ({len(text) - 2 * half} characters left out) {text[-half:]}"
 
 
-def _quoted(text: str) -> str:
-    plain = text and all(c.isalnum() or c in "-_./:+@,%~" for c in text)
-    return text if plain else json.dumps(text, ensure_ascii=False)
+# --- where they go -------------------------------------------------------------------------------
 
 
-class LineFormatter(logging.Formatter):
-    """A record as one line of text."""
-
-    def __init__(self, *, colour: bool = False) -> None:
-        super().__init__()
-        self._colour = colour
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Time, level, target, sentence, fields."""
-        when = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        micros = int(record.created % 1 * 1_000_000)
-        level = record.levelname
-        if self._colour and level in _COLOURS:
-            level = f"{_COLOURS[level]}{level:<5}{_CALM}"
-        sentence = _text(record.getMessage()).replace("\n", "\\n")
-        fields = "".join(f" {key}={_quoted(text)}" for key, text in fields_of(record).items())
-        return f"{when}.{micros:06d}Z {level:<5} {record.name} {sentence}{fields}"
-
-
-# --- handlers ------------------------------------------------------------------------------------
-
-
-class LogFile(logging.Handler):
+class LogFile:
     """Appends to a file that only its owner may read, and starts a new one when it is full.
 
     The standard library's rotating handler costs 1 MiB of memory for what it imports, and prints a
     traceback for every record while a disk is full.
     """
 
-    def __init__(self, path: str, *, size: int = FILE_SIZE, files: int = FILES) -> None:
-        super().__init__()
+    def __init__(self, path: str, *, size: int = FILE_SIZE) -> None:
         self.path = path
-        self.lost = 0  # records that could not be written
+        self.lost = 0  # lines that could not be written
         self._size = size
-        self._files = files
         self._file: int | None = None
         self._written = 0
-        self.setFormatter(LineFormatter())
+        self._torn = False  # the last line has no end
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write a record, or count it as lost."""
+    def append(self, line: str) -> None:
+        """Write a line, or count it as lost."""
         try:
-            line = f"{self.format(record)}\n".encode("utf-8", "backslashreplace")
-            if self._file is not None and self._written + len(line) > self._size:
+            data = line.encode() + b"\n"
+            if self._file is not None and self._written + len(data) > self._size:
                 self._rotate()
-            self._written += os.write(self._open(), line)
-        except (OSError, ValueError, TypeError):
+            file = self._open()
+            if self._torn:
+                data = b"\n" + data
+            written = os.write(file, data)
+            self._written += written
+            self._torn = written < len(data)
+            self.lost += self._torn
+        except OSError:
             self.lost += 1
             self.reopen()
 
@@ -151,76 +192,119 @@ class LogFile(logging.Handler):
         if file is not None:
             os.close(file)
 
-    def close(self) -> None:
-        """Write nothing more."""
-        self.reopen()
-        super().close()
+    def read(self) -> list[BinaryIO]:
+        """The files, oldest first, open to be read; what cannot be opened is left out."""
+        files: list[BinaryIO] = []
+        for name in file_names(self.path):
+            try:
+                files.append(open(name, "rb", buffering=0))  # noqa: SIM115 - the caller closes it
+            except OSError:
+                continue
+        if not (files and files[-1].name == self.path and self._is_written(files[-1].fileno())):
+            self.reopen()  # the name was given to another file: the next record is for that one
+        return files
+
+    def _is_written(self, file: int) -> bool:
+        return self._file is not None and os.path.samestat(os.fstat(self._file), os.fstat(file))
 
     def _open(self) -> int:
         if self._file is None:
             os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
             self._file = os.open(self.path, flags, 0o600)
             self._written = os.fstat(self._file).st_size
+            # A daemon that was killed, or a disk that was full, may have left half a line.
+            self._torn = os.pread(self._file, 1, max(0, self._written - 1)) not in (b"\n", b"")
         return self._file
 
     def _rotate(self) -> None:
         self.reopen()
-        for number in range(self._files - 1, 0, -1):
+        for number in range(ROTATED - 1, 0, -1):
             if os.path.exists(f"{self.path}.{number}"):
                 os.replace(f"{self.path}.{number}", f"{self.path}.{number + 1}")
         os.replace(self.path, f"{self.path}.1")
 
 
+class Recorder(logging.Handler):
+    """Records everything in the file, and gives it to the clients that watch."""
+
+    def __init__(self, file: LogFile, levels: Levels) -> None:
+        super().__init__()
+        self.file = file
+        self.levels = levels
+        self._feeds: list[LogFeed] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Record it. The lock of the handler is held."""
+        try:
+            message = message_of(record)
+        except Exception:  # of a value that cannot even say what it is
+            self.file.lost += 1
+            return
+        kept = self.levels.keep(record)
+        if kept:
+            self.file.append(line_of(message))
+        for feed in self._feeds:
+            feed.take(message, kept=kept)
+
+    def feed(self, feed: LogFeed) -> None:
+        """Give this one every record from now on."""
+        with self.held():
+            self._feeds.append(feed)
+        feed.comes_from(self)
+
+    def reopen(self) -> None:
+        """Go on in whatever file has the name now."""
+        with self.held():
+            self.file.reopen()
+
+    def close(self) -> None:
+        """Write nothing more."""
+        self.reopen()
+        super().close()
+
+    def held(self) -> AbstractContextManager[object]:
+        """Nobody records meanwhile."""
+        assert self.lock is not None
+        return self.lock
+
+    def files(self) -> list[BinaryIO]:
+        """The log's files, oldest first, open to be read."""
+        return self.file.read()
+
+    def keeps(self, level: str) -> bool:
+        """Whether what is recorded at this level is written into the file."""
+        return self.levels.own("") <= LEVELS[level.lower()]
+
+    def lower(self, level: str) -> Callable[[], None]:
+        """Have everything from this level on recorded, until the result is called."""
+        return self.levels.lower(LEVELS[level.lower()])
+
+
 class Terminal(logging.StreamHandler[TextIO]):
     """Writes to standard error; in colour where a person looks at it."""
 
-    def __init__(self) -> None:
+    def __init__(self, levels: Levels) -> None:
         super().__init__(sys.stderr)
-        self.setFormatter(LineFormatter(colour=sys.stderr.isatty()))
+        self._colour = sys.stderr.isatty()
+        self.addFilter(levels.keep)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The same line as in the file."""
+        message = message_of(record)
+        before, after = (_COLOURS.get(message.level, ""), _CALM) if self._colour else ("", "")
+        level = f"{before}{message.level:<5}{after}"
+        return f"{stamp_of(message.timestamp)} {level} {rest_of(message)}"
 
     def handleError(self, record: logging.LogRecord) -> None:
         """A terminal that is gone is no reason to say anything."""
 
 
-class Publisher(logging.Handler):
-    """Puts records onto a core's bus while somebody there watches the log."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, bus: Bus) -> None:
-        super().__init__()
-        self._loop = loop
-        self._bus = bus
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Publish on the loop's next turn: records come from any thread, and from publishing."""
-        if not self._bus.wanted(LogMessage):
-            return
-        try:
-            self._loop.call_soon_threadsafe(self._bus.publish, message_of(record))
-        except RuntimeError:  # the loop has ended
-            return
-
-
-def message_of(record: logging.LogRecord) -> LogMessage:
-    """A record as the event that clients get."""
-    given: Mapping[str, object] = getattr(record, "fields", {})
-    library = given.get("library_id")
-    job = given.get("job_id")
-    return LogMessage(
-        timestamp=datetime.fromtimestamp(record.created, UTC),
-        level=record.levelname,
-        target=record.name,
-        message=_text(record.getMessage()),
-        job_id=None if job is None else str(job),
-        library_id=library if isinstance(library, UUID) else None,
-        fields=fields_of(record),
-    )
-
-
-def set_up(path: str, spec: str, *, terminal: bool) -> LogFile:
+def set_up(path: str, spec: str, *, terminal: bool) -> Recorder:
     """Log to a file, and to standard error where the daemon runs in the foreground."""
     logging.raiseExceptions = False
-    file = LogFile(path)
-    logging.root.handlers[:] = [file, Terminal()] if terminal else [file]
-    apply_filter(spec)
-    return file
+    levels = Levels()
+    recorder = Recorder(LogFile(path), levels)
+    logging.root.handlers[:] = [recorder, Terminal(levels)] if terminal else [recorder]
+    levels.set(spec)
+    return recorder

@@ -14,7 +14,7 @@ from sd_daemon.handlers.core import daemon_version
 from sd_daemon.host.daemon import Daemon, Start
 from sd_daemon.host.inherit import inherited_sockets
 from sd_daemon.host.limits import raise_file_limit
-from sd_daemon.host.logs import DEFAULT_FILTER, LogFile, set_up
+from sd_daemon.host.logs import DEFAULT_FILTER, Recorder, set_up
 from sd_wire.errors import ExitStatus, InvalidInstanceName, SdError
 from sd_wire.places import default_data_dir, is_instance_name, log_path
 
@@ -75,13 +75,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the daemon until it is told to stop. Returns the exit status."""
     try:
         start, terminal = read_start(argv)
-        file = set_up(
+        recorder = set_up(
             log_path(start.data_dir, start.instance),
             start.filter or DEFAULT_FILTER,
             terminal=terminal,
         )
         raise_file_limit()
-        _run(start, file)
+        _run(start, recorder)
     except SdError as error:
         log.error(error.text, code=error.code)
         print(f"sd-daemon: {error.text}", file=sys.stderr)
@@ -91,9 +91,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return int(ExitStatus.OK)
 
 
-def _run(start: Start, file: LogFile) -> None:
+def _run(start: Start, recorder: Recorder) -> None:
     async def serve() -> None:
-        await Daemon(start, file=file, add_handler=logging.root.addHandler).run()
+        await Daemon(start, recorder=recorder).run()
         # Everything is closed. A thread that hangs in a dead network mount would now keep the
         # process from ending, since the interpreter waits for all of its threads.
         logging.shutdown()

@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING
 from sd_wire.events import Refresh
 
 if TYPE_CHECKING:
-    from sd_wire.events import Event, LogMessage, Scope
-    from sd_wire.messages import EventFilter, LogFilter
+    from sd_wire.events import Event, Scope
+    from sd_wire.messages import EventFilter
     from sd_wire.types.paths import CloudPath, PhysicalPath, SdPath
-
-LEVELS = {"TRACE": 5, "DEBUG": 10, "INFO": 20, "WARN": 30, "WARNING": 30, "ERROR": 40}
 
 
 def lets_pass(wanted: EventFilter, scope: Scope, happened: Event) -> bool:
@@ -40,18 +38,6 @@ def has_more(wanted: EventFilter) -> bool:
         or wanted.resource_type is not None
         or wanted.path_scope is not None
     )
-
-
-def lets_record_pass(wanted: LogFilter, record: LogMessage) -> bool:
-    """At least this level, and the target contains the text."""
-    if wanted.level is not None and LEVELS.get(record.level, 0) < level_of(wanted.level):
-        return False
-    return wanted.target is None or wanted.target in record.target
-
-
-def level_of(name: str) -> int:
-    """The rank of a level by its name; one that nobody knows lets everything pass."""
-    return LEVELS.get(name.upper(), 0)
 
 
 def covers(scope: SdPath, path: SdPath, *, below: bool) -> bool:

@@ -18,6 +18,7 @@ from sd_daemon.core.core import Core
 from sd_daemon.core.log import get_log
 from sd_daemon.server.failures import defect, error_of
 from sd_daemon.server.fanout import Fanout
+from sd_daemon.server.log_feed import LogFeed
 from sd_daemon.server.session import Session
 from sd_wire.errors import ShuttingDown
 from sd_wire.events import CoreStarted
@@ -55,6 +56,7 @@ class Instance:
 
     core: Core
     fanout: Fanout
+    logs: LogFeed
 
     def __init__(
         self,
@@ -104,6 +106,7 @@ class Instance:
             settings.data_dir, instance=settings.name, networking=settings.networking
         )
         self.fanout = Fanout(self.core.bus)
+        self.logs = LogFeed(self.loop, self.core.bus)
         self.ready = True
         self._opened(self)
         for session in tuple(self._sessions):

@@ -57,13 +57,13 @@ class Outbox:
             self.flush()
         if self._lagging and subscriber in self._lagging:
             if self.held:  # one gap and not many: it ends when the client has caught up
-                self._miss(subscriber)
+                self.miss(subscriber)
                 return
             self._tell_gap(subscriber)
         if key is not None and self.held:
             self._size -= len(self._lines.pop(key, b""))
         if self._size + len(line) > LIMIT:
-            self._miss(subscriber)
+            self.miss(subscriber)
             return
         if key is None or not self.held:
             self._number += 1
@@ -80,6 +80,14 @@ class Outbox:
             self._tell_gap(subscriber)
         if self._lines and not self.held:
             self._write(self._next_slice())
+
+    def miss(self, subscriber: Subscriber, count: int = 1) -> None:
+        """Count events that this one does not get; it is told of them in this place."""
+        subscriber.missed += count
+        if subscriber.gap() is None:
+            self._give_up()
+        else:
+            self._lagging[subscriber] = None
 
     def forget(self, subscriber: Subscriber) -> None:
         """No gap of this one will be told."""
@@ -100,13 +108,6 @@ class Outbox:
                 break
         self._size -= size
         return b"".join([self._lines.pop(key) for key in taken])
-
-    def _miss(self, subscriber: Subscriber) -> None:
-        subscriber.missed += 1
-        if subscriber.gap() is None:
-            self._give_up()
-        else:
-            self._lagging[subscriber] = None
 
     def _tell_gap(self, subscriber: Subscriber) -> None:
         line = subscriber.gap()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from sd_daemon.server.log_watch import LogWatch
 from sd_daemon.server.outbox import Outbox
 from sd_daemon.server.watch import EventWatch, Watch
@@ -31,25 +33,31 @@ class Subscriptions:
         self._instance = instance
         self._encoding = encoding
         self._outbox = Outbox(write, give_up)
-        self._watches: dict[tuple[str, Id], Watch] = {}
+        self._watches: dict[tuple[str, Id], Watch | LogWatch] = {}
 
     def __len__(self) -> int:
         return len(self._watches)
 
     def begin(self, wanted: Subscribe | SubscribeLogs, request_id: Id) -> bytes:
         """Begin a subscription; one with the same id, or also without any, is replaced."""
-        watch: Watch
-        if isinstance(wanted, Subscribe):
-            kind, reply = "events", "Subscribed"
-            watch = EventWatch(self._outbox, request_id, wanted)
-        else:
-            kind, reply = "logs", "LogsSubscribed"
-            watch = LogWatch(self._outbox, request_id, wanted)
+        if isinstance(wanted, SubscribeLogs):
+            return self._begin_logs(wanted, request_id)
+        kind, reply = "events", "Subscribed"
+        watch = EventWatch(self._outbox, request_id, wanted)
         self._remove(kind, request_id)
         self._watches[kind, request_id] = watch
         self._instance.fanout.add(watch)
         self._instance.counts.subscriptions += 1
         return self._encoding.word(reply, request_id)
+
+    def _begin_logs(self, wanted: SubscribeLogs, request_id: Id) -> bytes:
+        watch = LogWatch(self._outbox, self._encoding, request_id, wanted)
+        self._remove("logs", request_id)
+        self._watches["logs", request_id] = watch
+        said = self._instance.logs.add(watch)
+        self._instance.counts.subscriptions += 1
+        told = None if request_id is msgspec.UNSET else said
+        return self._encoding.word("LogsSubscribed", request_id, told)
 
     def end(self, word: str, request_id: Id) -> bytes:
         """End the subscription with this id, if there is one."""
@@ -71,6 +79,9 @@ class Subscriptions:
         """It has caught up."""
         self._outbox.held = False
         self._outbox.flush()
+        for watch in tuple(self._watches.values()):
+            if isinstance(watch, LogWatch):
+                watch.go_on()
 
     def close(self) -> None:
         """The client is gone."""
@@ -80,5 +91,8 @@ class Subscriptions:
     def _remove(self, kind: str, request_id: Id) -> None:
         watch = self._watches.pop((kind, request_id), None)
         if watch is not None:
-            self._instance.fanout.remove(watch)
+            if isinstance(watch, LogWatch):
+                self._instance.logs.remove(watch)
+            else:
+                self._instance.fanout.remove(watch)
             self._instance.counts.subscriptions -= 1

@@ -13,7 +13,6 @@ import pytest
 
 from sd_daemon.core.bus import Bus
 from sd_daemon.server.fanout import Fanout
-from sd_daemon.server.log_watch import LogWatch
 from sd_daemon.server.outbox import Outbox
 from sd_daemon.server.watch import EventWatch
 from sd_wire.events import (
@@ -26,7 +25,7 @@ from sd_wire.events import (
     ResourceChanged,
     ResourceMetadata,
 )
-from sd_wire.messages import EventFilter, LogFilter, Subscribe, SubscribeLogs
+from sd_wire.messages import EventFilter, Subscribe
 from sd_wire.types.paths import PhysicalPath, SdPath
 
 if TYPE_CHECKING:
@@ -48,10 +47,6 @@ class Client:
         watch = EventWatch(self.outbox, request_id, asked)
         self.fanout.add(watch)
         return watch
-
-    def watch_logs(self, **wanted: Any) -> None:
-        watch = LogWatch(self.outbox, msgspec.UNSET, SubscribeLogs(LogFilter(**wanted)))
-        self.fanout.add(watch)
 
     def got(self) -> list[Any]:
         self.fanout.flush()
@@ -191,28 +186,6 @@ async def test_a_removed_subscription_gets_nothing_and_leaves_nothing(
     assert [line["id"] for line in client.got()] == [1]
     fanout.remove(stays)
     assert not bus.wanted(CoreStarted)
-
-
-@pytest.mark.parametrize(
-    ("wanted", "happened", "expected"),
-    [
-        ({}, record("DEBUG", "a"), True),
-        ({"level": "info"}, record("INFO", "a"), True),
-        ({"level": "WARN"}, record("INFO", "a"), False),
-        ({"level": "info"}, record("ERROR", "a"), True),
-        ({"target": "core"}, record("INFO", "sd_daemon.core.jobs"), True),
-        ({"target": "server"}, record("INFO", "sd_daemon.core.jobs"), False),
-        ({"job_id": str(WORK)}, record("INFO", "a", WORK), True),
-        ({"job_id": str(WORK)}, record("INFO", "a"), False),
-    ],
-)
-async def test_log_filters(
-    bus: Bus, fanout: Fanout, wanted: dict[str, Any], happened: LogMessage, *, expected: bool
-) -> None:
-    client = Client(fanout)
-    client.watch_logs(**wanted)
-    bus.publish(happened)
-    assert [list(line) for line in client.got()] == ([["LogMessage"]] if expected else [])
 
 
 async def test_one_event_that_cannot_be_encoded_harms_no_other(bus: Bus, fanout: Fanout) -> None:
