@@ -1,4 +1,5 @@
-"""Write the documents that follow from the declarations: api.md, events.md, errors.md.
+"""Write the documents that follow from the declarations: api.md, events.md, types.md, errors.md and
+schema.json.
 
 python docs/derive.py            write them
 python docs/derive.py --check    exit 1 if one of them is not what it should be
@@ -6,39 +7,21 @@ python docs/derive.py --check    exit 1 if one of them is not what it should be
 
 from __future__ import annotations
 
+import json
 import sys
-from inspect import cleandoc
 from pathlib import Path
-from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 import msgspec
 
-import sd_wire.operations  # noqa: F401  (declares the operations)
-from sd_wire.errors import ExitStatus, SdError
-from sd_wire.events import EVENTS, Event
-from sd_wire.operation import CATALOGUE, Operation
+from sd_wire.describe import contract
+from sd_wire.errors import ExitStatus
+from sd_wire.words import fields_of, kind_of
 
 HERE = Path(__file__).parent
 NOTE = "<!-- Derived from the declarations by docs/derive.py; do not edit. -->"
-
-
-def type_name(annotation: Any) -> str:
-    """An annotation as a reader writes it."""
-    if hasattr(annotation, "__metadata__"):
-        return type_name(annotation.__origin__)
-    origin, inner = get_origin(annotation), [type_name(one) for one in get_args(annotation)]
-    if origin in (Union, UnionType):
-        return " | ".join(one for one in inner if one != "UnsetType")
-    if origin is not None:
-        return f"{origin.__name__}[{', '.join(inner)}]"
-    return "null" if annotation is type(None) else str(getattr(annotation, "__name__", annotation))
-
-
-def note_of(annotation: Any) -> str:
-    """The description of a field."""
-    notes = getattr(annotation, "__metadata__", ())
-    return " ".join(note.description for note in notes if getattr(note, "description", None))
+CONTRACT: dict[str, Any] = msgspec.to_builtins(contract())
+TYPES: dict[str, Any] = CONTRACT["$defs"]
 
 
 def cell(text: str) -> str:
@@ -46,39 +29,42 @@ def cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def field_rows(struct: type[msgspec.Struct]) -> list[str]:
-    """A table of the fields of a struct."""
-    hints: dict[str, Any] = get_type_hints(struct, include_extras=True)
-    rows = ["| field | type | default | meaning |", "| --- | --- | --- | --- |"]
-    for field in msgspec.structs.fields(struct):
-        annotation = hints[field.name]
-        default = "" if field.required else default_text(field)
-        kind = cell(type_name(annotation))
-        rows.append(
-            f"| `{field.encode_name}` | `{kind}` | {default} | {cell(note_of(annotation))} |"
-        )
+def linked(name: str) -> str:
+    """The name of a type, leading to where it is explained."""
+    return f"[{name}](types.md#{name.lower()})"
+
+
+def name_of(schema: dict[str, Any]) -> str:
+    """The type that a schema refers to, or nothing."""
+    return str(schema.get("$ref", "")).rpartition("/")[2]
+
+
+def field_rows(struct: dict[str, Any]) -> list[str]:
+    """A table of the fields of an object."""
+    fields = fields_of(struct, linked)
+    has_meaning = any(field.about for field in fields)
+    rows = ["| field | type | default |", "| --- | --- | --- |"]
+    if has_meaning:
+        rows = ["| field | type | default | meaning |", "| --- | --- | --- | --- |"]
+    for field in fields:
+        default = f"`{field.default}`" if field.default else "" if field.required else "left out"
+        cells = [f"`{field.name}`", cell(field.kind), cell(default)]
+        rows.append(f"| {' | '.join([*cells, cell(field.about)] if has_meaning else cells)} |")
     return rows
 
 
-def default_text(field: msgspec.structs.FieldInfo) -> str:
-    """The default of an optional field."""
-    if field.default_factory is not msgspec.NODEFAULT:
-        return "its defaults"
-    encoded = msgspec.json.encode(field.default) if field.default is not msgspec.UNSET else b""
-    return f"`{encoded.decode()}`" if encoded else "left out"
-
-
-def operation_text(operation: Operation) -> list[str]:
+def operation_text(operation: dict[str, Any]) -> list[str]:
     """The section of one operation."""
-    lines = [f"### {operation.name}", "", cleandoc(operation.documentation), ""]
+    lines = [f"### {operation['name']}", "", operation["documentation"], ""]
     lines.append(
-        f"`{operation.method}` · {operation.scope} · needs `{operation.permission}`"
-        f" · answers `{type_name(operation.result)}`"
+        f"`{operation['method']}` · {operation['scope']} · needs `{operation['permission']}`"
+        f" · answers {kind_of(operation['result'], linked)}"
     )
-    if operation.request.__struct_fields__:
-        lines += ["", *field_rows(operation.request)]
-    if operation.errors:
-        codes = ", ".join(f"`{error.code}`" for error in operation.errors)
+    request = TYPES[name_of(operation["request"])]
+    if request["properties"]:
+        lines += ["", *field_rows(request)]
+    if operation["errors"]:
+        codes = ", ".join(f"[`{code}`](errors.md)" for code in operation["errors"])
         lines += ["", f"Errors of its own: {codes}"]
     return [*lines, ""]
 
@@ -86,37 +72,80 @@ def operation_text(operation: Operation) -> list[str]:
 def api() -> str:
     """docs/api.md."""
     lines = [NOTE, "", "# Operations", ""]
-    nouns = sorted({name.split(".")[0] for name in CATALOGUE})
-    for noun in nouns:
-        lines += [f"## {noun}", ""]
-        for name, operation in sorted(CATALOGUE.items()):
-            if name.split(".")[0] == noun:
-                lines += operation_text(operation)
+    lines += ["How they are called is in [protocol.md](protocol.md), what the types of fields and"]
+    lines += ["results are in [types.md](types.md).", ""]
+    noun = ""
+    for operation in CONTRACT["operations"]:
+        if operation["name"].split(".")[0] != noun:
+            noun = operation["name"].split(".")[0]
+            lines += [f"## {noun}", ""]
+        lines += operation_text(operation)
     return "\n".join(lines).rstrip() + "\n"
 
 
-def event_text(event: type[Event]) -> list[str]:
+def event_text(event: dict[str, Any]) -> list[str]:
     """The section of one event."""
     marks = [
-        *(["may come many times a second"] if event.noisy else []),
-        *(["only for subscriptions that name it"] if event.asked_for else []),
+        *(["may come many times a second"] if event["noisy"] else []),
+        *(["only for subscriptions that name it"] if event["asked_for"] else []),
     ]
-    lines = [f"## {event.__name__}", "", cleandoc(event.__doc__ or "")]
+    lines = [f"## {event['name']}", "", event["documentation"]]
     lines += ["", f"({'; '.join(marks)})"] if marks else []
-    if event.__struct_fields__:
-        hints = get_type_hints(event, include_extras=True)
-        lines += ["", "| field | type |", "| --- | --- |"]
-        lines += [
-            f"| `{name}` | `{cell(type_name(hints[name]))}` |" for name in event.__struct_fields__
-        ]
-    return [*lines, ""]
+    if "const" in event["schema"]:
+        return [*lines, "", f'On the wire: `"{event["name"]}"`', ""]
+    behind = name_of(event["schema"]["properties"][event["name"]])
+    if behind != event["name"]:
+        return [*lines, "", f"Behind its name stands a {linked(behind)}.", ""]
+    return [*lines, "", *field_rows(TYPES[behind]), ""]
 
 
 def events() -> str:
     """docs/events.md."""
     lines = [NOTE, "", "# Events", ""]
-    for _, event in sorted(EVENTS.items()):
+    lines += ["How to subscribe is in [protocol.md](protocol.md#events). On the wire an event is"]
+    lines += ["`{NAME:{FIELDS}}`, or the bare name where it has no fields.", ""]
+    for event in CONTRACT["events"]:
         lines += event_text(event)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def type_text(name: str) -> list[str]:
+    """The section of one type."""
+    schema = TYPES[name]
+    lines = [f"## {name}", ""]
+    if "description" in schema:
+        lines += [" ".join(schema["description"].split()), ""]
+    if schema.get("properties"):
+        lines += [*field_rows(schema), ""]
+    elif schema.get("type") == "object":
+        lines += ["It has no fields.", ""]
+    else:
+        lines += [f"One of {kind_of(schema, linked)}", ""]
+    return lines
+
+
+def types() -> str:
+    """docs/types.md: every type that is not a request or an event, which api.md and events.md
+    have."""
+    elsewhere = {name_of(operation["request"]) for operation in CONTRACT["operations"]}
+    elsewhere |= {event["name"] for event in CONTRACT["events"]} - {"LogMessage"}
+    messages = [
+        name
+        for whole in ("Request", "Reply")
+        for name in [whole, *filter(None, map(name_of, TYPES[whole]["oneOf"]))]
+    ]
+    lines = [NOTE, "", "# Types", ""]
+    lines += ["What stands in requests, results and events. A field without a default is always"]
+    lines += ["there. A time is RFC 3339 in UTC, a UUID its usual text. What is not listed may"]
+    lines += ["come from a newer daemon, and is to be ignored.", ""]
+    for name in TYPES:
+        if name == "Event":
+            lines += ["## Event", "", "One of [events.md](events.md).", ""]
+        elif name not in elsewhere and name not in messages:
+            lines += type_text(name)
+    lines += ["# Messages", "", "Requests, then replies, with all that may stand beside them.", ""]
+    for name in messages:
+        lines += type_text(name)
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -140,20 +169,34 @@ def errors() -> str:
     lines = [NOTE, "", "# Errors and exit statuses", "", "| status | meaning |", "| --- | --- |"]
     lines += [f"| {int(status)} | {STATUS_MEANING[status]} |" for status in ExitStatus]
     lines += ["", "| code | kind | sentence | hint | exit | retry |", "| - | - | - | - | - | - |"]
-    for code, cls in sorted(SdError.catalogue.items()):
-        retry = "yes" if cls.retryable else ""
+    for error in CONTRACT["errors"]:
         lines.append(
-            f"| `{code}` | {cls.kind} | {cell(cls.message)} | {cell(cls.hint or '')}"
-            f" | {int(cls.exit_status)} | {retry} |"
+            f"| `{error['code']}` | {error['kind']} | {cell(error['message'])}"
+            f" | {cell(error['hint'] or '')} | {error['exit_status']}"
+            f" | {'yes' if error['retryable'] else ''} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def schema() -> str:
+    """docs/schema.json: what `core.describe` answers."""
+    return json.dumps(CONTRACT, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+DOCUMENTS = {
+    "api.md": api,
+    "events.md": events,
+    "types.md": types,
+    "errors.md": errors,
+    "schema.json": schema,
+}
 
 
 def main() -> int:
     """Write or check."""
     wrong = []
-    for name, text in (("api.md", api()), ("events.md", events()), ("errors.md", errors())):
-        path = HERE / name
+    for name, make in DOCUMENTS.items():
+        path, text = HERE / name, make()
         if "--check" not in sys.argv:
             path.write_text(text, "utf-8")
         elif not path.exists() or path.read_text("utf-8") != text:

@@ -123,13 +123,13 @@ class OperationDescription(msgspec.Struct):
 
     name: str
     method: str
-    kind: str
-    scope: str
-    permission: str
+    kind: Annotated[str, doc("query or action")]
+    scope: Annotated[str, doc("core or library")]
+    permission: Annotated[str, doc("what a caller needs: read, write or admin")]
     documentation: str
-    request: dict[str, Any]  # JSON Schema (2020-12)
-    result: dict[str, Any]
-    errors: list[str]  # codes
+    request: Annotated[dict[str, Any], doc("the schema of the payload")]
+    result: Annotated[dict[str, Any], doc("the schema of what stands behind `JsonOk`")]
+    errors: Annotated[list[str], doc("codes of the errors of its own")]
 
 
 class ErrorDescription(msgspec.Struct):
@@ -137,10 +137,10 @@ class ErrorDescription(msgspec.Struct):
 
     code: str
     kind: str
-    message: str
+    message: Annotated[str, doc("with the names of its fields in braces")]
     hint: str | None
-    exit_status: int
-    retryable: bool
+    exit_status: Annotated[int, doc("how the `sd` command ends with it")]
+    retryable: Annotated[bool, doc("whether the same request may succeed later")]
     documentation: str
 
 
@@ -149,21 +149,31 @@ class EventDescription(msgspec.Struct):
 
     name: str
     documentation: str
-    schema: dict[str, Any]
+    noisy: Annotated[bool, doc("may come many times a second")]
+    asked_for: Annotated[bool, doc("comes only to subscriptions that name it")]
+    schema: Annotated[dict[str, Any], doc("the event as it stands behind `Event`")]
 
 
-class Description(msgspec.Struct):
-    """The contract of this daemon."""
+class Description(msgspec.Struct, omit_defaults=True):
+    """The contract of this daemon. The whole of it is a JSON Schema (2020-12) by which every line
+    of the wire is valid; its `$defs` are the types of everything."""
 
-    version: str
+    dialect: Annotated[str, doc("which JSON Schema this is")] = msgspec.field(name="$schema")
+    title: str
+    protocol: Annotated[int, doc("the version of the protocol")]
     operations: list[OperationDescription]
     events: list[EventDescription]
     errors: list[ErrorDescription]
-    types: dict[str, Any]  # what "#/$defs/NAME" in the schemas refers to
+    types: Annotated[dict[str, Any], doc("every type by its name")] = msgspec.field(name="$defs")
+    messages: Annotated[
+        list[dict[str, Any]], doc("what a line can be: the whole contract has it")
+    ] = msgspec.field(name="anyOf", default_factory=list)
 
 
 @query("core.describe", scope=Scope.CORE, errors=(MethodNotFound,))
 class Describe(Request[Description]):
     """The whole contract, or one operation of it, as JSON Schema."""
 
-    method: Annotated[str | None, doc("the name of one operation; all when it is left out")] = None
+    method: Annotated[
+        str | None, doc("one operation, by its name or method; all when it is left out")
+    ] = None
