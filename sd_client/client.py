@@ -4,87 +4,102 @@
         for library in await core.call(ListLibraries()):
             print(library.name)
 
+        async with core.subscribe_events(
+            ["LogMessage", "JobUpdate"], EventFilter(library_id=library_id)
+        ) as event_stream:
+            while happened := await event_stream.recv():
+                match happened.event:
+                    case LogMessage(message=message, level=level):
+                        print(f"[{level}] {message}")
+                    case JobUpdate(job_id=job_id, status=status):
+                        print(f"Job {job_id} status: {status}")
+
+`async for happened in event_stream` says the same as the loop around `recv`.
+
 Any number of calls and subscriptions share one connection; each has an id. A lost connection is
-made again by itself, with growing pauses, up to a limit. What happens to a call that was under way
-then:
+made again by itself, with growing pauses, up to a limit. What happens to what was under way then:
 
     a query                                is sent again: asking twice changes nothing
     an action that was not sent yet        is sent
     an action that was sent                fails with ConnectionLost: only its caller can know
                                            whether doing it twice is right
-    a subscription                         is made again and yields a Gap
+    a subscription                         goes on behind the last event that it got
+
+A query that the daemon refuses for a moment, because it is ending or has too much to do, is asked
+again in the same way.
+
+More connections than one (`connections=4`) help where an answer is large or a stream is busy: on
+one connection the answers behind eight megabytes of listing wait until those are through, and a
+program that reads its events slowly reads its answers slowly, too. For small calls one connection
+is as fast.
+
+`encoding="messagepack"` asks the daemon for its binary encoding; nothing else is different, and a
+daemon that does not have it is talked to in JSON.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import msgspec
-
-from sd_client.link import Link, open_link
+from sd_client.backoff import Backoff
+from sd_client.pool import Pool
+from sd_client.reaching import failure_in
 from sd_client.requests import (
-    call_line,
+    Document,
+    Wish,
+    batch_message,
+    batch_results,
+    call_message,
     decode_result,
     is_query,
     result_of,
-    subscribe_line,
-    subscribe_logs_line,
-    word_line,
+    word_message,
 )
-from sd_client.streams import LogRecord, Occurrence, Subscription, log_record, occurrence
-from sd_wire.errors import ConnectionLost, ConnectionRefused, DaemonNotRunning, SdError
+from sd_client.resuming import EventCourse, LogCourse
+from sd_client.standing import Standing
+from sd_client.streams import Subscription
+from sd_wire.errors import DeadlineExceeded, SdError
+from sd_wire.messages import Hello
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
     from types import TracebackType
     from uuid import UUID
 
-    from sd_wire.messages import EventFilter, LogFilter, Reply
+    from sd_client.link import Link
+    from sd_client.occurrences import LogRecord, Occurrence, Position
+    from sd_wire.encoding import Encoding
+    from sd_wire.messages import EncodingName, EventFilter, LogFilter, Reply, RequestId, Welcome
     from sd_wire.operation import Request
+
+    TimedMessage = Callable[[Encoding, RequestId, Wish], bytes]
+    """What makes a request of its id and of what is asked beside it, such as the time left."""
 
 R = TypeVar("R")
 
-AnySubscription = Subscription[Occurrence] | Subscription[LogRecord]
-
-
-class _Standing(NamedTuple):
-    """A subscription's request, and where it was accepted."""
-
-    request: Callable[[int], bytes]
-    link: Link
-    request_id: int
-
-
-class Backoff(msgspec.Struct, frozen=True):
-    """The pauses between attempts to connect again, in seconds: each twice the one before, half
-    of it by chance, so that the clients of a restarted daemon do not come all at once."""
-
-    first: float = 0.05
-    longest: float = 2.0
-    attempts: int = 10
-
-    def pause(self, attempt: int) -> float:
-        """How long to wait after this many failures."""
-        bound = min(self.longest, self.first * 2.0**attempt)
-        return bound * random.uniform(0.5, 1.0)
-
 
 class CoreClient:
-    """A connection to the daemon behind a socket, kept up as long as the object is open."""
+    """The daemon behind a socket, reached as long as the object is open."""
 
-    def __init__(self, socket_path: str, *, backoff: Backoff | None = None) -> None:
+    def __init__(
+        self,
+        socket_path: str,
+        *,
+        connections: int = 1,
+        encoding: EncodingName = "json",
+        name: str = "",
+        backoff: Backoff | None = None,
+    ) -> None:
+        """`name` is what the daemon knows this program by."""
         self.socket_path = socket_path
-        self._backoff = backoff or Backoff()
-        self._link: Link | None = None
-        self._connecting = asyncio.Lock()
-        self._standing: dict[AnySubscription, _Standing] = {}
-        self._mending: asyncio.Task[None] | None = None
-        self._closed = False
+        hello = Hello(encoding=encoding, client=name)
+        self._pool = Pool(socket_path, connections, hello, backoff or Backoff(), self._lost)
+        self._standing = Standing(self._pool)
 
     def __repr__(self) -> str:
-        return f"<CoreClient {self.socket_path!r} {self._link!r}>"
+        return f"<CoreClient {self.socket_path!r} {self._pool!r}>"
 
     async def __aenter__(self) -> CoreClient:
         await self.connect()
@@ -101,26 +116,23 @@ class CoreClient:
     @property
     def connected(self) -> bool:
         """Whether there is a connection now. There may be one again a moment later."""
-        return self._link is not None and self._link.is_open
+        return bool(self._pool.open_links)
+
+    @property
+    def daemon(self) -> Welcome | None:
+        """Who the daemon said it is when it was last connected to: its version, what it can do,
+        what this user may do. None where it does not say such things."""
+        return self._pool.welcome
 
     async def connect(self) -> None:
         """One attempt. Raises DaemonNotRunning, SocketPermissionDenied or ConnectionRefused."""
-        async with self._connecting:
-            if not self.connected:
-                self._closed = False
-                self._link = await open_link(self.socket_path, self._lost)
+        await self._pool.connect()
 
     async def close(self) -> None:
         """End the connection; whatever waits gets ConnectionLost."""
-        self._closed = True
-        if self._mending is not None:
-            self._mending.cancel()
-            await asyncio.gather(self._mending, return_exceptions=True)
-        for subscription in list(self._standing):
-            subscription.fail(ConnectionLost())
-        self._standing.clear()
-        if self._link is not None:
-            self._link.close()
+        self._pool.closed = True
+        await self._standing.close()
+        self._pool.close()
 
     async def call(
         self,
@@ -128,146 +140,124 @@ class CoreClient:
         *,
         library_id: UUID | str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - the usual word for a usual wish
+        correlation_id: str | None = None,
     ) -> R:
         """Ask, and wait for the result. Raises what the operation declares, ConnectionLost, or
-        TimeoutError after `timeout` seconds."""
+        TimeoutError after `timeout` seconds.
+
+        Whoever stops waiting, by a timeout or by cancelling the task, stops a query in the daemon
+        as well; an action that has begun there is finished. What the daemon logs and publishes on
+        behalf of the call bears the `correlation_id`.
+        """
+        wish = Wish(library_id, timeout, correlation_id)
         method = type(request).operation.method
-        async with asyncio.timeout(timeout):
-            return decode_result(request, await self.call_raw(method, request, library_id))
+        encoding, document = await self._call(method, request, wish)
+        return decode_result(encoding, request, document)
 
     async def call_raw(
-        self, method: str, payload: Any = None, library_id: UUID | str | None = None
-    ) -> msgspec.Raw:
-        """Ask by the name on the wire. The result is the JSON as it came."""
-        return result_of(
-            await self._ask(
-                lambda request_id: call_line(method, payload, library_id, request_id),
-                repeatable=is_query(method),
-            )
+        self,
+        method: str,
+        payload: Any = None,
+        library_id: UUID | str | None = None,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109
+        correlation_id: str | None = None,
+    ) -> Document:
+        """Ask by the name on the wire. The result is the document as it came, in the encoding of
+        the connection; a payload that is a msgspec.Raw is taken to be one, too."""
+        wish = Wish(library_id, timeout, correlation_id)
+        return (await self._call(method, payload, wish))[1]
+
+    async def batch(
+        self,
+        requests: Sequence[Request[R]],
+        *,
+        library_id: UUID | str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+        correlation_id: str | None = None,
+    ) -> list[R | SdError]:
+        """Several calls in one message, carried out one after the other. What comes back are their
+        results in that order, and in the place of a call that failed its error."""
+        wish = Wish(library_id, timeout, correlation_id)
+        encoding, reply = await self._ask(
+            lambda encoding, n, left: batch_message(encoding, n, requests, left),
+            wish,
+            repeatable=all(is_query(type(one).operation.method) for one in requests),
         )
+        return batch_results(encoding, requests, reply)
 
     async def ping(self) -> None:
         """Returns when the daemon answers."""
-        result_of(await self._ask(lambda n: word_line("Ping", n), repeatable=True))
+        await self._word("Ping", repeatable=True)
 
     async def shutdown(self) -> None:
         """Tell the daemon to end. It has accepted that when this returns."""
-        result_of(await self._ask(lambda n: word_line("Shutdown", n), repeatable=False))
+        await self._word("Shutdown", repeatable=False)
 
-    def subscribe(
-        self, event_types: list[str] | None = None, event_filter: EventFilter | None = None
+    def subscribe_events(
+        self,
+        event_types: list[str] | None = None,
+        event_filter: EventFilter | None = None,
+        *,
+        after: Position | None = None,
+        initial: bool = False,
     ) -> Subscription[Occurrence]:
-        """Events of these types; without types, all that are not only sent by name."""
+        """Events of these types; without types, all that are not only sent by name.
 
-        def request(request_id: int) -> bytes:
-            return subscribe_line(event_types or [], event_filter, request_id)
-
-        async def start(made: Subscription[Occurrence]) -> None:
-            await self._start_stream(made, request)
-
+        `after`: first those that came after a position, which an earlier subscription had, also
+        before this program or the daemon was restarted. `initial`: first the state as it is now.
+        Either is followed by one CaughtUp, and then by what happens.
+        """
         return Subscription(
-            start, self._stop_stream, occurrence, lambda gap: Occurrence(gap, 0, None)
+            EventCourse(event_types, event_filter, after, initial=initial), self._standing
         )
 
-    def subscribe_logs(self, log_filter: LogFilter | None = None) -> Subscription[LogRecord]:
-        """Records of the daemon's log."""
+    def subscribe_logs(
+        self,
+        log_filter: LogFilter | None = None,
+        *,
+        last: int | None = None,
+        since: datetime | None = None,
+    ) -> Subscription[LogRecord]:
+        """Records of the daemon's log. `last` and `since`: first so many of the past, or those
+        from a time on, followed by one CaughtUp."""
+        return Subscription(LogCourse(log_filter, last, since), self._standing)
 
-        def request(request_id: int) -> bytes:
-            return subscribe_logs_line(log_filter, request_id)
-
-        async def start(made: Subscription[LogRecord]) -> None:
-            await self._start_stream(made, request)
-
-        return Subscription(
-            start, self._stop_stream, log_record, lambda gap: LogRecord(gap, 0, None)
+    async def _word(self, name: str, *, repeatable: bool) -> None:
+        _, reply = await self._ask(
+            lambda encoding, n, _: word_message(encoding, n, name), Wish(), repeatable=repeatable
         )
+        result_of(reply)
 
-    # --- calls --------------------------------------------------------------------------------
+    async def _call(self, method: str, payload: Any, wish: Wish) -> tuple[Encoding, Document]:
+        encoding, reply = await self._ask(
+            lambda encoding, n, left: call_message(encoding, n, method, payload, left),
+            wish,
+            repeatable=is_query(method),
+        )
+        return encoding, result_of(reply)
 
-    async def _ask(self, request: Callable[[int], bytes], *, repeatable: bool) -> Reply:
-        for attempt in range(self._backoff.attempts + 1):
-            link = await self._connected()
-            request_id = link.next_id()
-            try:
-                return await link.request(request_id, request(request_id))
-            except ConnectionLost:
-                if self._closed or not repeatable or attempt == self._backoff.attempts:
-                    raise
-                await asyncio.sleep(self._backoff.pause(attempt))
-        raise ConnectionLost
+    async def _ask(
+        self, message: TimedMessage, wish: Wish, *, repeatable: bool
+    ) -> tuple[Encoding, Reply]:
+        """The reply, and how it is encoded. TimeoutError, whichever end found the time over."""
+        loop = asyncio.get_running_loop()
+        end = None if wish.timeout is None else loop.time() + wish.timeout
 
-    async def _connected(self) -> Link:
-        """The link, made again where it was lost. A client that never connected, or was closed,
-        makes one attempt; afterwards a daemon that is away is waited for."""
-        lost_before = self._link is not None and not self._closed
-        for attempt in range(self._backoff.attempts + 1):
-            if self._link is not None and self._link.is_open:
-                return self._link
-            try:
-                await self.connect()
-            except (DaemonNotRunning, ConnectionRefused):
-                if not lost_before or attempt == self._backoff.attempts:
-                    raise
-                await asyncio.sleep(self._backoff.pause(attempt))
-        raise ConnectionLost
+        async def act(link: Link) -> tuple[Encoding, Reply]:
+            left = wish if end is None else wish._replace(timeout=end - loop.time())
+            reply = await link.request(lambda encoding, n: message(encoding, n, left))
+            error = failure_in(reply)
+            if error is not None:
+                raise error
+            return link.encoding, reply
 
-    # --- subscriptions ------------------------------------------------------------------------
-
-    async def _start_stream(
-        self, subscription: AnySubscription, request: Callable[[int], bytes]
-    ) -> None:
-        link = await self._connected()
-        request_id = link.next_id()
-        link.open_stream(request_id, subscription.receive)
         try:
-            result_of(await link.request(request_id, request(request_id)))
-        except BaseException:
-            link.close_stream(request_id)
-            raise
-        self._standing[subscription] = _Standing(request, link, request_id)
-        if subscription.closed:  # its owner left while it was being made again
-            self._stop_stream(subscription)
-
-    def _stop_stream(self, subscription: AnySubscription) -> None:
-        standing = self._standing.pop(subscription, None)
-        if standing is not None:
-            standing.link.send(word_line("Unsubscribe", standing.request_id))
-            standing.link.close_stream(standing.request_id)
+            async with asyncio.timeout_at(end):
+                return await self._pool.carry_out(self._pool.for_call, act, repeatable=repeatable)
+        except DeadlineExceeded as error:
+            raise TimeoutError(error.text) from error
 
     def _lost(self) -> None:
-        if self._closed:
-            return
-        for subscription, standing in self._standing.items():
-            if not standing.link.is_open:
-                subscription.mark_gap()
-        if self._standing and self._mending is None:
-            self._mending = asyncio.get_running_loop().create_task(self._mend())
-
-    async def _mend(self) -> None:
-        """Make the subscriptions again after the connection was lost, as often as it is."""
-        try:
-            while lost := [s for s, was in self._standing.items() if not was.link.is_open]:
-                for subscription in lost:
-                    await self._restart(subscription)
-        finally:
-            self._mending = None
-
-    async def _restart(self, subscription: AnySubscription) -> None:
-        for attempt in range(self._backoff.attempts):
-            standing = self._standing.get(subscription)
-            if standing is None:  # given up by its owner meanwhile
-                return
-            try:
-                await self._start_stream(subscription, standing.request)
-            except ConnectionLost:
-                await asyncio.sleep(self._backoff.pause(attempt))
-            except SdError as error:
-                self._give_up(subscription, error)
-                return
-            else:
-                return
-        self._give_up(subscription, ConnectionLost())
-
-    def _give_up(self, subscription: AnySubscription, error: SdError) -> None:
-        if self._standing.pop(subscription, None) is not None:
-            subscription.fail(error)
+        if not self._pool.closed:
+            self._standing.lost()

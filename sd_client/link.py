@@ -1,7 +1,7 @@
-"""One connection of the async client: lines out, replies handed to whoever waits for their id.
+"""One connection of the async client: requests out, replies handed to whoever waits for their id.
 
 A link lives once. It is OPEN from `open_link` to the moment either side ends it; then everything
-that waits gets ConnectionLost, every stream is told, and the client makes a new link.
+that waits gets ConnectionLost, its owner is told, and makes a new link.
 """
 
 from __future__ import annotations
@@ -13,71 +13,124 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sd_client.reaching import check_length, failure_in, unreachable
+from sd_client.requests import cancel_message, hello_message, result_of, word_message
 from sd_wire.connection import ClientConnection
-from sd_wire.errors import ConnectionLost, SdError
+from sd_wire.errors import ConnectionLost, SdError, UnknownFailure, UnknownRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sd_wire.messages import Reply, RequestId
+    from sd_wire.encoding import Encoding
+    from sd_wire.messages import Hello, Reply, RequestId, Welcome
+
+    Message = Callable[[Encoding, RequestId], bytes]
+    """What makes a request of its id."""
+
+    Receive = Callable[[Reply, Encoding], None]
 
 
 class Link(asyncio.Protocol):
     """A connected socket."""
 
     def __init__(self, on_lost: Callable[[], None]) -> None:
+        self.welcome: Welcome | None = None  # who the daemon said it is
         self._on_lost = on_lost
         self._connection = ClientConnection()
         self._transport: asyncio.Transport | None = None
         self._waiting: dict[RequestId, asyncio.Future[Reply]] = {}
-        self._streams: dict[RequestId, Callable[[Reply], None]] = {}
+        self._streams: dict[RequestId, Receive] = {}
         self._ids = itertools.count(1)
         self._writable = asyncio.Event()
 
     def __repr__(self) -> str:
         state = "open" if self.is_open else "closed"
-        return f"<Link {state}, {len(self._waiting)} waiting, {len(self._streams)} streams>"
+        return f"<Link {state}, {self.pending} waiting, {self.streams} streams>"
 
     @property
     def is_open(self) -> bool:
         """Whether something can be sent."""
         return self._transport is not None and not self._transport.is_closing()
 
-    def next_id(self) -> int:
-        """An id that no other request of this link has."""
-        return next(self._ids)
+    @property
+    def encoding(self) -> Encoding:
+        """How messages are written here."""
+        return self._connection.encoding
 
-    async def request(self, request_id: RequestId, data: bytes) -> Reply:
-        """Send a line and wait for the reply with this id. A cancelled wait leaves nothing behind:
-        the reply, when it comes, is dropped."""
-        await self._writable.wait()
-        if not self.is_open or self._transport is None:
-            raise ConnectionLost
-        answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._waiting[request_id] = answer
-        try:
-            self._transport.write(data)
-            return await answer
-        finally:
-            self._waiting.pop(request_id, None)
+    @property
+    def pending(self) -> int:
+        """How many requests wait for their answers."""
+        return len(self._waiting)
 
-    def open_stream(self, request_id: RequestId, receive: Callable[[Reply], None]) -> None:
-        """Hand every later reply with this id, besides the first answer, to `receive`."""
+    @property
+    def streams(self) -> int:
+        """How many subscriptions there are."""
+        return len(self._streams)
+
+    async def greet(self, hello: Hello) -> None:
+        """Say who we are, and go on in the encoding that was agreed on. A daemon that does not
+        know this request can be talked to all the same."""
+        reply = await self.request(lambda encoding, n: hello_message(encoding, n, hello))
+        error = failure_in(reply)
+        if isinstance(error, UnknownRequest | UnknownFailure):
+            return
+        if error is not None:
+            raise error
+        if reply.Hello is not msgspec.UNSET:
+            self.welcome = reply.Hello  # the connection has followed what it says already
+
+    async def request(self, message: Message) -> Reply:
+        """Send a request and wait for its reply. Whoever stops waiting gives the request up: the
+        daemon is told, and the reply, when it comes, is dropped."""
+        return await self._send_and_wait(next(self._ids), message)
+
+    async def subscribe(self, message: Message, receive: Receive) -> RequestId:
+        """Begin a subscription: its replies, the first one too, go to `receive` in their order."""
+        request_id = next(self._ids)
         self._streams[request_id] = receive
+        try:
+            result_of(await self._send_and_wait(request_id, message))
+        except BaseException:
+            self._streams.pop(request_id, None)
+            raise
+        return request_id
 
-    def close_stream(self, request_id: RequestId) -> None:
-        """Drop what still comes for this id."""
-        self._streams.pop(request_id, None)
-
-    def send(self, data: bytes) -> None:
-        """Send a line whose answer nobody waits for."""
-        if self._transport is not None and self.is_open:
-            self._transport.write(data)
+    def unsubscribe(self, request_id: RequestId, word: str) -> None:
+        """End a subscription, and drop what still comes of it."""
+        if self._streams.pop(request_id, None) is not None:
+            self._send(word_message(self.encoding, request_id, word))
 
     def close(self) -> None:
         """End the connection."""
         if self._transport is not None:
             self._transport.close()
+
+    async def _send_and_wait(self, request_id: RequestId, message: Message) -> Reply:
+        await self._writable.wait()
+        if not self.is_open or self._transport is None:
+            raise ConnectionLost
+        answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        data = message(self.encoding, request_id)
+        self._waiting[request_id] = answer
+        try:
+            self._transport.write(data)
+            return await answer
+        except asyncio.CancelledError:
+            self._give_up(request_id)
+            raise
+        finally:
+            self._waiting.pop(request_id, None)
+
+    def _give_up(self, request_id: RequestId) -> None:
+        if request_id in self._streams:
+            self._send(word_message(self.encoding, request_id, "Unsubscribe"))
+            self._send(word_message(self.encoding, request_id, "UnsubscribeLogs"))
+        else:
+            self._send(cancel_message(self.encoding, next(self._ids), request_id))
+
+    def _send(self, data: bytes) -> None:
+        """Send what nobody waits for an answer to."""
+        if self._transport is not None and self.is_open:
+            self._transport.write(data)
 
     # --- called by the event loop -------------------------------------------------------------
 
@@ -112,14 +165,16 @@ class Link(asyncio.Protocol):
             self._without_id(reply)
             return
         answer = self._waiting.get(reply.id)
+        refused = answer is not None and reply.Error is not msgspec.UNSET
+        if (receive := self._streams.get(reply.id)) is not None and not refused:
+            # In this turn, because the first events may have come with the acknowledgement.
+            receive(reply, self.encoding)
         if answer is not None and not answer.done():
             answer.set_result(reply)
-        elif (receive := self._streams.get(reply.id)) is not None:
-            receive(reply)
 
     def _without_id(self, reply: Reply) -> None:
         # Everything we send has an id, so this is about the connection as a whole: the daemon
-        # could not read a line of ours, or is full. Whoever waits learns it.
+        # could not read a message of ours, or is full. Whoever waits learns it.
         error = failure_in(reply)
         if error is not None:
             self._end(error)
@@ -131,12 +186,17 @@ class Link(asyncio.Protocol):
                 answer.set_exception(error)
 
 
-async def open_link(socket_path: str, on_lost: Callable[[], None]) -> Link:
-    """Connect. Raises DaemonNotRunning, SocketPermissionDenied or ConnectionRefused."""
+async def open_link(socket_path: str, on_lost: Callable[[], None], hello: Hello) -> Link:
+    """Connect and greet. Raises DaemonNotRunning, SocketPermissionDenied or ConnectionRefused."""
     check_length(socket_path)
     loop = asyncio.get_running_loop()
     try:
         _, link = await loop.create_unix_connection(lambda: Link(on_lost), socket_path)
     except OSError as error:
         raise unreachable(error, socket_path) from error
+    try:
+        await link.greet(hello)
+    except BaseException:
+        link.close()
+        raise
     return link

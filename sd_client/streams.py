@@ -1,122 +1,69 @@
-"""Subscriptions of the async client: what happened, in order, and what was missed.
+"""Subscriptions of the async client: what happened, in order and without a hole.
 
-    async with client.subscribe(["JobProgress"]) as events:
-        async for event, sequence, time in events:
-            ...
-
-A subscription outlives its connection. When the connection ended and came back, and when the
-program took so long that the queue ran over, the next item is a Gap; what follows it is complete
-again. Whoever keeps a copy of the daemon's state asks for it anew after a Gap.
+A subscription outlives its connection, and a daemon that was restarted: it goes on behind the last
+event that it got. A program that is slow holds up nobody. When its queue is full the subscription
+is ended, and made again where it was when the program has caught up. See `sd_client.resuming` for
+what a Gap means.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol
 
-import msgspec
-
+from sd_client.occurrences import Item
 from sd_client.reaching import failure_in
-from sd_wire.events import EVENTS, Event, LogMessage, VolumeAdded
-from sd_wire.types.volumes import Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from datetime import datetime
     from types import TracebackType
 
+    from sd_client.occurrences import Position
+    from sd_client.resuming import Course
+    from sd_wire.encoding import Encoding
     from sd_wire.errors import SdError
     from sd_wire.messages import Reply
 
 QUEUE_LIMIT = 65_536
-"""Items that wait for a slow program before the newer ones are dropped and counted."""
+"""Items that wait for a slow program."""
 
 
-class Gap(msgspec.Struct, frozen=True):
-    """Something was missed here."""
+class Keeper(Protocol[Item]):
+    """Whoever makes a subscription at the daemon, and ends it there."""
 
-    reason: str  # 'reconnected' or 'overrun'
-    missed: int | None = None  # how many, where that is known
+    async def begin(self, subscription: Subscription[Item]) -> None:
+        """Make it."""
 
+    def end(self, subscription: Subscription[Item]) -> None:
+        """End it, if it stands."""
 
-class UnknownEvent(msgspec.Struct, frozen=True):
-    """An event that this version of the client does not know."""
-
-    name: str
-    fields: Any
-
-
-class Occurrence(NamedTuple):
-    """What a subscription yields."""
-
-    event: Event | UnknownEvent | Gap
-    sequence: int
-    time: datetime | None
+    def again(self, subscription: Subscription[Item]) -> None:
+        """Make it again, now and in the background."""
 
 
-class LogRecord(NamedTuple):
-    """What a subscription to logs yields."""
+class Subscription(Generic[Item]):
+    """A stream of events or of log records. Entered, it stands: nothing after that is missed."""
 
-    record: LogMessage | Gap
-    sequence: int
-    time: datetime | None
-
-
-T = TypeVar("T", Occurrence, LogRecord)
-
-
-def event_in(raw: msgspec.Raw) -> Event | UnknownEvent:
-    """The event behind an `"Event":` key."""
-    found = msgspec.json.decode(raw)
-    name, fields = (found, {}) if isinstance(found, str) else next(iter(found.items()))
-    declared = EVENTS.get(name)
-    if declared is None:
-        return UnknownEvent(name, fields)
-    if declared is VolumeAdded:  # the one whose body is not its fields
-        return VolumeAdded(msgspec.convert(fields, Volume))
-    return msgspec.convert(fields, declared)
-
-
-def occurrence(reply: Reply) -> Occurrence | None:
-    """The event that a reply brings, or None where it brings none."""
-    if reply.Event is msgspec.UNSET:
-        return None
-    return Occurrence(event_in(reply.Event), reply.sequence, reply.time)
-
-
-def log_record(reply: Reply) -> LogRecord | None:
-    """The log record that a reply brings, or None where it brings none."""
-    if reply.LogMessage is msgspec.UNSET:
-        return None
-    record = msgspec.json.decode(reply.LogMessage, type=LogMessage)
-    return LogRecord(record, reply.sequence, record.timestamp)
-
-
-class Subscription(Generic[T]):
-    """A stream of T. Entered, it stands: what happens after that is not missed."""
-
-    def __init__(
-        self,
-        start: Callable[[Subscription[T]], Awaitable[None]],
-        stop: Callable[[Subscription[T]], None],
-        read: Callable[[Reply], T | None],
-        gap: Callable[[Gap], T],
-    ) -> None:
-        self._start: Callable[[Subscription[T]], Awaitable[None]] = start
-        self._stop: Callable[[Subscription[T]], None] = stop
-        self._read: Callable[[Reply], T | None] = read
-        self._gap: Callable[[Gap], T] = gap
-        self._queue: deque[T] = deque()
-        self._overrun = 0
+    def __init__(self, course: Course[Item], keeper: Keeper[Item]) -> None:
+        self.course: Course[Item] = course
+        self.closed = False
+        self.position: Position | None = course.reached
+        self._keeper: Keeper[Item] = keeper
+        self._queue: deque[tuple[Item, Position | None]] = deque()
+        self._full = False  # ended until the program has read what waits
         self._arrived = asyncio.Event()
         self._failure: SdError | None = None
         self._started = False
-        self.closed = False
 
-    async def __aenter__(self) -> Subscription[T]:
+    @property
+    def warnings(self) -> list[str]:
+        """What the daemon found odd about what was asked for: names and filters that can never
+        match."""
+        return self.course.warnings
+
+    async def __aenter__(self) -> Subscription[Item]:
         if not self._started:
-            await self._start(self)
+            await self._keeper.begin(self)
             self._started = True
         return self
 
@@ -126,52 +73,70 @@ class Subscription(Generic[T]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Get nothing more. Whoever waits in `recv` gets None."""
         self.closed = True
-        self._stop(self)
+        self._queue.clear()
+        self._keeper.end(self)
+        self._arrived.set()
 
-    def __aiter__(self) -> Subscription[T]:
-        return self
-
-    async def __anext__(self) -> T:
+    async def recv(self) -> Item | None:
+        """The next one; None when the subscription was closed. Raises what ended it otherwise,
+        such as a daemon that did not come back."""
         await self.__aenter__()
         while not self._queue:
+            if self.closed:
+                return None
             if self._failure is not None:
                 raise self._failure
             self._arrived.clear()
             await self._arrived.wait()
-        item = self._queue.popleft()
-        if self._overrun and len(self._queue) < QUEUE_LIMIT // 2:
-            self._queue.append(self._gap(Gap("overrun", self._overrun)))
-            self._overrun = 0
+        item, self.position = self._queue.popleft()
+        if self._full and len(self._queue) <= QUEUE_LIMIT // 2:
+            self._full = False
+            self._keeper.again(self)
+        return item
+
+    def __aiter__(self) -> Subscription[Item]:
+        return self
+
+    async def __anext__(self) -> Item:
+        item = await self.recv()
+        if item is None:
+            raise StopAsyncIteration
         return item
 
     # --- called by the client -----------------------------------------------------------------
 
-    def receive(self, reply: Reply) -> None:
+    @property
+    def wanted(self) -> bool:
+        """Whether it should stand now."""
+        return not (self.closed or self._full or self._failure is not None)
+
+    def receive(self, reply: Reply, encoding: Encoding) -> None:
         """A reply for this subscription came."""
         error = failure_in(reply)
         if error is not None:
             self.fail(error)
-            return
-        if reply.Lagged is not msgspec.UNSET:
-            self._put(self._gap(Gap("overrun", reply.Lagged.missed)))
-            return
-        item = self._read(reply)
-        if item is not None:
-            self._put(item)
-
-    def mark_gap(self) -> None:
-        """The connection ended; what follows comes from the next one."""
-        self._put(self._gap(Gap("reconnected")))
+        elif len(self._queue) >= QUEUE_LIMIT:
+            self._full = self.course.behind = True
+            self._keeper.end(self)
+        else:
+            self._read(reply, encoding)
 
     def fail(self, error: SdError) -> None:
         """Nothing will follow."""
         self._failure = error
         self._arrived.set()
 
-    def _put(self, item: T) -> None:
-        if self._overrun or len(self._queue) >= QUEUE_LIMIT:
-            self._overrun += 1
-            return
-        self._queue.append(item)
-        self._arrived.set()
+    def _read(self, reply: Reply, encoding: Encoding) -> None:
+        item = self.course.read(reply, encoding)
+        if item is not None:
+            self._queue.append((item, self.course.reached))
+            self._arrived.set()
+        elif not self._queue:
+            self.position = self.course.reached
+        if self.course.behind:
+            self._keeper.again(self)

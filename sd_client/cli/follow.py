@@ -1,13 +1,12 @@
 """`sd logs`, and how a stream is followed.
 
-It goes on when the daemon was restarted, and says that something may have been missed in between.
+It goes on where it was when the daemon was restarted.
 With --json every line is one JSON document, as it stands on the wire without the request's id.
 """
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import msgspec
@@ -17,68 +16,21 @@ from sd_client.cli.command import command
 from sd_client.cli.logfile import tail
 from sd_client.cli.output import BLUE, DIM, RED, YELLOW, Output
 from sd_client.cli.session import Session, pass_session
-from sd_client.cli.text import clock, number
+from sd_client.cli.text import clock
 from sd_client.cli.values import Choice
 from sd_wire import places
 from sd_wire.errors import ConnectionLost, ConnectionRefused, DaemonNotRunning, ExitStatus
 from sd_wire.messages import LogFilter
 from sd_wire.operations.core import GetStatus
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from sd_client.blocking import BlockingClient
-    from sd_wire.messages import Reply
-
 LEVELS = ("ERROR", "WARN", "INFO", "DEBUG", "TRACE")
 _COLOURS = {"ERROR": RED, "WARN": YELLOW, "DEBUG": DIM, "TRACE": DIM}
-PATIENCE = 12
-
-
-def followed(
-    session: Session, subscribe: Callable[[BlockingClient], Iterator[Reply]]
-) -> Iterator[Reply | None]:
-    """What a subscription brings from this moment on; None where the connection was away. Ends
-    with an error when nobody answers any more."""
-    return _go_on(session, subscribe, subscribe(session.connect()))
-
-
-def _go_on(
-    session: Session,
-    subscribe: Callable[[BlockingClient], Iterator[Reply]],
-    stream: Iterator[Reply],
-) -> Iterator[Reply | None]:
-    failures = 0
-    while True:
-        try:
-            for reply in stream:
-                failures = 0
-                yield reply
-        except ConnectionLost:
-            stream = iter(())
-        time.sleep(min(0.05 * 2**failures, 2.0))
-        failures += 1
-        try:
-            stream = subscribe(session.connect())
-        except (ConnectionLost, ConnectionRefused, DaemonNotRunning):
-            if failures > PATIENCE:
-                raise
-        else:
-            yield None
 
 
 def leave(session: Session) -> None:
     """End the command after Ctrl-C."""
     session.output.remark("stopped watching")
     click.get_current_context().exit(ExitStatus.INTERRUPTED)
-
-
-def say_gap(session: Session, missed: int | None = None) -> None:
-    """Say that something may be missing from here on."""
-    if missed is not None:
-        session.output.remark(f"-- too slow: {number(missed, 'event')} missed here --")
-        return
-    session.output.remark("-- the daemon was away; something may be missing here --")
 
 
 @command("logs", "sd logs -n 20", "sd logs --follow --level warn")
@@ -112,16 +64,12 @@ def logs(
     """Print the daemon's log: the end of its file, and with --follow what is logged from now on.
     The past can be read while no daemon runs. After Ctrl-C it ends with 130."""
     wanted = LogFilter(job_id=_job_text(session, job), level=level, target=target)
-    live = followed(session, lambda client: client.subscribe_logs(wanted)) if follow else iter(())
+    live = session.connect().subscribe_logs(wanted, resume=True) if follow else ()
     try:
         last = _print_past(session, wanted, count)
-        for reply in live:
-            if reply is None:
-                say_gap(session)
-            elif reply.Lagged is not msgspec.UNSET:
-                say_gap(session, reply.Lagged.missed)
-            elif reply.LogMessage is not msgspec.UNSET:
-                _print_record(session.output, reply.LogMessage, last)
+        for record in live:
+            if record.raw is not None:
+                _print_record(session.output, record.raw, last)
     except KeyboardInterrupt:
         leave(session)
 

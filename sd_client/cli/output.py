@@ -101,6 +101,13 @@ class Output:
         if not self.quiet and not self.json:
             self._complain(text)
 
+    def warn(self, text: str) -> None:
+        """Something that is probably not what was meant; for a program, too."""
+        if self.json:
+            self._complain(msgspec.json.encode({"warning": text}).decode())
+        else:
+            self.remark(f"note: {text}")
+
     def problem(self, error: SdError) -> None:
         """Why it did not work: a sentence and a hint, or with --json one object."""
         if self.json:

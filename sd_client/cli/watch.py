@@ -8,7 +8,7 @@ met again. Watching never changes the job: Ctrl-C ends the watching, and the job
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -23,6 +23,7 @@ from sd_wire.errors import (
     JobNotFound,
     ShuttingDown,
 )
+from sd_wire.events import JobProgress
 from sd_wire.messages import EventFilter
 from sd_wire.operations.jobs import GetJob, JobInfo
 from sd_wire.types.jobs import GenericProgress, JobStatus
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from sd_client.cli.session import Session
-    from sd_wire.messages import Reply
 
 FINAL = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
 EVENTS = [
@@ -114,32 +114,21 @@ def views(session: Session, job: UUID) -> Iterator[View]:
 def _until_silence(session: Session, job: UUID) -> Iterator[View]:
     listener = session.connect(timeout=SILENCE)
     try:
-        stream = listener.subscribe(EVENTS, EventFilter(job_id=str(job)))
-        view = view_of(ask(session, job))
-        yield view
-        for reply in stream:
-            name, fields = _event(reply)
-            if name == "JobProgress":
-                progress = fields.get("generic_progress")
-                view = msgspec.structs.replace(
-                    view, status=JobStatus.RUNNING, progress=fields["progress"]
-                )
-                view = _with(view, progress and msgspec.convert(progress, GenericProgress))
-            else:
-                view = view_of(ask(session, job))
+        with listener.subscribe_events(EVENTS, EventFilter(job_id=str(job))) as event_stream:
+            view = view_of(ask(session, job))
             yield view
+            for happened in event_stream:
+                event = happened.event
+                if isinstance(event, JobProgress):
+                    view = msgspec.structs.replace(
+                        view, status=JobStatus.RUNNING, progress=event.progress
+                    )
+                    view = _with(view, event.generic_progress)
+                else:
+                    view = view_of(ask(session, job))
+                yield view
     finally:
         listener.close()
-
-
-def _event(reply: Reply) -> tuple[str, dict[str, Any]]:
-    if reply.Event is msgspec.UNSET:
-        return "", {}
-    found = msgspec.json.decode(reply.Event)
-    if isinstance(found, str):
-        return found, {}
-    name, fields = next(iter(found.items()))
-    return name, fields
 
 
 def ask(session: Session, job: UUID) -> JobInfo:

@@ -1,115 +1,42 @@
-"""CoreClient and BlockingClient against a peer that speaks the protocol and does as it is told.
-
-A real daemon cannot be made to drop a connection between a request and its answer at will; this
-peer can. What it reads and writes is the contract's own.
-"""
+"""CoreClient and BlockingClient against a peer that does as it is told: calls and connections."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from peer import QUICK, STREAM, Peer
 
 from sd_client.blocking import BlockingClient
-from sd_client.client import Backoff, CoreClient
-from sd_client.streams import Gap, Occurrence, UnknownEvent
-from sd_wire.connection import ServerConnection
-from sd_wire.encoding import JSON
+from sd_client.client import CoreClient
+from sd_client.occurrences import Position
 from sd_wire.errors import (
     ConnectionLost,
     ConnectionRefused,
     DaemonNotRunning,
+    DeadlineExceeded,
     LibraryNotFound,
+    ShuttingDown,
     SocketPathTooLong,
     SocketPermissionDenied,
+    TooManyRequests,
     UnknownFailure,
 )
-from sd_wire.events import CoreStarted, LibraryClosed
-from sd_wire.messages import Call, Done, Subscribe
+from sd_wire.messages import MAX_PENDING, Call, Cancel, CaughtUp, Hello
 from sd_wire.operations.libraries import CreateLibrary, ListLibraries
 from sd_wire.operations.test import Echo, Ping
-from sd_wire.reading import Rejected
-from sd_wire.reading import Request as Received
+from sd_wire.reading import Batch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
-
-QUICK = Backoff(first=0.001, longest=0.01, attempts=20)
-
-
-class Peer:
-    """A server at a socket. `answer` is called with every request and the way to write."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self.requests: list[Received] = []
-        self.connections: list[asyncio.StreamWriter] = []
-        self.seen = asyncio.Event()
-        self.drop_next = 0  # so many calls end the connection instead of being answered
-        self.hold = False  # calls are not answered
-        self._server: asyncio.Server | None = None
-
-    async def start(self) -> None:
-        """Listen."""
-        self._server = await asyncio.start_unix_server(self._serve, self.path)
-
-    async def stop(self) -> None:
-        """End all connections and the listening."""
-        assert self._server is not None
-        self._server.close()
-        for connection in self.connections:
-            connection.close()
-        self.connections.clear()
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.path)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections.append(writer)
-        wire = ServerConnection()
-        with contextlib.suppress(ConnectionError):
-            while data := await reader.read(65536):
-                for request in wire.receive(data):
-                    assert not isinstance(request, Rejected)
-                    self.requests.append(request)
-                    self.seen.set()
-                    self._answer(request, writer)
-        writer.close()
-
-    def _answer(self, request: Received, writer: asyncio.StreamWriter) -> None:
-        if isinstance(request.body, Subscribe):
-            writer.write(JSON.word("Subscribed", request.id))
-        elif isinstance(request.body, Call) and self.drop_next:
-            self.drop_next -= 1
-            writer.close()
-        elif isinstance(request.body, Call) and not self.hold:
-            writer.write(self._result(request, request.body))
-        elif request.body == "Ping":
-            writer.write(JSON.word("Pong", request.id))
-
-    def _result(self, request: Received, call: Call) -> bytes:
-        if call.method == "query:test.ping":
-            payload = msgspec.json.decode(call.payload)
-            return JSON.frame(Done(Echo(payload["message"], 1, extension_works=True), request.id))
-        if call.method == "query:libraries.list":
-            return JSON.failure(LibraryNotFound(library="x"), request.id)
-        return JSON.frame({"Error": {"Odd": "from the future"}, "id": request.id})
-
-    def calls(self, method: str) -> int:
-        """How often a method was asked for."""
-        bodies = (request.body for request in self.requests)
-        return sum(isinstance(body, Call) and body.method == method for body in bodies)
-
-    def happen(self, sequence: int, event: Any) -> None:
-        """Send an event to the newest subscription."""
-        subscribed = [one for one in self.requests if isinstance(one.body, Subscribe)]
-        members = {"Event": event, "id": subscribed[-1].id, "sequence": sequence}
-        self.connections[-1].write(JSON.frame({**members, "time": "2025-11-23T01:44:07Z"}))
 
 
 @pytest.fixture
@@ -153,13 +80,16 @@ async def test_an_error_nobody_knows_keeps_its_words(client: CoreClient) -> None
         await client.call_raw("query:later.thing")
 
 
-async def test_a_cancelled_call_leaves_the_connection_whole(client: CoreClient, peer: Peer) -> None:
+async def test_a_cancelled_call_is_given_up_in_the_daemon(client: CoreClient, peer: Peer) -> None:
     peer.hold = True
     waiting = asyncio.ensure_future(client.call(Ping("late")))
-    await peer.seen.wait()
+    (asked,) = await peer.until(Call)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
+    (given_up,) = await peer.until(Cancel)
+    assert isinstance(given_up.body, Cancel)
+    assert given_up.body.id == asked.id
     peer.hold = False
     assert (await client.call(Ping("next"))).echo == "next"
 
@@ -168,6 +98,122 @@ async def test_a_call_waits_no_longer_than_it_may(client: CoreClient, peer: Peer
     peer.hold = True
     with pytest.raises(TimeoutError):
         await client.call(Ping("never"), timeout=0.01)
+    assert peer.of(Call)[0].timeout_ms in range(1, 11)
+    await peer.until(Cancel)
+
+
+async def test_a_daemon_that_finds_the_time_over_is_a_timeout_too(
+    client: CoreClient, peer: Peer
+) -> None:
+    peer.hold = True
+    waiting = asyncio.ensure_future(client.call(Ping("never"), timeout=60))
+    (asked,) = await peer.until(Call)
+    over = DeadlineExceeded(milliseconds=60_000)
+    peer.connections[0].writer.write(peer.connections[0].encoding.failure(over, asked.id))
+    with pytest.raises(TimeoutError, match="60000 ms"):
+        await waiting
+    assert len(peer.of(Call)) == 1  # there is no time left to ask again
+
+
+async def test_a_call_says_what_it_belongs_to(client: CoreClient, peer: Peer) -> None:
+    await client.call(Ping("traced"), correlation_id="story")
+    await client.batch([Ping("traced")], correlation_id="story")
+    assert [one.correlation_id for one in peer.requests[1:]] == ["story", "story"]
+
+
+# --- batches -------------------------------------------------------------------------------------
+
+
+async def test_a_batch_has_its_results_and_errors_in_their_places(
+    client: CoreClient, peer: Peer
+) -> None:
+    first, second, third = await client.batch([Ping("a"), ListLibraries(), Ping("b")])
+    assert first == Echo("a", 1, extension_works=True)
+    assert isinstance(second, LibraryNotFound)
+    assert third == Echo("b", 1, extension_works=True)
+    assert len(peer.of(Batch)) == 1
+
+
+async def test_a_batch_of_queries_is_asked_again(client: CoreClient, peer: Peer) -> None:
+    peer.drop_next = 1
+    assert await client.batch([Ping("a")]) == [Echo("a", 1, extension_works=True)]
+    peer.drop_next = 1
+    with pytest.raises(ConnectionLost):
+        await client.batch([Ping("a"), CreateLibrary("Home")])
+    assert len(peer.of(Batch)) == 3
+
+
+async def test_a_batch_that_is_too_long_is_not_sent(client: CoreClient, peer: Peer) -> None:
+    with pytest.raises(TooManyRequests):
+        await client.batch([Ping("x")] * (MAX_PENDING + 1))
+    assert not peer.of(Batch)
+
+
+# --- greetings -----------------------------------------------------------------------------------
+
+
+async def test_a_client_says_who_it_is_and_learns_who_is_there(peer: Peer) -> None:
+    async with CoreClient(peer.path, name="a test") as client:
+        assert peer.requests[0].body == Hello(client="a test")
+        assert client.daemon is not None
+        assert client.daemon.daemon == "1.2.3"
+
+
+@pytest.mark.parametrize("encoding", ["json", "messagepack"])
+async def test_a_daemon_that_does_not_know_greetings_can_be_used(peer: Peer, encoding: Any) -> None:
+    peer.greets = False
+    async with CoreClient(peer.path, encoding=encoding) as client:
+        assert client.daemon is None
+        assert (await client.call(Ping("all the same"))).echo == "all the same"
+
+
+async def test_a_daemon_that_is_ending_while_it_is_greeted_is_asked_again(
+    client: CoreClient, peer: Peer
+) -> None:
+    peer.refuse_next = 2
+    assert (await client.call(Ping("later"))).echo == "later"
+    peer.refuse_next = 1
+    with pytest.raises(ShuttingDown):
+        await client.call(CreateLibrary("Home"))
+
+
+# --- several connections -------------------------------------------------------------------------
+
+
+async def test_calls_go_where_the_fewest_wait(peer: Peer) -> None:
+    async with CoreClient(peer.path, connections=3, backoff=QUICK) as client:
+        peer.hold = True
+        waiting = [asyncio.ensure_future(client.call(Ping(str(n)))) for n in range(6)]
+        await peer.until(Call, 6)
+        sent = [sum(isinstance(r.body, Call) for r in one.requests) for one in peer.connections]
+        assert sent == [2, 2, 2]
+        for one in waiting:
+            one.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_subscriptions_are_spread(peer: Peer) -> None:
+    client = CoreClient(peer.path, connections=2, backoff=QUICK)
+    async with client, client.subscribe_events(), client.subscribe_events():
+        assert len({connected for connected, _ in peer.standing()}) == 2
+
+
+async def test_one_of_several_connections_that_is_lost_is_made_again(peer: Peer) -> None:
+    async with CoreClient(peer.path, connections=2, backoff=QUICK) as client:
+        async with client.subscribe_events() as events:
+            peer.happen("CoreStarted")
+            await events.recv()
+            peer.connections.pop(0).writer.close()
+            peer.happen("CoreStarted")
+            happened = await events.recv()
+            assert happened is not None
+            assert happened.sequence == 2
+        assert (await client.call(Ping("both"))).echo == "both"
+
+
+def test_no_connections_are_too_few() -> None:
+    with pytest.raises(ValueError, match="too few"):
+        CoreClient("x", connections=0)
 
 
 # --- a connection that is lost -------------------------------------------------------------------
@@ -187,84 +233,24 @@ async def test_an_action_that_was_sent_is_not_done_twice(client: CoreClient, pee
 
 
 async def test_an_action_waits_for_a_daemon_that_restarts(client: CoreClient, peer: Peer) -> None:
-    async with client.subscribe() as events:
-        await peer.stop()
-        await anext(events)  # the gap: it has noticed, and what is asked now was not sent before
+    waiting = asyncio.ensure_future(client.call(CreateLibrary("Lost")))
+    await asyncio.sleep(0)
+    await peer.stop()
+    with pytest.raises(ConnectionLost):
+        await waiting  # it has noticed, and what is asked now was not sent before
+    peer.requests.clear()
     creating = asyncio.ensure_future(client.call(CreateLibrary("Home")))
-    restarted = Peer(peer.path)
-    await restarted.start()
-    try:
-        with pytest.raises(UnknownFailure):  # this peer makes no libraries, but it was asked
-            await creating
-    finally:
-        await restarted.stop()
-    assert restarted.calls("action:libraries.create.input") == 1
+    await asyncio.sleep(0)
     await peer.start()
+    with pytest.raises(UnknownFailure):  # this peer makes no libraries, but it was asked
+        await creating
+    assert peer.calls("action:libraries.create.input") == 1
 
 
 async def test_a_daemon_that_stays_away_is_given_up(client: CoreClient, peer: Peer) -> None:
     await peer.stop()
     with pytest.raises((DaemonNotRunning, ConnectionLost)):
         await client.call(Ping("nobody"))
-    await peer.start()
-
-
-# --- subscriptions -------------------------------------------------------------------------------
-
-
-async def test_events_come_in_order_with_their_numbers(client: CoreClient, peer: Peer) -> None:
-    async with client.subscribe() as events:
-        peer.happen(1, "CoreStarted")
-        peer.happen(2, {"Later": {"x": 1}})
-        peer.happen(
-            3, {"LibraryClosed": {"id": "5d6d3c5e-0000-4000-8000-000000000001", "name": "Home"}}
-        )
-        first, second, third = [await anext(events) for _ in range(3)]
-    assert isinstance(first.event, CoreStarted)
-    assert second.event == UnknownEvent("Later", {"x": 1})
-    assert isinstance(third.event, LibraryClosed)
-    assert [first.sequence, second.sequence, third.sequence] == [1, 2, 3]
-
-
-async def test_a_daemon_that_dropped_events_says_how_many(client: CoreClient, peer: Peer) -> None:
-    async with client.subscribe() as events:
-        subscription = peer.requests[-1]
-        peer.connections[-1].write(JSON.frame({"Lagged": {"missed": 7}, "id": subscription.id}))
-        assert (await anext(events)).event == Gap("overrun", 7)
-
-
-async def test_a_subscription_survives_the_connection_and_tells_of_the_gap(
-    client: CoreClient, peer: Peer
-) -> None:
-    async with client.subscribe(["CoreStarted"]) as events:
-        peer.happen(1, "CoreStarted")
-        assert (await anext(events)).sequence == 1
-        peer.seen.clear()
-        peer.connections[-1].close()
-        assert await anext(events) == Occurrence(Gap("reconnected"), 0, None)
-        await peer.seen.wait()
-        peer.happen(2, "CoreStarted")
-        assert (await anext(events)).sequence == 2
-    again = peer.requests[-1].body
-    assert isinstance(again, Subscribe) or again == "Unsubscribe"
-
-
-async def test_calls_go_on_beside_a_subscription(client: CoreClient, peer: Peer) -> None:
-    async with client.subscribe() as events:
-        assert (await client.call(Ping("beside"))).echo == "beside"
-        peer.happen(1, "CoreStarted")
-        assert (await anext(events)).sequence == 1
-    assert len(peer.connections) == 1
-
-
-async def test_a_subscription_ends_with_an_error_when_nobody_comes_back(
-    client: CoreClient, peer: Peer
-) -> None:
-    async with client.subscribe() as events:
-        await peer.stop()
-        assert isinstance((await anext(events)).event, Gap)
-        with pytest.raises((DaemonNotRunning, ConnectionLost)):
-            await anext(events)
     await peer.start()
 
 
@@ -355,6 +341,9 @@ def test_a_program_that_does_one_thing_at_a_time(blocking_peer: Peer) -> None:
         with pytest.raises(LibraryNotFound):
             client.call(ListLibraries())
         assert client.call(Ping("two")).echo == "two"
+        first, second = client.batch([Ping("a"), ListLibraries()])
+        assert first == Echo("a", 1, extension_works=True)
+        assert isinstance(second, LibraryNotFound)
 
 
 def test_a_lost_answer_is_an_error_and_the_next_call_connects_again(blocking_peer: Peer) -> None:
@@ -363,3 +352,77 @@ def test_a_lost_answer_is_an_error_and_the_next_call_connects_again(blocking_pee
         with pytest.raises(ConnectionLost):
             client.call(Ping("lost"))
         assert client.call(Ping("found")).echo == "found"
+
+
+def test_a_blocking_call_waits_no_longer_than_it_may(blocking_peer: Peer) -> None:
+    with BlockingClient(blocking_peer.path, correlation_id="story") as client:
+        blocking_peer.hold = True
+        with pytest.raises(TimeoutError):
+            client.call(Ping("never"), timeout=0.05)
+        blocking_peer.hold = False
+        assert client.call(Ping("next")).echo == "next"
+    held, answered = blocking_peer.of(Call)
+    assert held.timeout_ms == 50
+    assert answered.timeout_ms is msgspec.UNSET
+    assert answered.correlation_id == "story"
+
+
+def test_calls_go_on_while_a_subscription_is_read(blocking_peer: Peer) -> None:
+    blocking_peer.journal = {1: "CoreStarted"}
+    client = BlockingClient(blocking_peer.path)
+    with client, client.subscribe_events(after=Position(0)) as events:
+        assert events.recv().sequence == 1
+        assert client.call(Ping("beside")).echo == "beside"
+        assert events.recv().event == CaughtUp(1)
+        assert events.position == Position(1, STREAM)
+
+
+def test_a_blocking_subscription_survives_its_connection_when_asked_to(
+    blocking_peer: Peer,
+) -> None:
+    blocking_peer.journal = {1: "CoreStarted"}
+    with BlockingClient(blocking_peer.path, timeout=20) as client:
+        with client.subscribe_events(resume=True) as events:
+            blocking_peer.journal[2] = "CoreShutdown"
+            blocking_peer.loop.call_soon_threadsafe(blocking_peer.drop_all)
+            assert events.recv().sequence == 2
+        with client.subscribe_events() as events:
+            blocking_peer.loop.call_soon_threadsafe(blocking_peer.drop_all)
+            with pytest.raises(ConnectionLost):
+                events.recv()
+
+
+def test_a_blocking_subscription_that_lagged_gets_what_it_missed(blocking_peer: Peer) -> None:
+    blocking_peer.journal = {1: "CoreStarted"}
+    with BlockingClient(blocking_peer.path, timeout=20).subscribe_events() as events:
+        blocking_peer.journal |= {2: "CoreShutdown", 3: "Refresh"}
+        blocking_peer.loop.call_soon_threadsafe(blocking_peer.lag, 2, 1)
+        assert [events.recv().sequence, events.recv().sequence] == [2, 3]
+
+
+def test_silence_ends_a_wait_and_not_the_subscription(blocking_peer: Peer) -> None:
+    with BlockingClient(blocking_peer.path, timeout=20).subscribe_events() as events:
+        events.timeout = 0.01
+        with pytest.raises(TimeoutError):
+            events.recv()
+        events.timeout = 20
+        blocking_peer.loop.call_soon_threadsafe(blocking_peer.happen, "CoreStarted")
+        assert events.recv().sequence == 1
+
+
+def test_a_daemon_that_stays_away_ends_a_blocking_subscription(
+    blocking_peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sd_client.blocking_streams.PATIENCE", QUICK)
+    with BlockingClient(blocking_peer.path, timeout=20).subscribe_events(resume=True) as events:
+        stopping = asyncio.run_coroutine_threadsafe(blocking_peer.stop(), blocking_peer.loop)
+        stopping.result()
+        with pytest.raises((DaemonNotRunning, ConnectionRefused)):
+            events.recv()
+        asyncio.run_coroutine_threadsafe(blocking_peer.start(), blocking_peer.loop).result()
+
+
+def test_the_blocking_client_is_light() -> None:
+    program = "import sd_client.blocking, sys; print('asyncio' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert ran.stdout == b"False\n"
