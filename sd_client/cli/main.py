@@ -58,7 +58,7 @@ COMMANDS = {
     "core": Entry(_NOUN, _OPERATIONS, "the daemon as a whole, by operation"),
     "test": Entry(_NOUN, _OPERATIONS, "whether somebody answers"),
     "call": Entry("sd_client.cli.call:call", _OPERATIONS, "call an operation with JSON"),
-    "describe": Entry("sd_client.cli.call:describe", _OPERATIONS, "explain the operations"),
+    "describe": Entry("sd_client.cli.describe:describe", _OPERATIONS, "explain the operations"),
 }
 
 EXAMPLES = (

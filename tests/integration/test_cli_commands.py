@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -249,7 +250,14 @@ def test_operations_explain_themselves(sd: Sd) -> None:
     assert any(line.startswith("query:search.files\t") for line in sd.good("describe").lines)
     text = sd.good("describe", "query:search.files").out.decode()
     assert "Find files by any parts of their names" in text
-    assert '"pagination"' in text
+    assert "\n  pagination" in text
+    assert "\nresult: SearchResult\n" in text
+    assert re.search(r"\n  total_found +integer +required", text)
+    assert re.search(r"\n  limit +integer \(1 to \d+\) += \d+", text)
+    assert "\nSdPath\n" in text
+    assert sd.good("describe", "search.files").out.decode() == text
+    whole = json.loads(sd.good("--json", "describe").out)
+    assert whole["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     summary = "Find files by any parts of their names, in any order."
     assert f"query:search.files\tread\t{summary}" in sd.good("describe").lines
     assert "\n    " not in text.partition("permission:")[0]
