@@ -6,8 +6,9 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from zlib import crc32
 
-from machine import CACHE, hash_of
+from machine import CACHE
 
 ROOT = Path(__file__).parents[2]
 PYTHONS = {"bookworm": "3.11", "trixie": "3.13"}
@@ -20,7 +21,7 @@ def dependencies(release: str) -> Path:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = [*project["dependencies"], *project["optional-dependencies"]["speed"]]
     version = PYTHONS[release]
-    place = CACHE / f"wheels-{version}-{hash_of(' '.join(wanted)):08x}"
+    place = CACHE / f"wheels-{version}-{crc32(' '.join(wanted).encode()):08x}"
     if not place.exists():
         made = place.with_name(f"{place.name}.new")
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(made)]

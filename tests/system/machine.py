@@ -16,6 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +42,7 @@ def missing() -> list[str]:
 
 def root_archive(release: str) -> Path:
     """The tree of a release as an archive, made if it is not there."""
-    archive = CACHE / f"{release}-{_fingerprint()}.tar"
+    archive = CACHE / f"{release}-{crc32(','.join(PACKAGES).encode()):08x}.tar"
     if not archive.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         begun = archive.with_suffix(f".{os.getpid()}.tar")
@@ -60,18 +61,6 @@ def root_archive(release: str) -> Path:
         )
         begun.rename(archive)
     return archive
-
-
-def _fingerprint() -> str:
-    return f"{abs(hash_of(','.join(PACKAGES))):08x}"
-
-
-def hash_of(text: str) -> int:
-    """The same number for the same text in every process, other than `hash`."""
-    number = 5381
-    for character in text:
-        number = (number * 33 + ord(character)) & 0xFFFFFFFF
-    return number
 
 
 class Machine:
