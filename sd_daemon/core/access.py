@@ -14,6 +14,8 @@ import pwd
 import re
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from sd_daemon.core.log import get_log
 from sd_wire.errors import InvalidValue
 from sd_wire.operation import Permission
@@ -29,6 +31,11 @@ ROOT = 0
 ROLES = (Permission.ADMIN, Permission.WRITE, Permission.READ)  # the most first
 _NAMED = re.compile(r"(user|group):([^\x00-\x1f:]{1,256})")
 _LARGEST_ID = 2**32 - 2  # the one after it means "none" to the kernel
+
+
+def is_owner(uid: int) -> bool:
+    """Whether it is the user whose files they are, or root."""
+    return uid in (ROOT, os.getuid())
 
 
 def check(access: AccessConfig, prefix: str, pointer: str) -> None:
@@ -52,57 +59,58 @@ def check(access: AccessConfig, prefix: str, pointer: str) -> None:
         )
 
 
+class _Found(msgspec.Struct):
+    """What names stand for."""
+
+    users: dict[int, Permission] = {}
+    groups: dict[int, Permission] = {}
+    problems: list[str] = []
+
+
 class Access:
     """The permissions of users and groups. Until it is told anything, those of a new daemon."""
 
     def __init__(self) -> None:
-        self.problems: list[str] = []
-        self._own = os.getuid()
-        self._users: dict[int, Permission] = {}
-        self._groups: dict[int, Permission] = {}
+        self._found = _Found()
         self._others = Permission.WRITE
+
+    @property
+    def problems(self) -> list[str]:
+        """Sentences about names that do not exist."""
+        return self._found.problems
 
     async def follow(self, config: AccessConfig) -> None:
         """Do as this configuration says from now on."""
-        users, groups, problems = {}, {}, []
+        found = _Found()
         if config.read or config.write or config.admin:
-            users, groups, problems = await asyncio.to_thread(_look_up, config)
-        for problem in problems:
+            found = await asyncio.to_thread(_look_up, config)
+        for problem in found.problems:
             log.warning(problem)
-        self._users, self._groups, self.problems = users, groups, problems
+        self._found = found
         self._others = Permission(config.others)
-
-    def is_owner(self, uid: int) -> bool:
-        """Whether it is the user whose files they are, or root."""
-        return uid in (self._own, ROOT)
 
     def permission_of(self, uid: int, groups: Iterable[int]) -> Permission:
         """What this user may do: the most that is given to it or to one of its groups."""
-        if self.is_owner(uid):
+        if is_owner(uid):
             return Permission.ADMIN
-        given = {self._groups[gid] for gid in groups if gid in self._groups}
-        if uid in self._users:
-            given.add(self._users[uid])
+        found = self._found
+        given = {found.groups[gid] for gid in groups if gid in found.groups}
+        if uid in found.users:
+            given.add(found.users[uid])
         return next((role for role in ROLES if role in given), self._others)
 
 
-def _look_up(
-    config: AccessConfig,
-) -> tuple[dict[int, Permission], dict[int, Permission], list[str]]:
-    users: dict[int, Permission] = {}
-    groups: dict[int, Permission] = {}
-    problems: list[str] = []
+def _look_up(config: AccessConfig) -> _Found:
+    found = _Found()
     for role in ROLES:
         for text in getattr(config, role):
             kind, _, name = text.partition(":")
             number = _number_of(kind, name)
             if number is None:
-                problems.append(
-                    f"access.{role} names the {kind} {name!r}, and there is no such one"
-                )
+                found.problems.append(f"access.{role} names {text!r}, and there is no such {kind}")
             else:
-                (users if kind == "user" else groups).setdefault(number, role)
-    return users, groups, problems
+                (found.users if kind == "user" else found.groups).setdefault(number, role)
+    return found
 
 
 def _number_of(kind: str, name: str) -> int | None:

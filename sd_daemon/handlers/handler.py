@@ -29,13 +29,14 @@ R = TypeVar("R")
 Q = TypeVar("Q", bound=Request[Any])
 
 
-class Peer(msgspec.Struct, frozen=True):
+class Peer(msgspec.Struct):
     """Who is at the other end of a connection, as the kernel says."""
 
     pid: int
     uid: int
     gid: int
-    permission: Permission
+    permission: Permission  # changes with the configuration
+    groups: tuple[int, ...] = ()
 
 
 class Context(msgspec.Struct, gc=False):

@@ -28,7 +28,7 @@ from sd_wire.errors import (
     SdError,
 )
 from sd_wire.messages import MAX_LINE, Call
-from sd_wire.operation import Kind
+from sd_wire.operation import Kind, Permission
 from sd_wire.reading import Batch
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 
 log = get_log(__name__)
 
-_QUOTED = 200  # characters of a client's text that an error or the log repeats
+_QUOTED = 200  # characters of a client's text that an error repeats
+_UNKNOWN = "an unknown method"
 
 
 @lru_cache(maxsize=256)
@@ -54,9 +55,9 @@ def library_id_of(text: str) -> UUID:
         ) from None
 
 
-def refusal(peer: Peer, method: str, permission: str) -> PermissionRefused:
-    """Say no, and leave a trace of it."""
-    log.warning("a call was refused", method=method, peer_uid=peer.uid, peer_pid=peer.pid)
+def refusal(instance: Instance, peer: Peer, method: str, permission: str) -> PermissionRefused:
+    """Say no, and leave a trace of it. `method` is a name of ours, not what the client wrote."""
+    instance.note_refusal(peer, method)
     return PermissionRefused(uid=peer.uid, method=method, permission=permission)
 
 
@@ -105,9 +106,11 @@ def _begin(instance: Instance, peer: Peer, encoding: Encoding, request: Request)
     assert isinstance(call, Call)
     route = ROUTES.get(call.method)
     if route is None:
+        if peer.permission is Permission.NONE:
+            raise refusal(instance, peer, _UNKNOWN, Permission.READ)
         raise MethodNotFound(method=call.method[:_QUOTED], pointer="/method")
     if RANK[peer.permission] < route.rank:
-        raise refusal(peer, call.method, route.operation.permission)
+        raise refusal(instance, peer, call.method, route.operation.permission)
     wanted = route.read(call.payload, encoding)
     context = Context(
         instance.core,
@@ -164,14 +167,20 @@ def _known(found: Exception, instance: Instance, peer: Peer, request: Request) -
     known = error_of(found, instance.core.data_dir)
     if known is not None:
         return known
-    method = request.body.method[:_QUOTED] if isinstance(request.body, Call) else "Batch"
-    return defect(found, method, peer_pid=peer.pid, request_id=request.id)
+    return defect(found, _name_of(request), peer_pid=peer.pid, request_id=request.id)
+
+
+def _name_of(request: Request) -> str:
+    """What the log calls a request. A name that is not ours may hold anything: never that."""
+    if not isinstance(request.body, Call):
+        return "Batch"
+    return request.body.method if request.body.method in ROUTES else _UNKNOWN
 
 
 async def traced(request: Request, peer: Peer, work: Coroutine[None, None, bytes]) -> bytes:
     """The same for a request with a correlation id: the log tells its story under that id."""
     CORRELATION.set(_correlation_of(request))
-    method = request.body.method[:_QUOTED] if isinstance(request.body, Call) else "Batch"
+    method = _name_of(request)
     log.info("call begins", method=method, peer_uid=peer.uid, peer_pid=peer.pid)
     began = time.monotonic()
     try:

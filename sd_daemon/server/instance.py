@@ -18,15 +18,23 @@ from sd_daemon.core.core import Core
 from sd_daemon.core.log import get_log
 from sd_daemon.server.failures import defect, error_of
 from sd_daemon.server.fanout import Fanout
+from sd_daemon.server.hang_ups import HangUps
 from sd_daemon.server.log_feed import LogFeed
+from sd_daemon.server.peer import NOBODY
 from sd_daemon.server.session import Session
-from sd_wire.errors import ShuttingDown
-from sd_wire.events import CoreStarted
+from sd_daemon.server.sweep import Sweep
+from sd_daemon.server.tally import QUIET, Tally
+from sd_wire.errors import DescriptorsExhausted, SdError, ShuttingDown, TooManyConnections
+from sd_wire.events import ConfigChanged, CoreStarted
+from sd_wire.operations.config import LimitsConfig
 from sd_wire.operations.core import ConnectionCounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sd_daemon.core.bus import Published
+    from sd_daemon.handlers.handler import Peer
+    from sd_daemon.server.capacity import Capacity
     from sd_daemon.server.listen import Listener
 
 log = get_log(__name__)
@@ -35,12 +43,8 @@ ANSWER_TIME = 0.3  # seconds that calls get to finish when the daemon stops
 CLOSE_TIME = 1.4  # the core bounds itself; this is for the day it does not
 HANG_UP_TIME = 0.15  # for clients that still have to read what is left
 
-
-class Capacity(msgspec.Struct):
-    """How many clients a process may serve, over all instances, and how many it does."""
-
-    limit: int
-    used: int = 0
+_FULL = (TooManyConnections, DescriptorsExhausted)
+_USUAL_LIMITS = LimitsConfig()  # until the configuration is read
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -76,7 +80,13 @@ class Instance:
         self.ready = False  # the core is open
         self.stopping = False
         self.working: set[asyncio.Task[bytes]] = set()
+        self.refused = Tally("a request was refused")
+        self.turned_away = Tally("a client was turned away")
         self._sessions: set[Session] = set()
+        self.hang_ups = HangUps(self.loop)
+        self.sweep = Sweep(
+            self.loop, self._sessions, self._limits, (self.refused, self.turned_away)
+        )
         self._opening: asyncio.Task[Core] | None = None
         self._opened = opened
         self._ask_to_stop = ask_to_stop
@@ -107,7 +117,10 @@ class Instance:
         )
         self.fanout = Fanout(self.core.bus)
         self.logs = LogFeed(self.loop, self.core.bus)
+        self.core.bus.subscribe([ConfigChanged.__name__], self._config_changed)
         self.ready = True
+        self._permit_all()
+        self._watch_idle()
         self._opened(self)
         for session in tuple(self._sessions):
             session.go_on()
@@ -126,26 +139,62 @@ class Instance:
 
     # --- clients -----------------------------------------------------------------------------
 
-    def admit(self, session: Session) -> bool:
-        """Whether one more client can be served."""
-        if self.capacity.used >= self.capacity.limit:
-            log.warning("a client was turned away", limit=self.capacity.limit)
-            return False
-        self.capacity.used += 1
+    def admit(self, session: Session) -> SdError | None:
+        """Serve one more client, or say why not."""
+        peer = session.peer
+        self._permit(peer)
+        obstacle = self.capacity.obstacle(
+            peer.uid, session.descriptor, self._limits().connections_per_user
+        )
+        # Nobody has to make room for a user who has too many already.
+        if isinstance(obstacle, _FULL) and self.sweep.make_room():
+            obstacle = None
+        if obstacle is not None:
+            self.turned_away.note(peer, obstacle.code, self.loop.time())
+            self.sweep.within(QUIET)
+            return obstacle
+        self.capacity.take(peer.uid)
         self.counts.connections += 1
         self._sessions.add(session)
         self._empty.clear()
-        return True
+        self._watch_idle()
+        return None
 
     def leave(self, session: Session) -> None:
         """A client is gone."""
         if session not in self._sessions:
             return
         self._sessions.remove(session)
-        self.capacity.used -= 1
+        self.capacity.give_back(session.peer.uid)
         self.counts.connections -= 1
         if not self._sessions:
             self._empty.set()
+
+    def note_refusal(self, peer: Peer, name: str) -> None:
+        """A peer has asked for what it may not do."""
+        self.refused.note(peer, name, self.loop.time())
+        self.sweep.within(QUIET)
+
+    def _limits(self) -> LimitsConfig:
+        return self.core.config.stored.limits if self.ready else _USUAL_LIMITS
+
+    def _permit(self, peer: Peer) -> None:
+        if self.ready and peer is not NOBODY:
+            peer.permission = self.core.access.permission_of(peer.uid, peer.groups)
+
+    def _permit_all(self) -> None:
+        for session in tuple(self._sessions):
+            self._permit(session.peer)
+            session.permission_changed()
+
+    def _watch_idle(self) -> None:
+        seconds = self._limits().idle_seconds
+        if seconds:
+            self.sweep.within(seconds)
+
+    def _config_changed(self, _: Published) -> None:
+        self._permit_all()
+        self._watch_idle()
 
     # --- the end -----------------------------------------------------------------------------
 
@@ -163,6 +212,8 @@ class Instance:
         for session in tuple(self._sessions):
             session.finish()
         await self._hang_up()
+        self.sweep.close()
+        self.hang_ups.close()
         self.listener.release()
 
     async def _close_core(self) -> None:

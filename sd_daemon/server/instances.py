@@ -6,7 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from sd_daemon.core.log import get_log
-from sd_daemon.server.instance import Capacity, Instance, Settings
+from sd_daemon.server.capacity import Capacity
+from sd_daemon.server.instance import Instance, Settings
 from sd_wire.errors import AlreadyRunning, InvalidInstanceName
 from sd_wire.places import instance_dir, is_instance_name
 

@@ -24,12 +24,13 @@ from sd_daemon.core.log import get_log
 from sd_daemon.server.calls import Calls
 from sd_daemon.server.dispatch import refusal
 from sd_daemon.server.greeting import welcome
-from sd_daemon.server.peer import NOBODY, has_hung_up, peer_of
+from sd_daemon.server.needs import name_of, need_of
+from sd_daemon.server.peer import NOBODY, has_hung_up, in_kernel, peer_of
 from sd_daemon.server.routes import RANK
 from sd_daemon.server.subscriptions import Subscriptions
 from sd_wire.connection import PING_LINE, ServerConnection
 from sd_wire.encoding import JSON
-from sd_wire.errors import SdError, ShuttingDown, TooManyConnections, TooManyRequests
+from sd_wire.errors import SdError, ShuttingDown, TooManyRequests
 from sd_wire.messages import (
     MAX_PENDING,
     Call,
@@ -40,7 +41,6 @@ from sd_wire.messages import (
     Subscribe,
     SubscribeLogs,
 )
-from sd_wire.operation import Permission
 from sd_wire.reading import Batch, Received, Rejected, Request
 
 if TYPE_CHECKING:
@@ -59,14 +59,17 @@ class Session(asyncio.Protocol):
     """The daemon's end of a connection."""
 
     __slots__ = (
+        "_active",
         "_calls",
         "_congested",
         "_held",
         "_instance",
         "_line",
+        "_partial",
         "_paused",
         "_peer_done",
         "_turn_taken",
+        "_watch_rank",
         "_watched",
         "_wire",
         "peer",
@@ -87,6 +90,9 @@ class Session(asyncio.Protocol):
         self._paused = False  # nor do we
         self._peer_done = False
         self._watched: Subscriptions | None = None
+        self._active = instance.loop.time()  # when it last was not idle
+        self._partial = False  # it has begun a request, and not ended it
+        self._watch_rank = 0  # what it must be allowed to do to go on watching
 
     # --- what the event loop calls ---------------------------------------------------------------
 
@@ -95,9 +101,9 @@ class Session(asyncio.Protocol):
         # uvloop's transports are none by inheritance, only by what they can do.
         self.transport = cast("asyncio.Transport", transport)
         self.peer = peer_of(transport.get_extra_info("socket"))
-        if not self._instance.admit(self):
-            limit = self._instance.capacity.limit
-            self.transport.write(JSON.failure(TooManyConnections(limit=limit), msgspec.UNSET))
+        refused = self._instance.admit(self)
+        if refused is not None:
+            self.transport.write(JSON.failure(refused, msgspec.UNSET))
             self.transport.close()
 
     def data_received(self, data: bytes) -> None:
@@ -105,8 +111,10 @@ class Session(asyncio.Protocol):
         if data == PING_LINE and not self._turn_taken and self._held is None:
             self._instance.counts.requests += 1
             self.transport.write(PONG_LINE)
+            self._heard(complete=True)
             return
         received = self._wire.receive(data)
+        self._heard(complete=bool(received))
         if len(received) == 1 and self._may_answer():
             reply = self._begin(received[0])
             if reply:
@@ -122,11 +130,14 @@ class Session(asyncio.Protocol):
             self.transport.abort()  # it is not even listening: a watch must not outlive it
         else:
             self._close_if_done()
+            if not self.transport.is_closing():
+                self._instance.hang_ups.watch(self)
         return True
 
     def pause_writing(self) -> None:
         """The client reads slower than it is answered."""
         self._congested = True
+        self._instance.sweep.stopped_reading(self)
         if self._watched is not None:
             self._watched.hold()
         self._pace()
@@ -134,6 +145,7 @@ class Session(asyncio.Protocol):
     def resume_writing(self) -> None:
         """It has caught up."""
         self._congested = False
+        self._instance.sweep.reads_again(self)
         if self._watched is not None:
             self._watched.go_on()
         self.go_on()
@@ -141,6 +153,8 @@ class Session(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """The client is gone. What it asked to be changed is still changed."""
         self._wire.close()
+        self._instance.hang_ups.forget(self)
+        self._instance.sweep.reads_again(self)
         self._instance.leave(self)
         if self._watched is not None:
             self._watched.close()
@@ -163,9 +177,16 @@ class Session(asyncio.Protocol):
         held, self._held = self._held, None
         encoding = self._wire.encoding
         for request in held or ():
-            is_ping = isinstance(request, Request) and request.body == "Ping"
-            said = encoding.word("Pong", request.id) if is_ping else None
-            self.transport.write(said or encoding.failure(error, request.id))
+            body = request.body if isinstance(request, Request) else None
+            if isinstance(body, Hello):
+                self.transport.write(JSON.failure(error, request.id))
+                if body.encoding != JSON.name:
+                    self.finish()  # it cannot know what would follow
+                    return
+            elif body == "Ping":
+                self.transport.write(encoding.word("Pong", request.id))
+            else:
+                self.transport.write(encoding.failure(error, request.id))
         self._pace()
         self._close_if_done()
 
@@ -175,6 +196,50 @@ class Session(asyncio.Protocol):
             self._watched.flush()
         self._wire.close()
         self.transport.close()
+
+    @property
+    def descriptor(self) -> int:
+        """The number of its socket; -1 when that is closed."""
+        number: int = self.transport.get_extra_info("socket").fileno()
+        return number
+
+    def permission_changed(self) -> None:
+        """The peer may do more now, or less: what it watches may be no longer for it."""
+        if self._watched and RANK[self.peer.permission] < self._watch_rank:
+            self.cut_off("it may not watch this any more")
+
+    def idle_since(self) -> float | None:
+        """Since when nothing has happened here; None while something is wanted of us.
+
+        A request that was begun and is not ended counts from its first byte.
+        """
+        busy = self._calls or self._line or self._held is not None or self._watched
+        return None if busy or self.transport.is_closing() else self._active
+
+    def unread(self) -> tuple[int, int]:
+        """Bytes that wait for the client: with us, and with the kernel."""
+        return self.transport.get_write_buffer_size(), in_kernel(self.descriptor)
+
+    def dismiss(self, error: SdError) -> None:
+        """Say why, and close."""
+        reads = not self.transport.get_write_buffer_size()
+        self._wire.close()
+        self._instance.leave(self)
+        self.transport.write(self._wire.encoding.failure(error, msgspec.UNSET))
+        if reads:
+            self.transport.close()
+        else:
+            self.transport.abort()  # it would never be told, and the rest never leave
+
+    def cut_off(self, reason: str) -> None:
+        """End the connection at once."""
+        log.warning("a client was cut off", reason=reason, peer_pid=self.peer.pid)
+        self.transport.abort()
+
+    def _heard(self, *, complete: bool) -> None:
+        if complete or not self._partial:
+            self._active = self._instance.loop.time()
+        self._partial = not complete
 
     # --- requests --------------------------------------------------------------------------------
 
@@ -217,6 +282,10 @@ class Session(asyncio.Protocol):
             return self._call(request)
         if body == "Ping":
             return encoding.word("Pong", request.id)
+        needed = need_of(body)
+        if RANK[self.peer.permission] < RANK[needed]:
+            error = refusal(self._instance, self.peer, name_of(body), needed)
+            return encoding.failure(error, request.id)
         if body == "Shutdown":
             return self._shutdown(request.id)
         if isinstance(body, Hello):
@@ -241,6 +310,7 @@ class Session(asyncio.Protocol):
     def _answered(self, request_id: Id, reply: bytes) -> None:
         if self.transport.is_closing():
             return
+        self._active = self._instance.loop.time()
         if reply:
             self.transport.write(reply)
         if request_id is msgspec.UNSET:
@@ -254,14 +324,13 @@ class Session(asyncio.Protocol):
 
     def _shutdown(self, request_id: Id) -> bytes:
         encoding = self._wire.encoding
-        if RANK[self.peer.permission] < RANK[Permission.ADMIN]:
-            return encoding.failure(refusal(self.peer, "Shutdown", Permission.ADMIN), request_id)
         log.info("asked to shut down", peer_uid=self.peer.uid, peer_pid=self.peer.pid)
         self._instance.ask_to_stop()
         told = {} if request_id is msgspec.UNSET else {"id": request_id}
         return encoding.frame({"Ok": [], **told})
 
     def _subscription(self, body: Subscribe | SubscribeLogs | str, request_id: Id) -> bytes:
+        self._watch_rank = max(self._watch_rank, RANK[need_of(body)])
         if self._watched is None:
             lagging = partial(self._cut_off, "it does not read its events")
             self._watched = Subscriptions(
@@ -295,8 +364,7 @@ class Session(asyncio.Protocol):
 
     def _cut_off(self, reason: str) -> None:
         if not self.transport.is_closing():
-            log.warning("a client was cut off", reason=reason, peer_pid=self.peer.pid)
-            self.transport.abort()
+            self.cut_off(reason)
 
     def _close_if_done(self) -> None:
         """A client that will ask nothing more gets its answers, and then the end."""
