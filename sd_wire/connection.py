@@ -9,13 +9,15 @@ What may follow what:
     state        message from the peer              end of data from the peer
     ---------    -------------------------------    ---------------------------------------
     NEW          Hello: NEW, or OPEN where it       what is left is a last request;
-                 changes the encoding; else OPEN    PEER_DONE
+                 changes the encoding; all else,    PEER_DONE
+                 also nonsense: OPEN
     OPEN         requests; stays OPEN               the same
     PEER_DONE    (cannot come)                      stays
     CLOSED       ignored                            stays
 
-A connection begins with lines of JSON. Only in NEW, before any other request, can Hello ask for
-MessagePack; it is answered in JSON, and everything after it, both ways, is in frames.
+A connection begins with lines of JSON. Only in NEW, before anything else, can Hello ask for
+MessagePack; it is answered in JSON, and everything after it, both ways, is in frames. So neither
+end can be in doubt: nothing that is answered in JSON stands between that Hello and its answer.
 
 A request ends with LF, or with the peer's half-close. A half-closed peer gets its answers and then
 a close, unless it has a subscription: then it stays until either side closes. Answers to requests
@@ -102,16 +104,16 @@ class ServerConnection:
             for message in self._buffer.feed(first):
                 request = self._read(message)
                 received.append(request)
-                if isinstance(request, Request):
-                    self._greet(request)
+                self._greet(request)
         return received + self.receive(data) if data else received
 
-    def _greet(self, request: Request) -> None:
-        if not isinstance(request.body, Hello):
+    def _greet(self, received: Received) -> None:
+        body = received.body if isinstance(received, Request) else None
+        if not isinstance(body, Hello):
             self.state = State.OPEN
-        elif request.body.encoding != self.encoding.name:
+        elif body.encoding != self.encoding.name:
             self.state = State.OPEN
-            self.encoding = ENCODINGS[request.body.encoding]
+            self.encoding = ENCODINGS[body.encoding]
             self._buffer = self.encoding.buffer(self._buffer.limit)
 
     def _settled(self, received: Received) -> Received:
@@ -136,11 +138,33 @@ class ClientConnection:
         self.state = State.NEW
 
     def receive(self, data: bytes) -> list[Reply]:
-        """The replies that are complete now. Bare words come as a Reply with that key.
+        """The replies that are complete now. Bare words come as a Reply with that key. An answer to
+        Hello that agrees to another encoding is followed.
 
         Raises MalformedRequest where the peer does not speak this protocol; the connection is
         CLOSED then.
         """
+        replies: list[Reply] = []
+        while data and self.state is State.NEW:
+            end = data.find(b"\n") + 1 or len(data)
+            first, data = data[:end], data[end:]
+            for reply in self._read_all(first):
+                replies.append(reply)
+                self._greet(reply)
+        if data and self.state is State.OPEN:
+            replies += self._read_all(data)
+        return replies
+
+    def _greet(self, reply: Reply) -> None:
+        welcome = reply.Hello
+        if welcome is msgspec.UNSET:
+            self.state = State.OPEN
+        elif welcome.encoding != self.encoding.name:
+            self.state = State.OPEN
+            self.encoding = ENCODINGS[welcome.encoding]
+            self._buffer = self.encoding.buffer(self._buffer.limit)
+
+    def _read_all(self, data: bytes) -> list[Reply]:
         replies = []
         for message in self._buffer.feed(data):
             if message is None:
@@ -149,18 +173,12 @@ class ClientConnection:
             replies.append(self._read(message))
         return replies
 
-    def speak(self, name: str) -> None:
-        """Go on in the encoding that the daemon has agreed to."""
-        self.encoding = ENCODINGS[name]
-        self._buffer = self.encoding.buffer(self._buffer.limit)
-
     def _read(self, message: bytes) -> Reply:
         try:
             found = self.encoding.read_reply(message)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             self.state = State.CLOSED
             raise MalformedRequest(encoding=self.encoding.name, reason=str(error)) from error
-        self.state = State.OPEN
         if isinstance(found, Reply):
             return found
         reply = Reply()

@@ -82,7 +82,8 @@ def test_the_client_reads_what_the_vector_says(name: str) -> None:
     case = VECTORS[name]
     encoding = encoding_of(case)
     wire = ClientConnection()
-    wire.speak(encoding.name)
+    if encoding is not JSON:
+        wire.receive(message(VECTORS["hello"], "reply") + b"\n")
     (reply,) = wire.receive(message(case, "reply") + (b"\n" if encoding is JSON else b""))
     expected = case["reads"]
     value = plain(getattr(reply, expected["key"]), encoding)
