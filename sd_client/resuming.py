@@ -163,6 +163,7 @@ class LogCourse(Course[LogRecord]):
         self._last = last
         self._since = since
         self._to_tell = last is not None or since is not None
+        self._begun: datetime | None = None
         self._latest: datetime | None = None
         self._known: deque[tuple[datetime, str, str]] = deque(maxlen=REMEMBERED)
         self._repeated: frozenset[tuple[datetime, str, str]] = frozenset()
@@ -170,11 +171,11 @@ class LogCourse(Course[LogRecord]):
     def request(self) -> SubscribeLogs:
         """From where it was."""
         self.behind = False
-        if self._latest is None:
-            self._latest = datetime.now(UTC)
+        if self._begun is None or (self._latest is None and self._to_tell):
+            self._begun = datetime.now(UTC)
             return SubscribeLogs(self._filter, self._last, self._since)
         self._repeated = frozenset(self._known)
-        return SubscribeLogs(self._filter, None, self._latest)
+        return SubscribeLogs(self._filter, None, self._latest or self._begun)
 
     def read(self, reply: Reply, encoding: Encoding) -> LogRecord | None:
         """Records, each once; and once, that it caught up."""

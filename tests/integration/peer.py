@@ -160,7 +160,7 @@ class Peer:
         elif isinstance(body, Call | Batch):
             self._answer_call(request, connected)
         elif isinstance(body, Subscribe):
-            self._subscribed(body, request, connected)
+            self.subscribed(body, request, connected)
         elif isinstance(body, SubscribeLogs):
             connected.writer.write(connected.encoding.word("LogsSubscribed", request.id))
         elif isinstance(body, Cancel):
@@ -211,7 +211,8 @@ class Peer:
             return failed(LibraryNotFound(library="x"), request.id, detailed=True)
         return {"Error": {"Odd": "from the future"}, "id": request.id}
 
-    def _subscribed(self, wanted: Subscribe, request: Received, connected: Connected) -> None:
+    def subscribed(self, wanted: Subscribe, request: Received, connected: Connected) -> None:
+        """Begin a subscription."""
         if self.stream is None:
             connected.writer.write(connected.encoding.word("Subscribed", request.id))
             return
