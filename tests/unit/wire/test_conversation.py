@@ -61,6 +61,11 @@ class OneEnd(RuleBasedStateMachine):
         self.expected: list[dict[str, Any]] = []
         self.read: list[dict[str, Any]] = []
 
+    @initialize(frames=st.booleans())
+    def maybe_frames(self, frames: bool) -> None:  # noqa: FBT001
+        if frames:
+            self.a_hello(MESSAGEPACK.name)
+
     def send(self, data: bytes, means: dict[str, Any]) -> None:
         self.underway += data
         self.expected.append(means)
