@@ -35,6 +35,7 @@ def _path(ctx: click.Context, param: click.Parameter, value: str | None) -> None
 
 GLOBAL_HELP = {
     "--json": "print the result as JSON: one document, or one per line of a stream",
+    "--trace": "show on standard error what the daemon logged and published for the command",
     "--quiet": "print results and errors only",
     "--library": "the library to work in, by name or id [env: SD_LIBRARY]",
     "--instance": "the daemon's instance [env: SD_INSTANCE]",
@@ -64,6 +65,7 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
     return [
         flag("--json"),
         flag("--quiet", "-q"),
+        flag("--trace"),
         value("--library", "LIBRARY", _keep("library")),
         value("--instance", "NAME", _keep("named_instance")),
         value("--data-dir", "DIR", _path),

@@ -101,6 +101,10 @@ class Output:
         if not self.quiet and not self.json:
             self._complain(text)
 
+    def aside(self, text: str, members: dict[str, Any]) -> None:
+        """Something that was asked for beside the result; for a program, as an object."""
+        self._complain(msgspec.json.encode(members).decode() if self.json else text)
+
     def warn(self, text: str) -> None:
         """Something that is probably not what was meant; for a program, too."""
         if self.json:

@@ -17,6 +17,7 @@ from sd_wire.errors import DaemonNotRunning, InvalidInstanceName
 if TYPE_CHECKING:
     import msgspec
 
+    from sd_client.cli.trace import Trace
     from sd_wire.operation import Operation, Request
 
 R = TypeVar("R")
@@ -30,8 +31,10 @@ class Session:
         self.named_socket: str | None = None
         self.named_data_dir: str | None = None
         self.named_instance: str | None = None
+        self.trace = False
         self.library: str | None = os.environ.get("SD_LIBRARY") or None
         self._client: BlockingClient | None = None
+        self._trace: Trace | None = None
 
     @property
     def instance(self) -> str | None:
@@ -69,9 +72,17 @@ class Session:
             except DaemonNotRunning as error:
                 absent = absent or error
             else:
+                self._follow(client)
                 return client
         assert absent is not None
         raise absent
+
+    def _follow(self, client: BlockingClient) -> None:
+        """With --trace, let everything that is asked bear the id of this run."""
+        if self.trace and self._trace is None:
+            self._trace = load("sd_client.cli.trace:Trace")(self.output, client.socket_path)
+        if self._trace is not None:
+            client.correlation_id = self._trace.correlation_id
 
     @property
     def client(self) -> BlockingClient:
@@ -96,7 +107,9 @@ class Session:
         return self.client.call_raw(operation.method, request, library or self.library_id())
 
     def close(self) -> None:
-        """End the connection of this run."""
+        """End the connection of this run; with --trace, say what came of it."""
+        if self._trace is not None:
+            self._trace.show()
         if self._client is not None:
             self._client.close()
 
