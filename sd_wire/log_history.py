@@ -1,7 +1,7 @@
 """Which log records somebody wants, and how those of the past are found in the log's files.
 
-The daemon reads for its subscribers, and `sd logs` where no daemon runs: so this knows no files,
-only functions that read from a place. A log of any size takes the memory of one block. It is read
+The daemon reads for its subscribers, and `sd logs` where no daemon runs: so the files are opened
+elsewhere. A log of any size takes the memory of one block. It is read
 twice: from its end back to the place where the wanted records begin, then forwards from there.
 """
 
@@ -14,13 +14,14 @@ from sd_wire.log_line import LEVELS, record_of, stamp_of
 from sd_wire.messages import LogFilter, SubscribeLogs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from sd_wire.events import LogMessage
 
 BLOCK = 1 << 16  # bytes of one read
 LONGEST = 1 << 22  # bytes; what has no line end for so long is no line of ours
 
+_STAMP = len("2026-11-23T01:02:03.123456Z")
 _RANKS = {name: rank for rank, name in enumerate(reversed(LEVELS))}
 
 
@@ -77,8 +78,13 @@ def _plain(job: str) -> str:
 class Part(NamedTuple):
     """A log file, or the beginning of one."""
 
-    read: Callable[[int, int], bytes]  # so many bytes, from this place on
+    file: BinaryIO  # read by nobody else
     size: int
+
+    def read(self, place: int, size: int) -> bytes:
+        """So many bytes, from this place on."""
+        self.file.seek(place)
+        return self.file.read(size)
 
 
 class Place(NamedTuple):
@@ -118,7 +124,7 @@ def _beginning(
     for number in range(len(parts) - 1, -1, -1):
         for start, lines in _backwards(parts[number]):
             end = start + sum(map(len, lines)) + len(lines)
-            if since is not None and not any(line >= since for line in lines):
+            if since is not None and _are_older(lines, since):
                 return Place(number, end)
             if last is None:
                 continue
@@ -128,6 +134,11 @@ def _beginning(
                 if found == last:
                     return Place(number, end)
     return Place(0, 0)
+
+
+def _are_older(lines: list[bytes], since: bytes) -> bool:
+    dated = [line for line in lines if line[_STAMP - 1 : _STAMP] == b"Z"]
+    return bool(dated) and max(dated) < since
 
 
 def _record(line: bytes, since: bytes | None, chosen: Chosen) -> LogMessage | None:
@@ -188,10 +199,5 @@ def file_names(path: str) -> list[str]:
 
 
 def part_of(file: BinaryIO) -> Part:
-    """An open file, as far as it goes now. Nobody else may read it meanwhile."""
-
-    def read(place: int, size: int) -> bytes:
-        file.seek(place)
-        return file.read(size)
-
-    return Part(read, file.seek(0, 2))
+    """An open file, as far as it goes now."""
+    return Part(file, file.seek(0, 2))

@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
 from sd_daemon.core.log import TRACE
-from sd_wire.log_history import ROTATED, file_names
+from sd_wire.log_history import ROTATED, file_names, part_of
 from sd_wire.log_line import line_of, printable, record_with, rest_of, stamp_of
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from sd_daemon.server.log_feed import LogFeed
     from sd_wire.events import LogMessage
+    from sd_wire.log_history import Part
 
 FILE_SIZE = 10 * 1024 * 1024  # bytes; then the file is rotated
 LONGEST = 16 * 1024  # characters of one text; the log is no place for whole requests
@@ -192,7 +193,7 @@ class LogFile:
         if file is not None:
             os.close(file)
 
-    def read(self) -> list[BinaryIO]:
+    def opened(self) -> list[BinaryIO]:
         """The files, oldest first, open to be read; what cannot be opened is left out."""
         files: list[BinaryIO] = []
         for name in file_names(self.path):
@@ -268,9 +269,9 @@ class Recorder(logging.Handler):
         assert self.lock is not None
         return self.lock
 
-    def files(self) -> list[BinaryIO]:
-        """The log's files, oldest first, open to be read."""
-        return self.file.read()
+    def parts(self) -> list[Part]:
+        """The log's files, oldest first, open to be read, as far as they go now."""
+        return [part_of(file) for file in self.file.opened()]
 
     def keeps(self, level: str) -> bool:
         """Whether what is recorded at this level is written into the file."""

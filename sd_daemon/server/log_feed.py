@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
     from contextlib import AbstractContextManager
-    from typing import BinaryIO
 
     from sd_daemon.core.bus import Bus
     from sd_daemon.server.log_watch import LogWatch
+    from sd_wire.log_history import Part
 
 LIMIT = 10_000  # records that wait for the loop
 TURN = 500  # records that are delivered in one turn of it
@@ -46,8 +46,8 @@ class Recording(Protocol):
     def held(self) -> AbstractContextManager[object]:
         """Nobody records meanwhile."""
 
-    def files(self) -> list[BinaryIO]:
-        """The log's files, oldest first, open to be read."""
+    def parts(self) -> list[Part]:
+        """The log's files, oldest first, open to be read, as far as they go now."""
 
     def keeps(self, level: str) -> bool:
         """Whether what is recorded at this level is written into the file."""
@@ -133,9 +133,9 @@ class LogFeed:
         self._watches[watch] = watching  # from here on everything is counted
         if recording is not None:
             with recording.held():
-                files = recording.files() if watch.wants_past else []
+                parts = recording.parts() if watch.wants_past else []
                 taken = self._taken
-            watch.begin(taken, files, self._bus)
+            watch.begin(taken, parts, self._bus)
         return Subscribed(self._bus.stream, self._bus.sequence, None, self._warnings(watch, level))
 
     def remove(self, watch: LogWatch) -> None:

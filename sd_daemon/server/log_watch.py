@@ -7,12 +7,12 @@ one before it. What is recorded meanwhile waits until the past is told.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from sd_daemon.core.log import get_log
-from sd_wire.log_history import Chosen, level_named, part_of, past
+from sd_wire.log_history import Chosen, level_named, past
 from sd_wire.messages import CaughtUp, Lagged, LogFilter, SubscribeLogs
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sd_daemon.server.outbox import Outbox
     from sd_wire.encoding import Encoding
     from sd_wire.events import LogMessage
+    from sd_wire.log_history import Part
     from sd_wire.messages import Id
 
 log = get_log(__name__)
@@ -59,12 +60,12 @@ class LogWatch:
 
     # --- what the feed calls -----------------------------------------------------------------
 
-    def begin(self, taken: int, files: list[BinaryIO], bus: Bus) -> None:
-        """So many records were counted; those of them that are wanted are in these files."""
+    def begin(self, taken: int, parts: list[Part], bus: Bus) -> None:
+        """So many records were counted; those of them that are wanted are in these parts."""
         self._last = taken
         if self.wants_past:
             self._waiting = []
-            self._telling = asyncio.get_running_loop().create_task(self._tell_past(files, bus))
+            self._telling = asyncio.get_running_loop().create_task(self._tell_past(parts, bus))
 
     def offer(self, number: int, record: LogMessage, *, kept: bool) -> None:
         """Take a record, if it came after the beginning and passes the filter."""
@@ -121,8 +122,8 @@ class LogWatch:
         else:
             self._gap += count
 
-    async def _tell_past(self, files: list[BinaryIO], bus: Bus) -> None:
-        pieces = self._pieces(files)
+    async def _tell_past(self, parts: list[Part], bus: Bus) -> None:
+        pieces = self._pieces(parts)
         try:
             while not self._ended:
                 piece = await asyncio.to_thread(next, pieces, b"")
@@ -133,8 +134,8 @@ class LogWatch:
         except OSError as error:
             log.warning("the log could not be read", reason=error.strerror)
         finally:
-            for file in files:
-                file.close()
+            for part in parts:
+                part.file.close()
         await self._go_live(bus)
 
     async def _has_room(self) -> None:
@@ -160,10 +161,10 @@ class LogWatch:
             self._miss(self._gap)
         self.outbox.flush()
 
-    def _pieces(self, files: list[BinaryIO]) -> Iterator[bytes]:
+    def _pieces(self, parts: list[Part]) -> Iterator[bytes]:
         frames: list[bytes] = []
         size = 0
-        for record in past([part_of(file) for file in files], self.asked):
+        for record in past(parts, self.asked):
             frames.append(self._frame(record))
             size += len(frames[-1])
             if size >= PIECE:

@@ -215,11 +215,11 @@ def test_a_file_that_somebody_else_rotated_is_read_once(log: Log, tmp_path: Path
     recorder = recording(log, path)
     log.info("before")
     path.rename(f"{path}.1")
-    for file in recorder.files():
+    for file in recorder.file.opened():
         file.close()
     log.info("after")
     assert lines_of(path)[0].endswith("after")
-    first, second = recorder.files()
+    first, second = recorder.file.opened()
     with first as old, second as new:
         assert (b"before" in old.read(), b"after" in new.read()) == (True, True)
 
