@@ -73,6 +73,8 @@ class Settling:
         self._inside = Subtree(root)
         self._root = root
         self._counts = counts
+        self._moved: list[tuple[int, Stored, int, str | bytes]] = []  # to be noted: see _note_moves
+        self._withdrawn: list[int] = []
         self._on_saved = on_saved
 
     def run(self) -> None:
@@ -144,6 +146,7 @@ class Settling:
                     if new not in taken and old not in taken:
                         taken |= {new, old}
                         self._move(old, new)
+                self._note_moves()
                 self._save_counts()
             # The last one may have further candidates that did not fit.
             position = rows[-1][0] - (len(rows) == _ROWS and rows[0][0] != rows[-1][0])
@@ -159,7 +162,9 @@ class Settling:
             " LEFT JOIN folders f ON f.id = v.parent WHERE v.entry = ?",
             (old,),
         ).fetchone()
-        self._note_move(old, new, None if was[1] is None else _place(was[1], was[0]), parent, name)
+        self._moved.append((old, None if was[1] is None else _place(was[1], was[0]), parent, name))
+        if self._announcements.is_known(new):  # by a pass that was left unfinished
+            self._withdrawn.append(new)
         self._names.remove([(new, name)])
         self._db.execute("DELETE FROM entries WHERE id = ?", (new,))
         self._db.execute(
@@ -178,12 +183,18 @@ class Settling:
         if kind == FILE:
             counts.touch(old)
 
-    def _note_move(self, old: int, new: int, was: Stored, parent: int, name: str | bytes) -> None:
+    def _note_moves(self) -> None:
+        """Note what a transaction has moved, all at once: it may be thousands."""
         query = "SELECT path FROM folders WHERE id = ?"
-        here = _place(self._db.execute(query, (parent,)).fetchone()[0], name)
-        if self._announcements.is_known(new):  # by a pass that was left unfinished
-            self._announcements.note(Change.DELETED, (new, here, None))
-        self._announcements.note(Change.MOVED, (old, was, here))
+        folders: dict[int, str | bytes] = {}
+        for _, _, parent, _ in self._moved:
+            if parent not in folders:
+                folders[parent] = self._db.execute(query, (parent,)).fetchone()[0]
+        moved = [(old, was, _place(folders[at], name)) for old, was, at, name in self._moved]
+        self._announcements.note(Change.DELETED, *[(new, None, None) for new in self._withdrawn])
+        self._announcements.note(Change.MOVED, *moved)
+        self._moved.clear()
+        self._withdrawn.clear()
 
     def delete(self) -> None:
         """Delete all that is left in `vanished`."""
