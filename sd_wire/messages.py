@@ -187,7 +187,7 @@ class Subscribed(msgspec.Struct):
     """How a subscription with an id begins."""
 
     stream: UUID | None = None  # which numbering this is; another one after the data were replaced
-    sequence: int = 0  # the last event before the first that is sent live
+    sequence: int = 0  # the last event before this answer
     gone: Range | None = None  # what `after` asked for and is no longer kept
     warnings: list[str] = []  # names and filters that can never match
 
@@ -205,14 +205,14 @@ class Lagged(msgspec.Struct, gc=False):
     after: int = 0  # the last one before the gap: subscribe with it to get what is missing
 
 
-class EventFacts(msgspec.Struct):
+class EventFacts(msgspec.Struct, omit_defaults=True):
     """What stands beside `"Event"` for a subscription that has an id."""
 
     sequence: int  # grows with every event, also over restarts of the daemon
     time: datetime
-    library_id: UUID | None = None
-    device_id: UUID | None = None
-    correlation_id: str | None = None  # the request that caused it
+    library_id: UUID | None
+    device_id: UUID | None  # the event's own, or else the daemon's
+    correlation_id: str | None  # the request that caused it
     initial: bool = False  # the state when the subscription began, and not a change
 
 

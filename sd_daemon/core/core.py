@@ -2,7 +2,7 @@
 
 Built lowest part first, closed in the opposite order:
 
-    configuration, device -> bus -> job runner -> libraries
+    configuration, device -> event journal, bus -> job runner -> libraries
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from sd_daemon.core import device as devices
 from sd_daemon.core.access import Access
 from sd_daemon.core.bus import Bus
 from sd_daemon.core.config import Config
+from sd_daemon.core.event_journal import EventJournal
 from sd_daemon.core.jobs.runner import JobRunner
 from sd_daemon.core.json_file import store
 from sd_daemon.core.libraries import Libraries
@@ -41,6 +42,7 @@ T = TypeVar("T")
 
 CONFIG_FILE = "spacedrive.json"
 DEVICE_FILE = "device.json"
+EVENTS_FOLDER = "events"
 
 
 class Core:
@@ -52,6 +54,7 @@ class Core:
         instance: str | None,
         config: Config,
         device: DeviceIdentity,
+        journal: EventJournal,
         *,
         networking: bool,
     ) -> None:
@@ -62,7 +65,8 @@ class Core:
         self.device = device
         self.networking = networking  # asked for; there is none to start yet
         self.started_at = datetime.now(UTC)
-        self.bus = Bus()
+        self.journal = journal
+        self.bus = Bus(journal, device.id)
         self.runner = JobRunner(self.bus)
         self.volumes = Volumes(device.id, self.bus)
         self.libraries = Libraries(data_dir, device, self.bus, self.runner)
@@ -79,9 +83,14 @@ class Core:
         """
         data_dir = os.path.abspath(data_dir)
         config, device = await asyncio.to_thread(_prepare, data_dir)
-        core = cls(data_dir, instance, config, device, networking=networking)
-        await core.access.follow(config.stored.access)
-        await core.libraries.load()
+        journal = await asyncio.to_thread(EventJournal.open, f"{data_dir}/{EVENTS_FOLDER}")
+        core = cls(data_dir, instance, config, device, journal, networking=networking)
+        try:
+            await core.access.follow(config.stored.access)
+            await core.libraries.load()
+        except BaseException:
+            await core.end_events()
+            raise
         return core  # whoever serves it says CoreStarted: nobody listens yet
 
     async def close(self) -> None:
@@ -89,6 +98,12 @@ class Core:
         await self.runner.close()
         await self.libraries.close_all()
         self.bus.publish(CoreShutdown())
+        await self.end_events()
+
+    async def end_events(self) -> None:
+        """Tell and keep nothing more."""
+        self.bus.close()
+        await asyncio.to_thread(self.journal.close, self.bus.sequence)
 
     async def job_counts(self) -> JobCounts:
         """How many jobs of all open libraries are in which state."""

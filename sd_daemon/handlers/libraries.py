@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
+from sd_daemon.core.current_state import library_now
 from sd_daemon.core.export import export_library
 from sd_daemon.core.paths import absolute
-from sd_daemon.core.statistics import statistics_of
 from sd_daemon.handlers.handler import Context, handles
 from sd_wire.operations.libraries import (
     ClosedLibrary,
@@ -23,7 +24,9 @@ from sd_wire.operations.libraries import (
     RenamedLibrary,
     RenameLibrary,
 )
-from sd_wire.types.libraries import Library, LibraryInfo
+
+if TYPE_CHECKING:
+    from sd_wire.types.libraries import Library, LibraryInfo
 
 
 @handles(ListLibraries)
@@ -35,18 +38,7 @@ async def list_libraries(context: Context, request: ListLibraries) -> list[Libra
 @handles(GetLibrary)
 async def get_library(context: Context, _request: GetLibrary) -> Library:
     """One library with its settings and statistics."""
-    library = context.library
-    config = library.config
-    return Library(
-        config.id,
-        config.name,
-        config.description,
-        library.path,
-        config.created_at,
-        config.updated_at,
-        config.settings,
-        await statistics_of(library),
-    )
+    return await library_now(context.library)
 
 
 @handles(CreateLibrary)

@@ -10,15 +10,14 @@ from uuid import UUID, uuid4
 import msgspec
 
 from sd_daemon.core import locations, suggestions, transfer
+from sd_daemon.core.current_state import locations_now
 from sd_daemon.core.indexing import (
     EXPORT,
     IMPORT,
     INDEXER,
     PURGE,
-    as_wire,
     encoded_path,
     index_params,
-    jobs_by_location,
     publish_changed,
     purge_params,
 )
@@ -72,21 +71,7 @@ if TYPE_CHECKING:
 @handles(ListLocations)
 async def list_locations(context: Context, _request: ListLocations) -> LocationList:
     """The locations and how their indexing stands."""
-    library = context.library
-    stored = await library.database.read(locations.listed)
-    omitted = await library.database.read(locations.omitted_counts)
-    active = [context.core.runner.live(job.id) or job for job in await library.jobs.active()]
-    jobs = jobs_by_location(active)
-
-    def build() -> LocationList:  # asks the disk whether each root is there
-        return LocationList(
-            [
-                as_wire(library, one, jobs.get(one.uuid), omitted.get(one.number, 0))
-                for one in stored
-            ]
-        )
-
-    return await asyncio.to_thread(build)
+    return LocationList(await locations_now(context.library, context.core.runner))
 
 
 def _folder_at(path: str) -> str:

@@ -1,27 +1,32 @@
-"""From the bus of a core to the outboxes of its clients.
+"""From the bus of a core to its clients.
 
-An event is encoded once, however many get it. Subscriptions are not asked one by one whether they
-want it: they lie in an index by (event, library, job), and an event looks at the at most four
-places where those who want it can be. What a turn of the loop produced leaves in one write per
+Subscriptions are not asked one by one whether they want an event: they stand together in channels
+of equal interest, and these lie in an index by (event, library, job). An event looks at the at most
+four places where those who want it can be. What a turn of the loop produced leaves in one write per
 client when the turn ends, so that an event alone is not delayed and a thousand cost as one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 from sd_daemon.core.log import get_log
-from sd_daemon.server.watch import Encoded, Watch
+from sd_daemon.server.channel import Channel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sd_daemon.core.bus import Bus, Published, Subscription
+    from sd_daemon.server.channel import Late
     from sd_daemon.server.outbox import Outbox
-    from sd_daemon.server.watch import Place
+    from sd_daemon.server.watch import EventWatch, Interest, Place
 
 log = get_log(__name__)
+
+TURN_BYTES = 256 * 1024  # of a channel that wait for the end of a turn
+PATIENCE_S = 0.1  # for a client that does not read, before nobody waits for it
 
 
 class Fanout:
@@ -29,58 +34,105 @@ class Fanout:
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._index: dict[Place, dict[Watch, None]] = {}
+        self._channels: dict[Interest, Channel] = {}
+        self._index: dict[Place, tuple[Channel, ...]] = {}
+        self._narrow: dict[str, int] = {}  # names that somebody wants of one library or job only
         self._heard: dict[str, tuple[Subscription, int]] = {}  # on the bus, with how many need it
-        self._dirty: dict[Outbox, None] = {}
+        self._dirty: dict[Channel, None] = {}
+        self._behind: dict[Outbox, float] = {}  # since when they do not read
+        self._room = asyncio.Event()  # nobody is behind whom somebody would wait for
+        self._room.set()
+        bus.deliver_by(self)
 
-    def add(self, watch: Watch) -> None:
-        """Deliver to `watch` from now on."""
-        for place in watch.places:
-            self._index.setdefault(place, {})[watch] = None
-        for name in watch.names:
+    # --- subscriptions ---------------------------------------------------------------------------
+
+    def add(self, watch: EventWatch) -> None:
+        """Deliver to `watch` from now on; what was published until now is not for it."""
+        self._bus.flush()
+        watch.sent = max(watch.sent, self._bus.sequence)
+        interest = watch.interest
+        channel = self._channels.get(interest)
+        if channel is None:
+            channel = self._channels[interest] = Channel(watch)
+            self._open(channel)
+        channel.members[watch] = None
+        watch.outbox.sharers += 1
+
+    def remove(self, watch: EventWatch) -> None:
+        """Deliver nothing more to it. What waits in its outbox is still sent."""
+        channel = self._channels.get(watch.interest)
+        if channel is None or watch not in channel.members:
+            return
+        self._bus.flush()
+        del channel.members[watch]
+        watch.outbox.sharers -= 1
+        if not channel.members:
+            del self._channels[channel.interest]
+            self._close(channel)
+        watch.outbox.forget(watch)
+
+    def _open(self, channel: Channel) -> None:
+        for place in channel.places:
+            name = place[0]
+            self._index[place] = (*self._index.get(place, ()), channel)
+            if place[1:] != (None, None):
+                self._narrow[name] = self._narrow.get(name, 0) + 1
             subscription, users = self._heard.get(name) or (
                 self._bus.subscribe([name], self._receive),
                 0,
             )
             self._heard[name] = (subscription, users + 1)
 
-    def remove(self, watch: Watch) -> None:
-        """Deliver nothing more to it. What waits in its outbox is still sent."""
-        for place in watch.places:
-            watches = self._index[place]
-            del watches[watch]
-            if not watches:
-                del self._index[place]
-        for name in watch.names:
+    def _close(self, channel: Channel) -> None:
+        for place in channel.places:
+            name = place[0]
+            left = tuple(one for one in self._index.pop(place) if one is not channel)
+            if left:
+                self._index[place] = left
+            if place[1:] != (None, None):
+                self._narrow[name] -= 1
+                if not self._narrow[name]:
+                    del self._narrow[name]
             subscription, users = self._heard.pop(name)
             if users == 1:
                 subscription.close()
             else:
                 self._heard[name] = (subscription, users - 1)
-        watch.outbox.forget(watch)
+
+    # --- events ----------------------------------------------------------------------------------
 
     def flush(self) -> None:
-        """Write what the loop's turn has brought."""
+        """Send what the loop's turn has brought. All of it is in the journal."""
         dirty, self._dirty = self._dirty, {}
-        for outbox in dirty:
+        late: Late = {}
+        for channel in dirty:
+            channel.flush(late)
+        for outbox, events in late.items():
+            # Of several subscriptions, in the one order: a job must not end before it was begun.
+            if outbox.sharers > 1:
+                events.sort(key=lambda one: one[0].sequence)
+            for published, watch, line in events:
+                watch.take(published, line)
             outbox.flush()
 
     def _receive(self, published: Published) -> None:
-        encoded = Encoded(published)
-        for watch in tuple(self._interested(published)):
+        name = published.name
+        channels = self._index.get((name, None, None), ())
+        if name in self._narrow:
+            channels = (*channels, *self._narrowed(name, published))
+        for channel in channels:
             try:
-                watch.offer(encoded)
+                channel.offer(published)
             except (TypeError, ValueError) as error:  # what an encoder says to a value it can't
-                log.error("an event could not be sent", error=error, event=_name_of(published))
+                log.error("an event could not be sent", error=error, event=name)
                 return
-            if not self._dirty:
-                asyncio.get_running_loop().call_soon(self.flush)
-            self._dirty[watch.outbox] = None
+            self._dirty[channel] = None
+            if channel.size > TURN_BYTES:
+                self._bus.flush()
 
-    def _interested(self, published: Published) -> Iterator[Watch]:
-        name, scope = _name_of(published), published.scope
-        index, library, job = self._index, scope.library_id, scope.job_id
-        yield from index.get((name, None, None), ())
+    def _narrowed(self, name: str, published: Published) -> Iterator[Channel]:
+        index, scope = self._index, published.scope
+        library, job = scope.library_id, scope.job_id
         if library is not None:
             yield from index.get((name, library, None), ())
         if job is not None:
@@ -88,6 +140,31 @@ class Fanout:
             if library is not None:
                 yield from index.get((name, library, job), ())
 
+    # --- room ------------------------------------------------------------------------------------
 
-def _name_of(published: Published) -> str:
-    return type(published.event).__name__
+    def fell_behind(self, outbox: Outbox) -> None:
+        """The client does not read as fast as it is sent to."""
+        self._behind[outbox] = time.monotonic()
+        self._room.clear()
+
+    def caught_up(self, outbox: Outbox) -> None:
+        """It does, or it is gone."""
+        if self._behind.pop(outbox, None) is not None and not self._behind:
+            self._room.set()
+
+    async def room(self) -> None:
+        """Return when everybody who reads at all has little waiting.
+
+        One that has not read for a while does not count, until it has caught up.
+        """
+        await asyncio.sleep(0)  # the turn ends, and what it has brought is sent
+        if not self._behind:
+            return
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await self._room.wait()
+        except TimeoutError:
+            now = time.monotonic()
+            for outbox, since in tuple(self._behind.items()):
+                if now - since >= PATIENCE_S:
+                    self.caught_up(outbox)

@@ -31,6 +31,15 @@ def lets_pass(wanted: EventFilter, scope: Scope, happened: Event) -> bool:
     return any(covers(wanted.path_scope, path, below=below) for path in _paths_of(happened))
 
 
+def is_wanted(wanted: EventFilter, scope: Scope, happened: Event) -> bool:
+    """Whether a filter lets an event pass, where there is no index."""
+    if wanted.library_id is not None and wanted.library_id != scope.library_id:
+        return False
+    if wanted.job_id is not None and wanted.job_id.lower() != scope.job_id:
+        return False
+    return lets_pass(wanted, scope, happened)
+
+
 def has_more(wanted: EventFilter) -> bool:
     """Whether a filter has fields beyond library and job."""
     return (

@@ -1,7 +1,7 @@
 """What one client still has to be sent of its events, bounded in bytes.
 
-Events are gathered until the loop's turn ends and leave in one write. While the client does not
-read, they wait here and three things keep the memory flat:
+A client that reads needs none of this: what a turn of the loop brings goes out in one write, see
+`channel`. While it does not read, its events wait here, and three things keep the memory flat:
 
 - progress: of each job, or whatever else the event calls its key, only the latest waits;
 - the limit: what does not fit any more is dropped and counted, for its own subscription;
@@ -13,13 +13,15 @@ instead: a gap that nobody knows of is worse than a connection that ends.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LIMIT = 1024 * 1024  # bytes that may wait for one client
-SLICE = 256 * 1024  # bytes of one write; more could not be taken back from a slow reader
+LIMIT = 1024 * 1024  # bytes of memory that may wait for one client
+SLICE = 64 * 1024  # bytes of one write; more could not be taken back from a slow reader
+OVERHEAD = 160  # bytes that a waiting line costs beside its own
 
 Key = tuple[object, ...]
 
@@ -36,56 +38,78 @@ class Subscriber(Protocol):
 class Outbox:
     """The events that wait for one client."""
 
-    __slots__ = ("_give_up", "_lagging", "_lines", "_number", "_size", "_write", "held")
+    __slots__ = (
+        "_lagging",
+        "_lines",
+        "_number",
+        "_readers",
+        "_size",
+        "give_up",
+        "held",
+        "sharers",
+        "write",
+    )
 
     def __init__(self, write: Callable[[bytes], object], give_up: Callable[[], None]) -> None:
-        self._write = write
-        self._give_up = give_up
+        self.write = write
         self.held = False  # the client does not read: nothing may be written
+        self.sharers = 0  # subscriptions that may have something here
+        self.give_up = give_up
         self._lines: dict[object, bytes] = {}
         self._lagging: dict[Subscriber, None] = {}
+        self._readers: list[asyncio.Future[None]] = []  # who wait until it is empty
         self._size = 0
         self._number = 0
 
     def __len__(self) -> int:
-        """Bytes that wait."""
+        """Bytes of memory that what waits costs."""
         return self._size
 
-    def put(self, subscriber: Subscriber, line: bytes, key: Key | None = None) -> None:
-        """Take an event. `key`: while the client does not read, it replaces the one before it."""
-        if self._size + len(line) > LIMIT:
+    @property
+    def open(self) -> bool:
+        """Whether the client has got everything and can be written to."""
+        return not (self.held or self._lines or self._lagging)
+
+    def put(self, subscriber: Subscriber, line: bytes, key: Key | None = None) -> bool:
+        """Take an event; False if it was dropped. `key`: while the client does not read, it
+        replaces the one before it."""
+        cost = len(line) + OVERHEAD
+        if self._size + cost > LIMIT:
             self.flush()
         if self._lagging and subscriber in self._lagging:
             if self.held:  # one gap and not many: it ends when the client has caught up
                 self.miss(subscriber)
-                return
+                return False
             self._tell_gap(subscriber)
-        if key is not None and self.held:
-            self._size -= len(self._lines.pop(key, b""))
-        if self._size + len(line) > LIMIT:
+        if key is not None and self.held and key in self._lines:
+            self._size -= len(self._lines.pop(key)) + OVERHEAD
+        if self._size + cost > LIMIT and (self.held or self._lines):
             self.miss(subscriber)
-            return
+            return False
         if key is None or not self.held:
             self._number += 1
             self._lines[self._number] = line
         else:
             self._lines[key] = line
-        self._size += len(line)
+        self._size += cost
+        return True
 
     def flush(self) -> None:
         """Write what waits, as far as the client reads it."""
         while self._lines and not self.held:
-            self._write(self._next_slice())
+            self.write(self._next_slice())
         for subscriber in () if self.held else tuple(self._lagging):
             self._tell_gap(subscriber)
         if self._lines and not self.held:
-            self._write(self._next_slice())
+            self.write(self._next_slice())
+        if self._readers and self.open:
+            self.wake()
 
     def miss(self, subscriber: Subscriber, count: int = 1) -> None:
         """Count events that this one does not get; it is told of them in this place."""
         subscriber.missed += count
         if subscriber.gap() is None:
-            self._give_up()
+            self.give_up()
         else:
             self._lagging[subscriber] = None
 
@@ -93,12 +117,21 @@ class Outbox:
         """No gap of this one will be told."""
         self._lagging.pop(subscriber, None)
 
+    async def emptied(self) -> None:
+        """Return when the client has taken what was written, and nothing waits."""
+        while not self.open:
+            reader: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._readers.append(reader)
+            await reader
+
+    def wake(self) -> None:
+        """Have those look again who wait."""
+        readers, self._readers = self._readers, []
+        for reader in readers:
+            if not reader.done():
+                reader.set_result(None)
+
     def _next_slice(self) -> bytes:
-        if self._size <= SLICE:
-            block = b"".join(self._lines.values())
-            self._lines.clear()
-            self._size = 0
-            return block
         taken: list[object] = []
         size = 0
         for key, line in self._lines.items():
@@ -106,15 +139,15 @@ class Outbox:
             size += len(line)
             if size >= SLICE:
                 break
-        self._size -= size
+        self._size -= size + OVERHEAD * len(taken)
         return b"".join([self._lines.pop(key) for key in taken])
 
     def _tell_gap(self, subscriber: Subscriber) -> None:
         line = subscriber.gap()
-        if line is None or self._size + len(line) > LIMIT:
+        if line is None or self._size + len(line) + OVERHEAD > LIMIT:
             return
         subscriber.missed = 0
         del self._lagging[subscriber]
         self._number += 1
         self._lines[self._number] = line
-        self._size += len(line)
+        self._size += len(line) + OVERHEAD

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from sd_daemon.server.catch_up import CatchUp
 from sd_daemon.server.log_watch import LogWatch
 from sd_daemon.server.outbox import Outbox
-from sd_daemon.server.watch import EventWatch, Watch
-from sd_wire.messages import Id, Subscribe, SubscribeLogs
+from sd_daemon.server.watch import EventWatch
+from sd_wire.errors import InvalidValue
+from sd_wire.messages import Id, Range, Subscribe, Subscribed, SubscribeLogs
+from sd_wire.subscribing import warnings_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +36,8 @@ class Subscriptions:
         self._instance = instance
         self._encoding = encoding
         self._outbox = Outbox(write, give_up)
-        self._watches: dict[tuple[str, Id], Watch | LogWatch] = {}
+        self._catching_up: dict[EventWatch, CatchUp] = {}
+        self._watches: dict[tuple[str, Id], EventWatch | LogWatch] = {}
 
     def __len__(self) -> int:
         return len(self._watches)
@@ -42,13 +46,46 @@ class Subscriptions:
         """Begin a subscription; one with the same id, or also without any, is replaced."""
         if isinstance(wanted, SubscribeLogs):
             return self._begin_logs(wanted, request_id)
-        kind, reply = "events", "Subscribed"
-        watch = EventWatch(self._outbox, request_id, wanted)
-        self._remove(kind, request_id)
-        self._watches[kind, request_id] = watch
-        self._instance.fanout.add(watch)
+        if wanted.after is not None and request_id is msgspec.UNSET:
+            reason = "a subscription without an id cannot be told what is gone"
+            error = InvalidValue(field="after", reason=reason, pointer="/Subscribe/after")
+            return self._encoding.failure(error, request_id)
+        self._remove("events", request_id)
+        watch = EventWatch(self._outbox, self._encoding, request_id, wanted)
+        self._watches["events", request_id] = watch
         self._instance.counts.subscriptions += 1
-        return self._encoding.word(reply, request_id)
+        if request_id is msgspec.UNSET:
+            return self._encoding.word("Subscribed", request_id) + self._start(watch, None)
+        self._instance.core.bus.flush()  # so that all numbers up to here are in the journal
+        gone = self._gone(wanted)
+        bus = self._instance.core.bus
+        said = Subscribed(bus.stream, bus.sequence, gone, warnings_of(wanted))
+        return self._encoding.word("Subscribed", request_id, said) + self._start(watch, gone)
+
+    def _gone(self, wanted: Subscribe) -> Range | None:
+        """What is not there any more of what is asked for."""
+        bus = self._instance.core.bus
+        if wanted.after is None:
+            return None
+        if wanted.stream not in (None, bus.stream) or wanted.after > bus.sequence:
+            return Range(1, max(bus.sequence, 1))  # that is another history than this one
+        gone = None if bus.journal is None else bus.journal.gone_after(wanted.after, bus.sequence)
+        return None if gone is None else Range(gone.first, gone.last)
+
+    def _start(self, watch: EventWatch, gone: Range | None) -> bytes:
+        """Let a subscription begin: what more is said at once."""
+        instance, asked = self._instance, watch.request
+        after = instance.core.bus.sequence
+        if asked.after is not None and asked.stream in (None, instance.core.bus.stream):
+            after = min(after, asked.after)
+        # The history is enough where it is whole; what is gone of it only the state can replace.
+        initial = asked.initial and (asked.after is None or gone is not None)
+        if not initial and asked.after is None:
+            instance.fanout.add(watch)
+            return b""
+        catch_up = CatchUp(instance.core, instance.fanout, watch, after=after, initial=initial)
+        self._catching_up[watch] = catch_up
+        return catch_up.begin()
 
     def _begin_logs(self, wanted: SubscribeLogs, request_id: Id) -> bytes:
         watch = LogWatch(self._outbox, self._encoding, request_id, wanted)
@@ -70,6 +107,7 @@ class Subscriptions:
     def hold(self) -> None:
         """The client reads slower than it is sent to."""
         self._outbox.held = True
+        self._instance.fanout.fell_behind(self._outbox)
 
     def flush(self) -> None:
         """Write what waits."""
@@ -79,6 +117,8 @@ class Subscriptions:
         """It has caught up."""
         self._outbox.held = False
         self._outbox.flush()
+        if not self._outbox.held:
+            self._instance.fanout.caught_up(self._outbox)
         for watch in tuple(self._watches.values()):
             if isinstance(watch, LogWatch):
                 watch.go_on()
@@ -87,6 +127,7 @@ class Subscriptions:
         """The client is gone."""
         for kind, request_id in tuple(self._watches):
             self._remove(kind, request_id)
+        self._instance.fanout.caught_up(self._outbox)
 
     def _remove(self, kind: str, request_id: Id) -> None:
         watch = self._watches.pop((kind, request_id), None)
@@ -94,5 +135,8 @@ class Subscriptions:
             if isinstance(watch, LogWatch):
                 self._instance.logs.remove(watch)
             else:
+                catch_up = self._catching_up.pop(watch, None)
+                if catch_up is not None:
+                    catch_up.end()
                 self._instance.fanout.remove(watch)
             self._instance.counts.subscriptions -= 1

@@ -1,116 +1,138 @@
-"""What a subscription to events is on this side, and what an event is on its way to it.
+"""One subscription to events, on this side.
 
 Two forms of an event leave from here. Existing clients get exactly `{"Event": ...}`. A subscription
-with an id also gets that, the sequence number, the time, the library and the cause.
+with an id also gets that, the sequence number, the time, the library, the device and the cause.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import msgspec
 
-from sd_daemon.server.filters import has_more, lets_pass
-from sd_wire.encoding import JSON
-from sd_wire.events import EVENTS, LogMessage, body
-from sd_wire.messages import EventFilter, LogFilter, Subscribe
+from sd_daemon.server.filters import has_more, is_wanted
+from sd_wire.event_text import event_in, forms_for, name_in
+from sd_wire.events import EVENTS, scope_of
+from sd_wire.messages import CaughtUp, EventFilter, Lagged, Subscribe
 
 if TYPE_CHECKING:
     from sd_daemon.core.bus import Published
+    from sd_daemon.core.event_segments import Kept
     from sd_daemon.server.outbox import Key, Outbox
+    from sd_wire.encoding import Encoding
     from sd_wire.messages import Id
 
 Place = tuple[str, UUID | None, str | None]
 """Where a subscription lies in the index: event name, library or any, job or any."""
 
+Interest = tuple[object, ...]
+"""What two subscriptions have in common that get the same bytes."""
+
 _USUAL = tuple(name for name, cls in EVENTS.items() if not cls.asked_for)
+_ANYTHING = EventFilter()
 
 
-class Encoded:
-    """An event on its way out: encoded when the first one wants it, and once for each form."""
+class EventWatch:
+    """A subscription to events. What it asks for, its id and `sent` are all that there is to know
+    of it."""
 
-    __slots__ = ("_head", "_plain", "_tail", "published")
+    __slots__ = (
+        "_key",
+        "encoding",
+        "forms",
+        "missed",
+        "names",
+        "outbox",
+        "request",
+        "request_id",
+        "sent",
+    )
 
-    def __init__(self, published: Published) -> None:
-        self.published = published
-        self._plain: bytes | None = None
-        self._head: bytes = b""
-        self._tail: bytes | None = None
-
-    def plain(self) -> bytes:
-        """As existing clients know it."""
-        if self._plain is None:
-            self._plain = JSON.frame({"Event": body(self.published.event)})
-        return self._plain
-
-    def full(self, request_id: bytes) -> bytes:
-        """With the subscription's id, the number, the time, the library and the cause."""
-        if self._tail is None:
-            known = self.published
-            self._head = self.plain()[:-2] + b',"id":'
-            facts: dict[str, Any] = {"sequence": known.sequence, "time": known.time}
-            facts["library_id"] = known.scope.library_id
-            facts["correlation_id"] = known.correlation_id
-            self._tail = b"," + JSON.frame(facts)[1:]
-        return self._head + request_id + self._tail
-
-
-class Watch:
-    """One subscription of one client."""
-
-    __slots__ = ("_id", "_wanted", "missed", "names", "outbox", "places")
-
-    def __init__(self, outbox: Outbox, request_id: Id, wanted: EventFilter | LogFilter) -> None:
+    def __init__(
+        self, outbox: Outbox, encoding: Encoding, request_id: Id, request: Subscribe
+    ) -> None:
         self.outbox = outbox
+        self.encoding = encoding
+        self.forms = forms_for(encoding)
+        self.request_id = request_id
+        self.request = request
         self.missed = 0
-        self._id = None if request_id is msgspec.UNSET else JSON.frame(request_id)[:-1]
-        self._wanted = wanted
-        self.names: tuple[str, ...] = ()
-        self.places: tuple[Place, ...] = ()
+        self.sent = 0  # number of the last event that was sent, or need not be
+        self._key = b"" if request_id is msgspec.UNSET else self.forms.key(request_id)
+        asked = request.event_types or _USUAL
+        # A name that no event has is allowed, and never comes.
+        self.names = tuple(name for name in dict.fromkeys(asked) if name in EVENTS)
+
+    @property
+    def wanted(self) -> EventFilter:
+        """Which of the events of these names."""
+        return self.request.filter or _ANYTHING
+
+    @property
+    def more(self) -> EventFilter | None:
+        """The filter, where it compares more than what the index is by."""
+        wanted = self.wanted
+        return wanted if has_more(wanted) else None
+
+    @property
+    def interest(self) -> Interest:
+        """Equal for subscriptions that get the same bytes."""
+        wanted = b"" if self.request.filter is None else msgspec.json.encode(self.request.filter)
+        return (self.encoding.name, self._key, self.names, wanted)
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Where it lies in the index."""
+        wanted = self.wanted
+        job = None if wanted.job_id is None else wanted.job_id.lower()
+        return tuple((name, wanted.library_id, job) for name in self.names)
+
+    def line(self, published: Published) -> bytes:
+        """An event in the form that this subscription understands. Raises TypeError, ValueError
+        for one that cannot be encoded."""
+        if self._key:
+            return self.forms.full(published.text, published.facts, self._key)
+        return self.forms.plain(published.text)
+
+    def line_of_kept(self, kept: Kept) -> bytes:
+        """The same bytes, of an event that the journal has; none where it is not wanted."""
+        if name_in(kept.text) not in self.names:
+            return b""
+        if self.request.filter is not None:
+            happened = event_in(kept.text, kept.library_id)
+            if not is_wanted(self.request.filter, scope_of(happened), happened):
+                return b""
+        if self._key:
+            return self.forms.full(kept.text, kept.facts, self._key)
+        return self.forms.plain(kept.text)
+
+    def take(self, published: Published, line: bytes) -> None:
+        """Put an event where it waits for a client that is behind."""
+        if self.outbox.put(self, line, self._replaces(published)):
+            self.sent = published.sequence
 
     def gap(self) -> bytes | None:
         """What tells a client that it missed events, if it has a name for this subscription."""
-        if self._id is None:
+        if not self._key:
             return None
-        return b'{"Lagged":{"missed":%d},"id":%b}\n' % (self.missed, self._id)
+        return self.encoding.word("Lagged", self.request_id, Lagged(self.missed, self.sent))
 
-    def covers(self, names: tuple[str, ...]) -> None:
-        """Say which events this is about."""
-        job = self._wanted.job_id
-        job = None if job is None else job.lower()
-        self.names = names
-        self.places = tuple((name, self._wanted.library_id, job) for name in names)
+    def lagged(self, missed: int, after: int) -> bytes:
+        """What tells of events that are gone before they could be sent."""
+        if not self._key:
+            return b""
+        return self.encoding.word("Lagged", self.request_id, Lagged(missed, after))
 
-    def offer(self, encoded: Encoded) -> None:
-        """Take an event of a place this lies in, if the rest of the filter lets it pass."""
-        raise NotImplementedError
+    def caught_up(self, sequence: int) -> bytes:
+        """What tells that the history or the state is told, where that can be told."""
+        if not self._key:
+            return b""
+        return self.encoding.word("CaughtUp", self.request_id, CaughtUp(sequence))
 
-
-class EventWatch(Watch):
-    """A subscription to events."""
-
-    __slots__ = ("_more",)
-
-    def __init__(self, outbox: Outbox, request_id: Id, request: Subscribe) -> None:
-        wanted = request.filter or EventFilter()
-        super().__init__(outbox, request_id, wanted)
-        self._more = wanted if has_more(wanted) else None
-        asked = request.event_types or _USUAL
-        # A name that no event has is allowed, and never comes.
-        self.covers(tuple(name for name in dict.fromkeys(asked) if name in EVENTS))
-
-    def offer(self, encoded: Encoded) -> None:
-        """Send it on in the form that this subscription understands."""
-        known = encoded.published
-        if self._more is not None and not lets_pass(self._more, known.scope, known.event):
-            return
-        data = encoded.plain() if self._id is None else encoded.full(self._id)
-        self.outbox.put(self, data, self._key(known))
-
-    def _key(self, known: Published) -> Key | None:
+    def _replaces(self, published: Published) -> Key | None:
         """Of progress only the latest matters to somebody who is behind."""
-        event = known.event
-        if not event.noisy or isinstance(event, LogMessage):
+        job = published.scope.job_id
+        if not published.transient or job is None or published.name == "LogMessage":
             return None
-        return (self, type(event), known.scope.job_id)
+        return (self, published.name, job)

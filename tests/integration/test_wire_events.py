@@ -41,15 +41,15 @@ def test_an_existing_client_gets_the_plain_form_and_nothing_else(daemon: Daemon)
 def test_a_subscription_with_an_id_gets_number_time_library_and_cause(daemon: Daemon) -> None:
     create = {"method": "action:libraries.create.input", "payload": {"name": "Home", "path": None}}
     with daemon.connect() as wire:
-        assert wire.ask(subscribe(["LibraryCreated"], "watch")) == {
-            "Subscribed": None,
-            "id": "watch",
-        }
+        said = wire.ask(subscribe(["LibraryCreated"], "watch"))
+        assert said["id"] == "watch"
+        assert said["Subscribed"]["gone"] is None
+        assert said["Subscribed"]["warnings"] == []
         wire.send({"Action": create, "id": "make"})
         lines = {wire_line["id"]: wire_line for wire_line in (wire.read(), wire.read())}
         event, reply = lines["watch"], lines["make"]
         assert event["library_id"] == reply["JsonOk"]["library_id"]
-        assert event["sequence"] > 0
+        assert event["sequence"] > said["Subscribed"]["sequence"]
         assert event["time"].endswith("Z")
         assert event["correlation_id"] == "make"
 

@@ -75,7 +75,9 @@ class Sleeper:
         """Read the acknowledgement, and from then on nothing."""
         self.socket.connect(path)
         self.socket.sendall(json.dumps(request).encode() + b"\n")
-        assert b"Subscribed" in await asyncio.to_thread(self.socket.recv, 100)
+        said = await asyncio.to_thread(self.socket.recv, 4096)
+        assert b"Subscribed" in said
+        assert said.endswith(b"\n")
 
     async def wake_up(self) -> list[Any]:
         """Everything that comes until half a second of silence, or the end."""
@@ -153,7 +155,8 @@ async def test_progress_alone_never_makes_anybody_lag(server: Server) -> None:
     await sleeper.subscribe(server.path, {**SUBSCRIBE, "id": 1})
     job = uuid4()
     for step in range(20_001):
-        server.bus.publish(JobProgress(job, "index", LIBRARY, step / 20_000, None, None))
+        event = JobProgress(job, "index", LIBRARY, step / 20_000, None, None)
+        server.bus.publish(event, transient=True)
         if step % 100 == 0:
             await asyncio.sleep(0)
     lines = await sleeper.wake_up()

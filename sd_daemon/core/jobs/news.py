@@ -52,19 +52,11 @@ class JobNews:
     def moved_on(self, job: Job, shelf: Shelf) -> None:
         """A job is further than before."""
         if self._bus.wanted(JobProgress):
-            event = JobProgress(
-                job.id,
-                job.name,
-                shelf.device_id,
-                job.fraction,
-                job.message,
-                job.progress,
-                shelf.library_id,
-            )
-            self._publish(event, job)
+            self._publish(progress_of(job, shelf), job, transient=True)
         if job.name == INDEXER and self._bus.wanted(IndexingProgress):
-            self._publish(_indexing_progress(job, shelf), job)
-        self.updated(job, shelf)
+            self._publish(_indexing_progress(job, shelf), job, transient=True)
+        if self._bus.wanted(JobUpdate):
+            self._publish(update_of(job, shelf), job, transient=True)
 
     def stopped(self, job: Job, shelf: Shelf) -> None:
         """A job is over, or paused. One that waits for its turn again makes no news."""
@@ -81,17 +73,7 @@ class JobNews:
 
     def updated(self, job: Job, shelf: Shelf) -> None:
         """Any change at all, for those who want all of it in one form."""
-        if self._bus.wanted(JobUpdate):
-            event = JobUpdate(
-                job.id,
-                job.name,
-                job.status,
-                job.fraction,
-                job.message,
-                shelf.library_id,
-                shelf.device_id,
-            )
-            self._publish(event, job)
+        self._publish(update_of(job, shelf), job)
 
     def cause_of(self, job: Job) -> str | None:
         """The id of the request that a job came from."""
@@ -101,8 +83,34 @@ class JobNews:
         """Nothing more will be said of this job."""
         self._correlations.pop(job.id, None)
 
-    def _publish(self, event: Event, job: Job) -> None:
-        self._bus.publish(event, self.cause_of(job))
+    def _publish(self, event: Event, job: Job, *, transient: bool = False) -> None:
+        self._bus.publish(event, self.cause_of(job), transient=transient)
+
+
+def update_of(job: Job, shelf: Shelf) -> JobUpdate:
+    """A job as it is, in the form for all of its changes."""
+    return JobUpdate(
+        job.id,
+        job.name,
+        job.status,
+        job.fraction,
+        job.message,
+        shelf.library_id,
+        shelf.device_id,
+    )
+
+
+def progress_of(job: Job, shelf: Shelf) -> JobProgress:
+    """How far a job is."""
+    return JobProgress(
+        job.id,
+        job.name,
+        shelf.device_id,
+        job.fraction,
+        job.message,
+        job.progress,
+        shelf.library_id,
+    )
 
 
 def _indexing_progress(job: Job, shelf: Shelf) -> IndexingProgress:

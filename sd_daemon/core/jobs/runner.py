@@ -76,6 +76,7 @@ class JobRunner:
 
     def __init__(self, bus: Bus, limit: int | None = None) -> None:
         """`limit` jobs run at the same time; half the processors by default, at least one."""
+        self._bus = bus
         self._news = JobNews(bus)
         self._limit = limit or max(1, (os.cpu_count() or 1) // 2)
         self._queue: list[tuple[Job, Shelf]] = []
@@ -284,6 +285,7 @@ class JobRunner:
             async for report in reports:
                 last = report
                 await self._heed(running, report)
+                await self._bus.room()
         return last
 
     async def _heed(self, running: Running, report: Report) -> None:

@@ -15,6 +15,7 @@ from sd_daemon.core.bus import Bus
 from sd_daemon.server.fanout import Fanout
 from sd_daemon.server.outbox import Outbox
 from sd_daemon.server.watch import EventWatch
+from sd_wire.encoding import JSON
 from sd_wire.events import (
     CoreStarted,
     Event,
@@ -29,6 +30,7 @@ from sd_wire.messages import EventFilter, Subscribe
 from sd_wire.types.paths import PhysicalPath, SdPath
 
 if TYPE_CHECKING:
+    from sd_wire.encoding import Encoding
     from sd_wire.messages import Id
 
 HOME, WORK = uuid4(), uuid4()
@@ -41,10 +43,11 @@ class Client:
         self.writes: list[bytes] = []
         self.fanout = fanout
         self.outbox = Outbox(self.writes.append, lambda: None)
+        self.encoding: Encoding = JSON
 
     def watch(self, types: list[str], request_id: Id = msgspec.UNSET, **wanted: Any) -> EventWatch:
         asked = Subscribe(types, EventFilter(**wanted) if wanted else None)
-        watch = EventWatch(self.outbox, request_id, asked)
+        watch = EventWatch(self.outbox, self.encoding, request_id, asked)
         self.fanout.add(watch)
         return watch
 
@@ -200,9 +203,11 @@ async def test_a_slow_reader_gets_the_latest_progress_of_each_job(bus: Bus, fano
     slow = Client(fanout)
     slow.watch(["JobProgress"])
     slow.outbox.held = True
+    fanout.fell_behind(slow.outbox)
     for step in range(1, 11):
-        bus.publish(progress(HOME, step / 10))
-        bus.publish(progress(WORK, step / 20))
+        bus.publish(progress(HOME, step / 10), transient=True)
+        bus.publish(progress(WORK, step / 20), transient=True)
+    fanout.flush()
     slow.outbox.held = False
     slow.outbox.flush()
     steps = [line["Event"]["JobProgress"]["progress"] for line in slow.got()]

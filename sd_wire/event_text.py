@@ -1,0 +1,155 @@
+"""An event as JSON text, and back.
+
+The text is the one form that all others are made from: what a live subscriber gets, what the
+journal keeps, and what is sent again from it. So they cannot differ, whoever published the event
+and whichever encoding its reader speaks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from sd_wire.encoding import JSON, MESSAGEPACK
+from sd_wire.events import (
+    EVENTS,
+    Event,
+    Refresh,
+    ResourceChanged,
+    ResourceChangedBatch,
+    VolumeAdded,
+    body,
+)
+from sd_wire.framing import LENGTH_BYTES
+from sd_wire.messages import EventFacts
+from sd_wire.types.files import File
+from sd_wire.types.libraries import Library
+from sd_wire.types.locations import Location
+from sd_wire.types.volumes import Volume
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from sd_wire.encoding import Encoding
+    from sd_wire.messages import Id
+
+RESOURCES: dict[str, Any] = {
+    "file": File,
+    "library": Library,
+    "location": Location,
+    "volume": Volume,
+}
+"""What a resource of each type is."""
+
+
+def text_of(happened: Event) -> bytes:
+    """An event as it stands behind `"Event":`. Raises TypeError, ValueError for what cannot be
+    encoded."""
+    return JSON.body(body(happened))
+
+
+def name_in(text: bytes) -> str:
+    """The name of the event in a text."""
+    return text[1:-1].decode() if text[:1] == b'"' else text[2 : text.index(b'"', 2)].decode()
+
+
+def event_in(text: bytes, library_id: UUID | None) -> Event:
+    """The event that a text is of. Of the library some have none in it, but beside it.
+
+    Raises KeyError for a name that no event has, msgspec.MsgspecError for what does not fit it.
+    """
+    name = name_in(text)
+    kind = EVENTS[name]
+    if kind is Refresh:
+        return Refresh(library_id)
+    if text[:1] == b'"':
+        return kind()
+    fields = msgspec.json.decode(text, type=dict[str, msgspec.Raw])[name]
+    if kind is VolumeAdded:
+        return VolumeAdded(msgspec.json.decode(fields, type=Volume))
+    happened = msgspec.json.decode(fields, type=kind)
+    if isinstance(happened, ResourceChanged):
+        happened.resource = _resource(happened.resource_type, happened.resource)
+    elif isinstance(happened, ResourceChangedBatch):
+        kind_of_all = happened.resource_type
+        happened.resources = [_resource(kind_of_all, one) for one in happened.resources]
+    return happened
+
+
+def _resource(kind: str, found: Any) -> Any:
+    """A resource as what it is, so that its times and bytes are times and bytes."""
+    try:
+        return msgspec.convert(found, RESOURCES.get(kind, Any))
+    except msgspec.ValidationError:  # of another version of the daemon
+        return found
+
+
+# --- as it stands on the wire --------------------------------------------------------------------
+
+
+_encode_facts = msgspec.json.Encoder().encode
+
+
+def facts_text(
+    sequence: int,
+    time: datetime,
+    library_id: UUID | None,
+    device_id: UUID | None,
+    correlation_id: str | None,
+    *,
+    initial: bool = False,
+) -> bytes:
+    """What stands beside an event, as a JSON object."""
+    facts = EventFacts(sequence, time, library_id, device_id, correlation_id, initial)
+    text = _encode_facts(facts)
+    return text if text.isascii() else JSON.body(facts)
+
+
+class JsonForms:
+    """Events as lines of JSON."""
+
+    def key(self, request_id: Id) -> bytes:
+        """A subscription's id as it stands in its events."""
+        return JSON.body(request_id)
+
+    def plain(self, text: bytes) -> bytes:
+        """As existing clients know it."""
+        return b'{"Event":' + text + b"}\n"
+
+    def full(self, text: bytes, facts: bytes, key: bytes) -> bytes:
+        """With the subscription's id and the facts."""
+        return b'{"Event":%b,"id":%b,%b\n' % (text, key, facts[1:])
+
+
+class PackedForms:
+    """Events as frames of MessagePack. Made from the text, since not whoever publishes an event
+    has its times as times."""
+
+    def key(self, request_id: Id) -> bytes:
+        """A subscription's id as it stands in its events."""
+        return MESSAGEPACK.body(request_id)
+
+    def plain(self, text: bytes) -> bytes:
+        """The same message as the line of JSON."""
+        return MESSAGEPACK.frame({"Event": body(event_in(text, None))})
+
+    def full(self, text: bytes, facts: bytes, key: bytes) -> bytes:
+        """With the subscription's id and the facts."""
+        known = msgspec.json.decode(facts, type=EventFacts)
+        beside = MESSAGEPACK.body(known)
+        event = MESSAGEPACK.body({"Event": body(event_in(text, known.library_id))})
+        # Both are maps of less than 16 keys, of which the first byte tells only how many.
+        count = 0x80 | (1 + 1 + (beside[0] & 0x0F))
+        frame = b"%c%b\xa2id%b%b" % (count, event[1:], key, beside[1:])
+        return len(frame).to_bytes(LENGTH_BYTES, "big") + frame
+
+
+FORMS: dict[str, JsonForms | PackedForms] = {"json": JsonForms(), "messagepack": PackedForms()}
+"""By the name of the encoding."""
+
+
+def forms_for(encoding: Encoding) -> JsonForms | PackedForms:
+    """How events are written in an encoding."""
+    return FORMS[encoding.name]
