@@ -205,8 +205,9 @@ class CoreClient:
         """Events of these types; without types, all that are not only sent by name.
 
         `after`: first those that came after a position, which an earlier subscription had, also
-        before this program or the daemon was restarted. `initial`: first the state as it is now.
-        Either is followed by one CaughtUp, and then by what happens.
+        before this program or the daemon was restarted. `initial`: first the state as it is now,
+        and with `after` only where something is gone. Either is followed by one CaughtUp, and then
+        by what happens. With `initial` the state also comes anew after every Gap.
         """
         return Subscription(
             EventCourse(event_types, event_filter, after, initial=initial), self._standing

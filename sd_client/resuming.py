@@ -73,8 +73,10 @@ class EventCourse(Course[Occurrence]):
         self.reached = after
         self._types = event_types or []
         self._filter = event_filter
-        self._state_due = initial
+        self._initial = initial
+        self._state_due = initial and after is None
         self._to_tell = initial or after is not None  # that it caught up; that is told once
+        self._told = 0  # up to where it was said what is gone
         self._accepted: Subscribed | None = None
 
     def request(self) -> Subscribe:
@@ -86,7 +88,7 @@ class EventCourse(Course[Occurrence]):
             self._filter,
             None if self.reached is None else after.sequence,
             after.stream,
-            self._state_due,
+            self._initial,  # beside `after` it is for the case that something is gone
         )
 
     def read(self, reply: Reply, encoding: Encoding) -> Occurrence | None:
@@ -111,14 +113,19 @@ class EventCourse(Course[Occurrence]):
         if was is None:
             self.reached = None if self._state_due else now
             return None
-        replaced = was.stream not in (None, accepted.stream)
-        if not replaced and accepted.gone is None:
-            self.reached = Position(min(was.sequence, now.sequence), now.stream)
+        replaced = was.stream not in (None, now.stream)
+        gone = accepted.gone
+        if replaced and gone is None:
+            gone = Range(1, now.sequence)
+        # What is gone is not passed over here: in between there may be events that are kept.
+        self.reached = now if replaced else Position(min(was.sequence, now.sequence), now.stream)
+        if gone is None or (gone.last <= self._told and not replaced):
             return None
-        gone = accepted.gone or Range(was.sequence + 1, now.sequence)
-        self.reached = now if replaced else Position(gone.last, now.stream)
-        gap = Gap(gone.first, gone.last, "replaced" if replaced else "gone")
-        return Occurrence(gap, self.reached.sequence)
+        self._told = gone.last
+        if self._initial:  # the state comes in the place of what is gone
+            self.reached = None
+            self._state_due = self._to_tell = True
+        return Occurrence(Gap(gone.first, gone.last, "replaced" if replaced else "gone"), gone.last)
 
     def _event(self, raw: msgspec.Raw, reply: Reply, encoding: Encoding) -> Occurrence | None:
         if not reply.initial and not self._advance(reply.sequence):

@@ -68,9 +68,11 @@ class Peer:
         self.drop_next = 0  # so many calls end the connection instead of being answered
         self.refuse_next = 0  # so many calls are refused, because it is ending
         self.hold = False  # calls are not answered
+        self.drop_next_subscription = False  # it is accepted, and the connection ends
         self.stream: UUID | None = STREAM
         self.first_kept = 1
         self.journal: dict[int, Any] = {}
+        self.lost: dict[str, int] | None = None  # what is gone in the middle
         self.warnings: list[str] = []
         self.loop = asyncio.get_running_loop()
         self._server: asyncio.Server | None = None
@@ -221,17 +223,24 @@ class Peer:
             gone, after = {"first": after + 1, "last": self.sequence}, self.sequence
         elif after is not None and after + 1 < self.first_kept:
             gone, after = {"first": after + 1, "last": self.first_kept - 1}, self.first_kept - 1
+        elif after is not None:
+            gone = self.lost
         said = {"stream": self.stream, "sequence": self.sequence, "gone": gone}
         # In one write, so that the first events come together with the acknowledgement.
         lines = [{"Subscribed": {**said, "warnings": self.warnings}, "id": request.id}]
-        if wanted.initial:
+        initial = wanted.initial and (wanted.after is None or gone is not None)
+        if initial:
             state = self._event(self.sequence, request, event={"State": {}})
             lines.append({**state, "initial": True})
-        if after is not None:
+        if after is not None and not initial:
             lines += [self._event(n, request) for n in sorted(self.journal) if n > after]
-        if after is not None or wanted.initial:
+        if after is not None or initial:
             lines.append({"CaughtUp": {"sequence": self.sequence}, "id": request.id})
+        if self.drop_next_subscription:
+            lines, self.drop_next_subscription = lines[:1], False
         connected.writer.write(b"".join(connected.encoding.frame(line) for line in lines))
+        if len(lines) == 1 and after is not None:
+            connected.writer.close()
 
     def _event(self, sequence: int, request: Received, event: Any = None) -> dict[str, Any]:
         return {

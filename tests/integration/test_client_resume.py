@@ -122,17 +122,39 @@ async def test_the_state_comes_first(client: CoreClient, peer: Peer) -> None:
         assert await numbers(events, 1) == [6]
 
 
-async def test_a_state_that_was_cut_off_is_asked_for_again(client: CoreClient, peer: Peer) -> None:
+async def test_after_the_state_what_happened_is_enough(client: CoreClient, peer: Peer) -> None:
     async with client.subscribe_events(initial=True) as events:
         await anext(events)
         await anext(events)
         peer.journal[1] = "CoreStarted"
         peer.drop_all()
         assert await numbers(events, 1) == [1]
-    first, second = peer.of(Subscribe)
-    assert isinstance(first.body, Subscribe)
-    assert isinstance(second.body, Subscribe)
-    assert (first.body.initial, second.body.initial) == (True, False)
+    assert asked(peer) == [(None, None), (0, STREAM)]
+
+
+async def test_the_state_comes_again_where_something_is_gone(
+    client: CoreClient, peer: Peer
+) -> None:
+    async with client.subscribe_events(initial=True) as events:
+        await anext(events)
+        await anext(events)
+        peer.journal, peer.first_kept = {20: "Refresh"}, 20
+        peer.drop_all()
+        assert (await anext(events)).event == Gap(1, 19)
+        assert (await anext(events)).initial
+        assert (await anext(events)).event == CaughtUp(20)
+        assert events.position == Position(20, STREAM)
+
+
+async def test_a_gap_hides_nothing_that_is_kept(client: CoreClient, peer: Peer) -> None:
+    async with client.subscribe_events() as events:
+        peer.happen("CoreStarted")
+        assert await numbers(events, 1) == [1]
+        peer.journal |= {2: "Refresh", 5: "Refresh", 9: "Refresh"}
+        peer.lost = {"first": 3, "last": 8}  # the hull of what is gone; 5 is not
+        peer.drop_all()
+        assert (await anext(events)).event == Gap(3, 8)
+        assert await numbers(events, 3) == [2, 5, 9]
 
 
 # --- going on ------------------------------------------------------------------------------------
@@ -182,10 +204,10 @@ async def test_what_is_gone_is_one_gap_with_its_range(client: CoreClient, peer: 
         assert await numbers(events, 1) == [1]
         peer.journal, peer.first_kept = {20: "Refresh"}, 20
         peer.drop_all()
-        gap = await anext(events)
-        assert gap == Occurrence(Gap(2, 19), 19)
-        assert events.position == Position(19, STREAM)
+        peer.drop_next_subscription = True  # it hears of the gap, and of nothing more
+        assert await anext(events) == Occurrence(Gap(2, 19), 19)
         assert await numbers(events, 1) == [20]
+        assert events.position == Position(20, STREAM)
         peer.drop_all()
         peer.journal[21] = "Refresh"
         assert await numbers(events, 1) == [21]  # and no second gap
