@@ -12,13 +12,16 @@ from sd_client import streams
 from sd_client.client import CoreClient
 from sd_client.occurrences import Gap, Occurrence, Position, UnknownEvent
 from sd_wire.errors import ConnectionLost, DaemonNotRunning, LibraryNotFound
-from sd_wire.events import CoreStarted, JobUpdate, LibraryClosed, LogMessage
-from sd_wire.messages import CaughtUp, EventFilter, Subscribe, SubscribeLogs
+from sd_wire.events import CoreStarted, JobUpdate, LibraryClosed, LibraryCreated, LogMessage
+from sd_wire.messages import CaughtUp, EventFilter, LogFilter, Subscribe, SubscribeLogs
+from sd_wire.operations.libraries import CreateLibrary
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
     from uuid import UUID
+
+    from running import Daemon
 
     from sd_client.streams import Subscription
 
@@ -345,3 +348,50 @@ async def test_log_records_go_on_by_their_time(client: CoreClient, peer: Peer) -
     assert (first.last, again.last) == (5, None)
     assert again.since is not None
     assert again.since.second == 2
+
+
+# --- the real daemon -----------------------------------------------------------------------------
+
+
+async def test_a_killed_daemon_loses_no_event_that_anybody_saw(daemon: Daemon) -> None:
+    async with (
+        CoreClient(str(daemon.socket_path)) as client,
+        client.subscribe_events(["LibraryCreated", "CoreStarted"]) as events,
+    ):
+        await client.call(CreateLibrary("Before"))
+        first = await anext(events)
+        await asyncio.to_thread(daemon.kill)
+        await asyncio.to_thread(daemon.start)
+        await client.call(CreateLibrary("After"))
+        async with asyncio.timeout(20):
+            second, third = await anext(events), await anext(events)
+    assert isinstance(first.event, LibraryCreated)
+    assert isinstance(second.event, CoreStarted)
+    assert isinstance(third.event, LibraryCreated)
+    assert first.sequence < second.sequence < third.sequence
+
+
+async def test_a_stored_position_outlives_both_ends(daemon: Daemon) -> None:
+    async with CoreClient(str(daemon.socket_path)) as client:
+        async with client.subscribe_events() as events:
+            stored = events.position
+        await client.call(CreateLibrary("Meanwhile"), correlation_id="story")
+    await asyncio.to_thread(daemon.stop)
+    await asyncio.to_thread(daemon.kill)
+    await asyncio.to_thread(daemon.start)
+    client = CoreClient(str(daemon.socket_path))
+    async with client, client.subscribe_events(["LibraryCreated"], after=stored) as events:
+        assert (await anext(events)).correlation_id == "story"
+        assert isinstance((await anext(events)).event, CaughtUp)
+
+
+async def test_logs_have_a_past(daemon: Daemon) -> None:
+    async with CoreClient(str(daemon.socket_path)) as client:
+        await client.call(CreateLibrary("Told"), correlation_id="story")
+        wanted = LogFilter(correlation_id="story")
+        async with client.subscribe_logs(wanted, last=100) as records:
+            said = []
+            while isinstance((one := await anext(records)).record, LogMessage):
+                said.append(one.record)
+        assert said[0].message == "call begins"
+        assert isinstance(one.record, CaughtUp)
