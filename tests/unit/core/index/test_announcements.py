@@ -197,14 +197,17 @@ def test_an_event_is_no_longer_than_it_may_be(followed, tree, here):
 
 
 class Watching(Context):
-    """Sees that what is to be announced is in the database for everybody."""
+    """Sees that there is more to announce each time, in the database for everybody."""
+
+    waiting = 0
 
     def announce(self):
         super().announce()
         db = self.library.open()
-        self.waiting = db.execute("SELECT count(*) FROM announcements").fetchone()[0]
+        (waiting,) = db.execute("SELECT count(*) FROM announcements").fetchone()
         db.close()
-        assert self.waiting
+        assert waiting > self.waiting
+        self.waiting = waiting
 
 
 def test_the_worker_speaks_after_the_commit(followed, tree, here):
@@ -228,6 +231,47 @@ def test_a_cancelled_pass_says_that_there_may_be_more(followed, tree, here):
     assert followed.said()[-1] == ("Refresh", None)
     followed.index(here)
     assert ("EntryCreated", followed.id(tree / "c/new")) in followed.said()
+
+
+def interrupted(followed, here, monkeypatch):
+    """The job "one", stopped as soon as something new is in the index; the entry of that."""
+    newest = "SELECT max(id) FROM entries"
+    before = followed.engine.query(newest)
+
+    def stop(_):
+        if followed.engine.query(newest) != before:
+            raise JobInterrupted
+
+    context = Context(followed.open.path, "one")
+    context.at_safe_point = stop
+    monkeypatch.setattr("sd_daemon.core.index.scan._SAVE_EVERY_S", -1)
+    with pytest.raises(JobInterrupted):
+        followed.engine.index(here, context=context)
+    return followed.open.ids.to_uuid(followed.engine.query(newest)[0][0])
+
+
+def test_what_comes_and_goes_before_a_pass_settles_is_no_news(followed, tree, here, monkeypatch):
+    filled(tree, "a/new")
+    new = interrupted(followed, here, monkeypatch)
+    (tree / "a/new").unlink()
+    followed.index(here, job="two", full=True)
+    assert new not in [what for _, what in followed.said()]
+    assert new not in followed.truth()
+
+
+def test_a_new_file_that_turns_out_to_be_an_old_one(followed, tree, here, monkeypatch):
+    """Another pass has announced it as new in between."""
+    read_first, read_last = sorted((tree / "a", tree / "b"), key=lambda path: followed.id(path).int)
+    old = next(path for path in read_last.iterdir() if path.is_file())
+    known = followed.id(old)
+    old.rename(read_first / "moved")
+    new = interrupted(followed, here, monkeypatch)
+    followed.index(here, job="two", path={"path": f"{tree}/a/deep"})
+    assert ("EntryCreated", new) in followed.said()
+    followed.index(here, job="one")
+    assert followed.id(read_first / "moved") == known
+    assert {("EntryDeleted", new), ("EntryMoved", known)} <= set(followed.said())
+    assert followed.known == followed.truth()
 
 
 # --- ends of the worker ---------------------------------------------------------------------------
