@@ -1,30 +1,44 @@
-"""`sd logs`, and how a stream is followed.
+"""`sd logs`: the daemon's log, from the daemon where one runs, and from its files where none does.
 
-It goes on where it was when the daemon was restarted.
-With --json every line is one JSON document, as it stands on the wire without the request's id.
+Both give the same records in the same form. Followed, it goes on where it was when the daemon was
+restarted. With --json every line is one record as it stands on the wire.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from time import localtime, strftime
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
 from sd_client.cli import names
 from sd_client.cli.command import command
-from sd_client.cli.logfile import tail
+from sd_client.cli.logfile import records
+from sd_client.cli.moments import Moment
 from sd_client.cli.output import BLUE, DIM, RED, YELLOW, Output
 from sd_client.cli.session import Session, pass_session
-from sd_client.cli.text import clock
 from sd_client.cli.values import Choice
 from sd_wire import places
-from sd_wire.errors import ConnectionLost, ConnectionRefused, DaemonNotRunning, ExitStatus
-from sd_wire.messages import LogFilter
-from sd_wire.operations.core import GetStatus
+from sd_wire.errors import ConnectionRefused, DaemonNotRunning, ExitStatus, SdError
+from sd_wire.events import LogMessage
+from sd_wire.log_line import LEVELS, line_of, rest_of
+from sd_wire.messages import LogFilter, SubscribeLogs
 
-LEVELS = ("ERROR", "WARN", "INFO", "DEBUG", "TRACE")
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sd_client.blocking import BlockingClient
+
+USUAL = 100  # records of the past, where nothing else is said
 _COLOURS = {"ERROR": RED, "WARN": YELLOW, "DEBUG": DIM, "TRACE": DIM}
+
+
+class LogUnreadable(SdError):
+    """The log's files cannot be read."""
+
+    kind = "ReadError"
+    message = "the log {path} could not be read: {reason}"
 
 
 def leave(session: Session) -> None:
@@ -33,15 +47,36 @@ def leave(session: Session) -> None:
     click.get_current_context().exit(ExitStatus.INTERRUPTED)
 
 
-@command("logs", "sd logs -n 20", "sd logs --follow --level warn")
+class Wanted(msgspec.Struct):
+    """What the options say about the records."""
+
+    level: str | None
+    target: str | None
+    job: str | None
+    correlation: str | None
+
+
+@command(
+    "logs",
+    "sd logs -n 20",
+    "sd logs --follow --level warn",
+    "sd logs --since '10 min ago' --target sd_daemon.core.jobs",
+    "sd logs --since today --correlation order-7 --json",
+)
 @click.option("-f", "--follow", is_flag=True, help="go on with new records, until Ctrl-C")
 @click.option(
     "-n",
     "--lines",
     "count",
-    type=click.IntRange(0),
-    default=100,
-    help="how many lines of the past  [default: 100]",
+    type=click.IntRange(0, 100_000),
+    metavar="N",
+    help=f"at most so many of the past  [default: {USUAL}; with --since all]",
+)
+@click.option(
+    "--since",
+    type=Moment(),
+    metavar="TIME",
+    help="only from then on: '10 min ago', today, 14:30, '2026-11-23 14:30'",
 )
 @click.option(
     "--level",
@@ -49,91 +84,111 @@ def leave(session: Session) -> None:
     metavar="LEVEL",
     help="this level and graver: error, warn, info, debug, trace",
 )
-@click.option("--target", metavar="NAME", help="only of this part of the daemon")
+@click.option("--target", metavar="TEXT", help="only of parts of the daemon whose name has this")
 @click.option("--job", metavar="JOB", help="only of this job")
+@click.option("--correlation", metavar="ID", help="only what requests with this id have caused")
 @pass_session
 def logs(
     session: Session,
     *,
     follow: bool,
-    count: int,
+    count: int | None,
+    since: datetime | None,
     level: str | None,
     target: str | None,
     job: str | None,
+    correlation: str | None,
 ) -> None:
-    """Print the daemon's log: the end of its file, and with --follow what is logged from now on.
-    The past can be read while no daemon runs. After Ctrl-C it ends with 130."""
-    wanted = LogFilter(job_id=_job_text(session, job), level=level, target=target)
-    live = session.connect().subscribe_logs(wanted, resume=True) if follow else ()
+    """Print the daemon's log: the end of it, and with --follow what is logged from now on, at a
+    level below the daemon's own, too. With --library only what concerns that library. While no
+    daemon runs, the past is read from its files. After Ctrl-C it ends with 130."""
+    wanted = Wanted(level, target, job, correlation)
+    count = USUAL if count is None and since is None else count
     try:
-        last = _print_past(session, wanted, count)
-        for record in live:
-            if record.raw is not None:
-                _print_record(session.output, record.raw, last)
+        client = session.connect()
+    except (DaemonNotRunning, ConnectionRefused):
+        _read_files(session, wanted, count, since)
+        if follow:
+            raise
+        return
+    try:
+        _read_daemon(session, client, wanted, SubscribeLogs(None, count, since), follow=follow)
     except KeyboardInterrupt:
         leave(session)
 
 
-def _job_text(session: Session, job: str | None) -> str | None:
-    return str(names.job_id(session.client, job, session.library_id())) if job else None
+def _read_daemon(
+    session: Session,
+    client: BlockingClient,
+    wanted: Wanted,
+    asked: SubscribeLogs,
+    *,
+    follow: bool,
+) -> None:
+    library = session.library_id()
+    job = names.job_id(client, wanted.job, library) if wanted.job else None
+    chosen = _filter(wanted, library, None if job is None else str(job))
+    with client.subscribe_logs(
+        chosen, last=asked.last, since=asked.since, resume=follow
+    ) as subscription:
+        for warning in subscription.warnings:
+            session.output.warn(warning)
+        for found in subscription:
+            if isinstance(found.record, LogMessage):
+                _print(session.output, found.record)
+            elif not follow:
+                return
 
 
-def _log_file(session: Session) -> str:
+def _read_files(
+    session: Session, wanted: Wanted, count: int | None, since: datetime | None
+) -> None:
+    path = places.log_path(session.data_dir, session.instance)
+    session.output.warn(f"no daemon runs; this is what is in {path}")
+    library = session.library
+    if library is not None and names.whole_id(library) is None:
+        session.output.warn(
+            "without a daemon a library is known by its whole id only: this is of all"
+        )
+        library = None
+    if wanted.job is not None and names.whole_id(wanted.job) is None:
+        raise click.UsageError("without a daemon a job is known by its whole id only")
+    asked = SubscribeLogs(_filter(wanted, library, wanted.job), count, since)
     try:
-        return session.client.call(GetStatus()).system.log_file
-    except (ConnectionLost, ConnectionRefused, DaemonNotRunning):
-        return places.log_path(session.data_dir, session.instance)
+        for record in records(path, asked):
+            _print(session.output, record)
+    except OSError as error:
+        raise LogUnreadable(path=path, reason=error.strerror) from error
 
 
-def _print_past(session: Session, wanted: LogFilter, count: int) -> str:
-    """Print the end of the file; the time of the last line in it."""
-    path = _log_file(session)
-    lines = tail(path, count if wanted == LogFilter() else count * 50)
-    chosen = [line for line in lines if _passes(line, wanted)][-count:] if count else []
-    if not lines:
-        session.output.remark(f"there is nothing in {path}")
-    for line in chosen:
-        _print_line(session.output, line)
-    return lines[-1].split(" ", 1)[0] if lines else ""
+def _filter(wanted: Wanted, library: str | None, job: str | None) -> LogFilter:
+    return LogFilter(
+        library_id=names.whole_id(library) if library else None,
+        job_id=job,
+        level=wanted.level,
+        target=wanted.target,
+        correlation_id=wanted.correlation,
+    )
 
 
-def _passes(line: str, wanted: LogFilter) -> bool:
-    """Whether a line of the file is one the daemon would send for this filter."""
-    _, level, target, rest = ([*line.split(None, 3), "", "", "", ""])[:4]
-    if wanted.level and level in LEVELS and LEVELS.index(level) > LEVELS.index(wanted.level):
-        return False
-    if wanted.target and target != wanted.target and not target.startswith(wanted.target + "."):
-        return False
-    return wanted.job_id is None or wanted.job_id in rest
+# --- looks ---------------------------------------------------------------------------------------
 
 
-def _print_line(output: Output, line: str) -> None:
-    when, level, target, rest = ([*line.split(None, 3), "", "", "", ""])[:4]
+def _print(output: Output, record: LogMessage) -> None:
     if output.json:
-        members = {"timestamp": when, "level": level, "target": target, "message": rest}
-        output.document(members)
+        output.document(record)
+    elif output.terminal:
+        _show(output, record)
     else:
-        _print_parts(output, (when, level, target, rest))
+        output.line(line_of(record))
 
 
-def _print_record(output: Output, raw: msgspec.Raw, last: str) -> None:
-    record: dict[str, Any] = msgspec.json.decode(raw)
-    when = record["timestamp"]
-    if when <= last:  # the file had it already
-        return
-    if output.json:
-        output.document(raw)
-        return
-    fields = " ".join(f"{name}={text}" for name, text in (record.get("fields") or {}).items())
-    rest = f"{record['message']} {fields}".rstrip()
-    _print_parts(output, (when, record["level"], record["target"], rest))
-
-
-def _print_parts(output: Output, parts: tuple[str, str, str, str]) -> None:
-    if not output.terminal:
-        output.line(" ".join((parts[0], f"{parts[1]:5}", parts[2], parts[3])))
-        return
-    when, level, target, rest = map(output.safe, parts)
-    stamp = clock(when) if when[10:11] == "T" else when
-    grave = output.paint(f"{level:5}", _COLOURS.get(level, BLUE))
+def _show(output: Output, record: LogMessage) -> None:
+    """For a person: in the time of this place, and a traceback as lines."""
+    trace = record.fields.pop("trace", "")
+    target, _, rest = rest_of(record).partition(" ")
+    seconds = strftime("%Y-%m-%d %H:%M:%S", localtime(record.timestamp.timestamp()))
+    stamp = f"{seconds}.{record.timestamp.microsecond // 1000:03d}"
+    grave = output.paint(f"{record.level:5}", _COLOURS.get(record.level, BLUE))
     output.line(f"{output.paint(stamp, DIM)} {grave} {output.paint(target, DIM)} {rest}")
+    output.lines(f"    {output.safe(line)}" for line in trace.split("\n") if line)

@@ -1,26 +1,37 @@
-"""The daemon's log as a file: its last lines, without reading the rest."""
+"""The daemon's log as files: what there is to read while no daemon runs."""
 
 from __future__ import annotations
 
-import os
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
-BLOCK = 1 << 16
+from sd_wire.log_history import Part, file_names, part_of, past
+from sd_wire.log_line import line_of
+from sd_wire.messages import SubscribeLogs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sd_wire.events import LogMessage
+
+
+def records(path: str, asked: SubscribeLogs) -> Iterator[LogMessage]:
+    """The records that a daemon would tell of the past, oldest first; none where there is no file
+    that can be read."""
+    with ExitStack() as opened:
+        parts: list[Part] = []
+        for name in file_names(path):
+            try:
+                file = opened.enter_context(open(name, "rb", buffering=0))
+                parts.append(part_of(file))
+            except OSError:
+                continue
+        yield from past(parts, asked)
 
 
 def tail(path: str, count: int) -> list[str]:
-    """The last lines of a file; none where it cannot be read."""
+    """The last lines of the log."""
     try:
-        with open(path, "rb") as file:
-            position = file.seek(0, os.SEEK_END)
-            found = b""
-            while position > 0 and found.count(b"\n") <= count:
-                step = min(BLOCK, position)
-                position -= step
-                file.seek(position)
-                found = file.read(step) + found
+        return [line_of(record) for record in records(path, SubscribeLogs(last=count))]
     except OSError:
         return []
-    lines = found.decode("utf-8", "surrogateescape").split("\n")
-    if lines and not lines[-1]:
-        lines.pop()
-    return lines[-count:]

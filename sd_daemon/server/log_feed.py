@@ -112,7 +112,7 @@ class LogFeed:
         for watch in tuple(self._watches):
             watch.offer(number, record, kept=kept)
         if kept and self._bus.wanted(LogMessage):
-            self._bus.publish(record)
+            self._bus.publish(record, transient=True)
 
     def _tell_missed(self) -> None:
         """Tell those who missed the last records, which no later one shows to be missing."""
