@@ -18,6 +18,7 @@ import msgspec
 
 from sd_daemon.core.log import get_log
 from sd_daemon.host.limits import connection_limit
+from sd_daemon.host.loop_failures import LoopFailures
 from sd_daemon.host.notify import Supervisor
 from sd_daemon.server.instances import CoreInstanceManager
 from sd_daemon.server.listen import Listener, adopt, claim
@@ -78,6 +79,7 @@ class Daemon:
 
     async def run(self) -> None:
         """Serve until told to stop."""
+        asyncio.get_running_loop().set_exception_handler(LoopFailures())
         self._watch_signals()
         log.info("daemon starts", pid=os.getpid(), data_dir=self._start.data_dir)
         try:

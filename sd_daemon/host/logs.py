@@ -16,12 +16,12 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import traceback
 from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
 from sd_daemon.core.log import TRACE
+from sd_daemon.host.traces import trace_of
 from sd_wire.log_history import ROTATED, file_names, part_of
 from sd_wire.log_line import line_of, printable, record_with, rest_of, stamp_of
 
@@ -128,8 +128,7 @@ def message_of(record: logging.LogRecord) -> LogMessage:
     given: Mapping[str, object] = getattr(record, "fields", {})
     fields = {printable(name): _text(value) for name, value in given.items() if value is not None}
     if record.exc_info and record.exc_info[1] is not None:
-        trace = "".join(traceback.format_exception(record.exc_info[1]))
-        fields["trace"] = _shortened(printable(trace.rstrip()))
+        fields["trace"] = _shortened(printable(trace_of(record.exc_info[1])))
     return record_with(
         fields,
         datetime.fromtimestamp(record.created, UTC),

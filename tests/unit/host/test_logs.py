@@ -141,7 +141,7 @@ def test_a_traceback_stays_on_the_line(log: Log, tmp_path: Path) -> None:
     except ValueError as error:
         log.error("it failed", error=error)
     (line,) = lines_of(tmp_path / "daemon.log")
-    assert r"ValueError: two\nlines" in line
+    assert line.rstrip().endswith(r'\nValueError"')
 
 
 def test_a_text_without_end_is_shortened_in_the_middle(log: Log) -> None:
