@@ -16,6 +16,7 @@ from sd_client.reaching import check_length, failure_in, unreachable
 from sd_client.requests import cancel_message, hello_message, result_of, word_message
 from sd_wire.connection import ClientConnection
 from sd_wire.errors import ConnectionLost, SdError, UnknownFailure, UnknownRequest
+from sd_wire.messages import MAX_PENDING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +42,9 @@ class Link(asyncio.Protocol):
         self._streams: dict[RequestId, Receive] = {}
         self._ids = itertools.count(1)
         self._writable = asyncio.Event()
+        # More than this the daemon refuses; whoever comes then waits here instead.
+        self._room = asyncio.Semaphore(MAX_PENDING)
+        self.pending = 0  # requests that wait for their answers, or for room
 
     def __repr__(self) -> str:
         state = "open" if self.is_open else "closed"
@@ -55,11 +59,6 @@ class Link(asyncio.Protocol):
     def encoding(self) -> Encoding:
         """How messages are written here."""
         return self._connection.encoding
-
-    @property
-    def pending(self) -> int:
-        """How many requests wait for their answers."""
-        return len(self._waiting)
 
     @property
     def streams(self) -> int:
@@ -81,7 +80,12 @@ class Link(asyncio.Protocol):
     async def request(self, message: Message) -> Reply:
         """Send a request and wait for its reply. Whoever stops waiting gives the request up: the
         daemon is told, and the reply, when it comes, is dropped."""
-        return await self._send_and_wait(next(self._ids), message)
+        self.pending += 1
+        try:
+            async with self._room:
+                return await self._send_and_wait(next(self._ids), message)
+        finally:
+            self.pending -= 1
 
     async def subscribe(self, message: Message, receive: Receive) -> RequestId:
         """Begin a subscription: its replies, the first one too, go to `receive` in their order."""

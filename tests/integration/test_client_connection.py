@@ -121,6 +121,25 @@ async def test_a_call_says_what_it_belongs_to(client: CoreClient, peer: Peer) ->
     assert [one.correlation_id for one in peer.requests[1:]] == ["story", "story"]
 
 
+async def test_more_calls_than_a_connection_may_have_wait_for_their_turn(
+    client: CoreClient, peer: Peer
+) -> None:
+    peer.hold = True
+    first = [asyncio.ensure_future(client.call(Ping("x"))) for _ in range(MAX_PENDING)]
+    await peer.until(Call, MAX_PENDING)
+    last = asyncio.ensure_future(client.call(Ping("last")))
+    await asyncio.sleep(0)
+    async with CoreClient(peer.path) as other:
+        await other.ping()  # the peer has read all that was sent before
+    assert len(peer.of(Call)) == MAX_PENDING
+    peer.hold = False
+    first[0].cancel()
+    assert (await last).echo == "last"
+    for one in first:
+        one.cancel()
+    await asyncio.gather(*first, return_exceptions=True)
+
+
 # --- batches -------------------------------------------------------------------------------------
 
 
