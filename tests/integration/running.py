@@ -57,6 +57,10 @@ class Wire:
         assert line.isascii()
         return json.loads(line)
 
+    def read_bytes(self, count: int) -> bytes:
+        """So many bytes, where the daemon does not send lines."""
+        return self._file.read(count)
+
     def ask(self, message: Any) -> Any:
         """Send one and read one."""
         self.send(message)
