@@ -1,4 +1,4 @@
-"""`sd start`, `stop`, `restart`, `status`: the daemon itself.
+"""`sd start`, `stop`, `restart`, `status`, `enable`, `disable`: the daemon itself.
 
 Start returns when the daemon answers, and fails with the reason when it does not. Stop returns when
 the process is gone and its socket with it. Neither sleeps for a time that somebody guessed.
@@ -19,6 +19,7 @@ import msgspec
 
 from sd_client.cli.command import command
 from sd_client.cli.logfile import tail
+from sd_client.cli.manager import NoServiceManager, Unit, unit_of
 from sd_client.cli.session import Session, pass_session
 from sd_client.cli.status_view import status_lines
 from sd_wire import places
@@ -35,43 +36,113 @@ from sd_wire.operations.core import GetStatus
 START_PATIENCE = 60.0  # a large database may have to be recovered first
 STOP_PATIENCE = 30.0
 STEP = 0.02
+
+
+def _mean_the_system(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001
+    if value:
+        session = ctx.find_root().ensure_object(Session)
+        session.named_socket = places.system_socket_path(session.instance)
+
+
+of_the_system = click.option(
+    "--system",
+    is_flag=True,
+    expose_value=False,
+    callback=_mean_the_system,
+    help="the daemon of the whole machine instead of your own",
+)
+
 _AWAY = (DaemonNotRunning, ConnectionRefused, ConnectionLost, ShuttingDown)
 
 
 @command("start", "sd start", "sd start --instance test", "sd start --foreground")
 @click.option("--foreground", is_flag=True, help="stay here and log to this terminal")
+@of_the_system
 @pass_session
 def start(session: Session, *, foreground: bool) -> None:
-    """Start the daemon, and return when it answers. A daemon that runs is left as it is."""
-    running = pid_of_running(session)
+    """Start the daemon, and return when it answers. A daemon that runs is left as it is.
+
+    Where systemd listens on its socket, systemd starts it.
+    """
+    unit = None if foreground else unit_of(session)
+    running = pid_of_running(session) if unit is None else unit.pid() or None
     if running is not None:
-        session.output.remark(f"the daemon runs already (pid {running})")
+        say(session, f"the daemon runs already (pid {running})", running, unit)
+        return
+    if unit is not None:
+        unit.start()
+        say(session, f"the daemon is ready (pid {unit.pid()})", unit.pid(), unit)
         return
     arguments = daemon_arguments(session)
     if foreground:
         os.execve(sys.executable, [*arguments, "--foreground-log"], daemon_environment())
     pid = launch(session, arguments)
-    session.output.remark(f"the daemon is ready (pid {pid})")
+    say(session, f"the daemon is ready (pid {pid})", pid, unit)
 
 
-@command("stop", "sd stop")
+@command("stop", "sd stop", "sd stop --system")
+@of_the_system
 @pass_session
 def stop(session: Session) -> None:
     """Stop the daemon, and return when it is gone. What it was doing continues when it is started
-    again."""
-    if halt(session):
-        session.output.remark("the daemon has stopped")
-    else:
-        session.output.remark("no daemon was running")
+    again. Where systemd listens on its socket, that is closed, too: the next client would start
+    the daemon again."""
+    unit = unit_of(session)
+    ran = halt(session) if unit is None else unit.stop()
+    say(session, "the daemon has stopped" if ran else "no daemon was running", None, unit)
 
 
 @command("restart", "sd restart")
+@of_the_system
 @pass_session
 def restart(session: Session) -> None:
     """Stop the daemon where it runs, and start it."""
-    halt(session)
-    pid = launch(session, daemon_arguments(session))
-    session.output.remark(f"the daemon is ready (pid {pid})")
+    unit = unit_of(session)
+    if unit is not None:
+        unit.restart()
+        pid = unit.pid()
+    else:
+        halt(session)
+        pid = launch(session, daemon_arguments(session))
+    say(session, f"the daemon is ready (pid {pid})", pid, unit)
+
+
+@command("enable", "sd enable", "sd enable --system")
+@of_the_system
+@pass_session
+def enable(session: Session) -> None:
+    """Let the service manager listen for clients, now and from every start on; the first client
+    starts the daemon."""
+    unit = required_unit(session, "enable")
+    unit.enable()
+    say(session, "the daemon is started by its first client", unit.pid() or None, unit)
+
+
+@command("disable", "sd disable", "sd disable --system")
+@of_the_system
+@pass_session
+def disable(session: Session) -> None:
+    """Stop the daemon, and let nobody start it by connecting any more."""
+    unit = required_unit(session, "disable")
+    unit.disable()
+    say(session, "the daemon is started by 'sd start' only", None, unit)
+
+
+def required_unit(session: Session, verb: str) -> Unit:
+    """The unit that is meant. Raises NoServiceManager."""
+    unit = unit_of(session)
+    if unit is None:
+        raise NoServiceManager(socket=session.sockets()[0], verb=verb)
+    return unit
+
+
+def say(session: Session, text: str, pid: int | None, unit: Unit | None) -> None:
+    """How it stands now, and who sees to it."""
+    manager = None if unit is None else unit.manager
+    if session.output.json:
+        name = None if unit is None else f"{unit.name}.service"
+        session.output.document({"pid": pid, "manager": manager, "unit": name})
+    session.output.remark(text if unit is None else f"{text}, by {manager}: {unit.name}.service")
 
 
 @command("status", "sd status", "sd status --json")
