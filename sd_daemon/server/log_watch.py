@@ -50,7 +50,7 @@ class LogWatch:
         self._waiting: list[bytes] | None = None  # while the past is told
         self._gap = 0  # how many did not fit there
         self._telling: asyncio.Task[None] | None = None
-        self._room = asyncio.Event()
+        self._rests = False  # until the client has taken what it was sent
         self._ended = False
 
     @property
@@ -86,20 +86,17 @@ class LogWatch:
     def end(self) -> None:
         """Send nothing more."""
         self._ended = True
-        self._room.set()
+        if self._telling is not None and self._rests:
+            self._telling.cancel()  # but not while a thread reads: it ends when that is done
         self.outbox.forget(self)
 
-    # --- what the outbox and its owner call --------------------------------------------------
+    # --- what the outbox calls ---------------------------------------------------------------
 
     def gap(self) -> bytes | None:
         """What tells a client that it missed records, if it has a name for this subscription."""
         if self._id is msgspec.UNSET:
             return None
         return self._encoding.word("Lagged", self._id, Lagged(self.missed))
-
-    def go_on(self) -> None:
-        """The client has caught up with what it was sent."""
-        self._room.set()
 
     # --- sending -----------------------------------------------------------------------------
 
@@ -140,11 +137,12 @@ class LogWatch:
 
     async def _has_room(self) -> None:
         """Return when the client has taken what it was sent."""
+        if self._ended:
+            return
         self.outbox.flush()
-        while self.outbox.held and not self._ended:
-            self._room.clear()
-            await self._room.wait()
-            self.outbox.flush()
+        self._rests = True
+        await self.outbox.emptied()
+        self._rests = False
 
     async def _go_live(self, bus: Bus) -> None:
         """Say that the past is told, and tell what has waited for it."""

@@ -119,9 +119,6 @@ class Subscriptions:
         self._outbox.flush()
         if not self._outbox.held:
             self._instance.fanout.caught_up(self._outbox)
-        for watch in tuple(self._watches.values()):
-            if isinstance(watch, LogWatch):
-                watch.go_on()
 
     def close(self) -> None:
         """The client is gone."""

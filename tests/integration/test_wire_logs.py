@@ -7,7 +7,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import msgspec
 import pytest
+
+from sd_wire.encoding import MESSAGEPACK
 
 if TYPE_CHECKING:
     from running import Daemon, Wire
@@ -103,7 +106,25 @@ def test_what_can_never_be_is_said(daemon: Daemon) -> None:
     with daemon.connect() as wire:
         assert "'loud'" in subscribe(wire, level="loud")["warnings"][0]
         assert "own level" in subscribe(wire, 1, level="debug")["warnings"][0]
+        until_caught_up(wire)
         assert subscribe(wire, level="debug")["warnings"] == []
+
+
+def test_in_message_pack_they_are_frames(daemon: Daemon) -> None:
+    with daemon.connect() as worker, daemon.connect() as wire:
+        call(worker, "past")
+        wire.ask({"Hello": {"encoding": "messagepack"}, "id": 1})
+        frames = MESSAGEPACK.buffer()
+        wire.send(MESSAGEPACK.frame({"SubscribeLogs": {"last": 2}, "id": "l"}))
+        replies: list[Any] = []
+        while len(replies) < 4:
+            found = frames.feed(wire.socket.recv(65536))
+            replies += [MESSAGEPACK.read_reply(one) for one in found if one is not None]
+        assert replies[0].LogsSubscribed.warnings == []
+        records = [msgspec.msgpack.decode(one.LogMessage) for one in replies[1:3]]
+        assert [one["message"] for one in records] == ["call begins", "call ended"]
+        assert records[0]["timestamp"].tzinfo is not None
+        assert replies[3].CaughtUp.sequence >= 0
 
 
 def test_log_records_are_events_for_those_who_name_them(daemon: Daemon) -> None:

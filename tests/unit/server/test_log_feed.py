@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import random
@@ -78,7 +79,6 @@ class Client:
     def _go_on(self) -> None:
         self.outbox.held = False
         self.outbox.flush()
-        self.watch.go_on()
 
     def _give_up(self) -> None:
         self.given_up += 1
@@ -218,6 +218,25 @@ async def test_the_past_waits_for_who_reads_slowly(tmp_path: Path) -> None:
     await client.until(b'"CaughtUp"')
     assert client.words() == ["LogMessage"] * 20_000 + ["CaughtUp"]
     assert client.most < 200_000 < LIMIT
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_the_files_are_closed_whenever_a_client_leaves(tmp_path: Path, turns: int) -> None:
+    rig = Rig(tmp_path)
+    for number in range(3000):
+        rig.log.info("a record", number=number)
+    client = Client(rig, SubscribeLogs(last=3000))
+    client.begin()
+    client.outbox.held = turns % 2 == 1
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    client.outbox.held = client.outbox.held or turns == 4
+    client.end()
+    telling = client.watch._telling
+    assert telling is not None
+    await asyncio.wait({telling}, timeout=10)
+    assert telling.done()
+    gc.collect()  # an open file would be told of here, and warnings are errors
 
 
 async def test_more_than_the_loop_can_take_is_counted_and_told(tmp_path: Path) -> None:
