@@ -18,7 +18,7 @@ import msgspec
 
 from sd_daemon.core import json_file
 from sd_daemon.core.db.connection import DatabaseFailure
-from sd_daemon.core.files.announce import announce
+from sd_daemon.core.files.announce import announce, announce_rest
 from sd_daemon.core.indexing import PURGE, after_job, orphan_purges
 from sd_daemon.core.jobs.shelf import Shelf
 from sd_daemon.core.library import (
@@ -204,6 +204,7 @@ class Libraries:
         if created:
             self._bus.publish(LibraryCreated(library.id, library.name, path), correlation)
         self._bus.publish(LibraryOpened(library.id, library.name, path), correlation)
+        await announce_rest(library, self._bus, correlation, whole=True)  # of before a crash
         shelf = self.shelf(library)
         self._runner.adopt(shelf, jobs)
         await self._purge_orphans(library, shelf)

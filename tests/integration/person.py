@@ -96,7 +96,7 @@ class Person:
             "event_types": list(names),
             "filter": {"library_id": library} if library else None,
         }
-        assert wire.ask({"Subscribe": wanted, "id": "w"}) == {"Subscribed": None, "id": "w"}
+        assert "Subscribed" in wire.ask({"Subscribe": wanted, "id": "w"})
         return Events(wire)
 
     def stop(self) -> float:

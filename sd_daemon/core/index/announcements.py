@@ -1,10 +1,11 @@
 """What a pass has changed, on its way to whoever follows the files of the library.
 
 A change is noted in the table `announcements` by the transaction that makes it. The daemon turns
-the rows into events and deletes them (core/files/announce.py); that there are some it hears from
-the worker after the commit, and looks by itself when the job stops. So nothing is announced that
-was not committed, and what was committed is announced also where the worker was killed before it
-could say so. Killed at the wrong moment, the daemon may announce a change twice, never not at all.
+the rows into events and deletes them (core/files/announce.py). That there are some it hears from
+the worker after the commit; it looks by itself when the job stops, and when the library is opened.
+So nothing is announced that was not committed, and what was committed is announced also where the
+worker was killed before it could say so. Killed at the wrong moment, the daemon may announce a
+change twice, never not at all.
 
 At most MOST changes of a pass are noted one by one. One more, or a transaction that makes more than
 there is room for, is noted as a single row that says: everything may be different. The first index
