@@ -63,10 +63,13 @@ class Database:
         self._require_open()
         loop = asyncio.get_running_loop()
         reading = _Reading()
+        result = loop.run_in_executor(self._reading, self._read, reading, function, *args)
         try:
-            return await loop.run_in_executor(self._reading, self._read, reading, function, *args)
+            return await result
         except asyncio.CancelledError:
             reading.unwanted = True
+            if not result.cancel() and not result.cancelled():
+                result.exception()  # it failed in the same moment, and nobody wants to know
             raise
 
     async def write(self, function: Callable[[sqlite3.Connection, Unpack[A]], R], *args: *A) -> R:
