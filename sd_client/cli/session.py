@@ -12,7 +12,7 @@ from sd_client.blocking import BlockingClient
 from sd_client.cli.lazy import load
 from sd_client.cli.output import Output
 from sd_wire import places
-from sd_wire.errors import DaemonNotRunning, InvalidInstanceName
+from sd_wire.errors import DaemonNotRunning, InvalidInstanceName, SocketPermissionDenied
 
 if TYPE_CHECKING:
     import msgspec
@@ -63,7 +63,10 @@ class Session:
         )
 
     def connect(self, timeout: float | None = None) -> BlockingClient:
-        """A new connection to the first daemon that is there."""
+        """A new connection to the first daemon that is there.
+
+        That of the whole machine, which is tried last, may be for others only: then it is none.
+        """
         absent: DaemonNotRunning | None = None
         for path in self.sockets():
             client = BlockingClient(path, timeout=timeout)
@@ -71,6 +74,9 @@ class Session:
                 client.connect()
             except DaemonNotRunning as error:
                 absent = absent or error
+            except SocketPermissionDenied:
+                if absent is None:
+                    raise
             else:
                 self._follow(client)
                 return client
