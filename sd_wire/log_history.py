@@ -7,6 +7,7 @@ twice: from its end back to the place where the wanted records begin, then forwa
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from uuid import UUID
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 BLOCK = 1 << 16  # bytes of one read
 LONGEST = 1 << 22  # bytes; what has no line end for so long is no line of ours
 
+_AS_IT_STANDS = re.compile(r"[A-Za-z0-9_.:-]+")  # in a line, whatever the rest of it is
 _STAMP = len("2026-11-23T01:02:03.123456Z")
 _RANKS = {name: rank for rank, name in enumerate(reversed(LEVELS))}
 
@@ -40,7 +42,7 @@ class Chosen:
     and whose job, library and correlation are its own. A record without such a field is out. A
     level that nobody knows lets everything pass."""
 
-    __slots__ = ("_correlation", "_job", "_library", "_rank", "_target")
+    __slots__ = ("_correlation", "_job", "_library", "_rank", "_target", "_traits")
 
     def __init__(self, wanted: LogFilter) -> None:
         level = level_named(wanted.level)
@@ -49,6 +51,13 @@ class Chosen:
         self._job = None if wanted.job_id is None else _plain(wanted.job_id)
         self._library = wanted.library_id
         self._correlation = wanted.correlation_id
+        texts = (wanted.target, wanted.correlation_id, wanted.library_id)
+        spelled = [str(text) for text in texts if text is not None]
+        self._traits = [text.encode() for text in spelled if _AS_IT_STANDS.fullmatch(text)]
+
+    def may_be(self, line: bytes) -> bool:
+        """Whether a line is worth reading: False where its record cannot pass."""
+        return all(trait in line for trait in self._traits)
 
     def __contains__(self, record: LogMessage) -> bool:
         """Whether the record passes."""
@@ -143,6 +152,8 @@ def _are_older(lines: list[bytes], since: bytes) -> bool:
 
 def _record(line: bytes, since: bytes | None, chosen: Chosen) -> LogMessage | None:
     if since is not None and line < since:
+        return None
+    if not chosen.may_be(line):
         return None
     try:
         record = record_of(line.decode())

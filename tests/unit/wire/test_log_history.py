@@ -46,7 +46,13 @@ NOISE = [b"\n", b"Traceback\n", b"2026-11-23T01:02:03.1\n", b"\xff\xfe\n", b"x" 
     levels=st.lists(st.sampled_from(LEVELS), max_size=60),
     noise=st.lists(st.tuples(st.integers(0, 60), st.sampled_from(NOISE)), max_size=5),
     splits=st.lists(st.integers(0, 60), max_size=3),
-    level=st.sampled_from([None, "warn", "DEBUG", "loud"]),
+    wanted=st.builds(
+        LogFilter,
+        level=st.sampled_from([None, "warn", "DEBUG", "loud"]),
+        target=st.sampled_from([None, "core", "server", 'o"']),
+        correlation_id=st.sampled_from([None, None, "a", "a b"]),
+        library_id=st.sampled_from([None, None, LIBRARY]),
+    ),
     last=st.none() | st.integers(0, 70),
     since=st.none() | st.integers(-5, 65),
     block=st.integers(1, 400),
@@ -55,17 +61,21 @@ def test_the_past_is_what_a_search_through_all_of_it_finds(
     levels: list[str],
     noise: list[tuple[int, bytes]],
     splits: list[int],
-    level: str | None,
+    wanted: LogFilter,
     last: int | None,
     since: int | None,
     block: int,
 ) -> None:
-    records = [record(number, name) for number, name in enumerate(levels)]
+    records = [
+        record(number, name, library_id=(None, LIBRARY)[number % 2])
+        for number, name in enumerate(levels)
+    ]
+    for number, one in enumerate(records):
+        one.fields["correlation_id"] = ("a", "a b", "c")[number % 3]
     lines = [line_of(one).encode() + b"\n" for one in records]
     for place, line in noise:
         lines.insert(place, line)
     moment = None if since is None else START + timedelta(seconds=since)
-    wanted = LogFilter(level=level)
     expected = [one for one in records if one in Chosen(wanted)]
     if moment is not None:
         expected = [one for one in expected if one.timestamp >= moment]
