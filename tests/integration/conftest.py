@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,3 +31,12 @@ def make_daemon(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
 def daemon(make_daemon: Callable[..., Daemon]) -> Daemon:
     """A daemon that answers."""
     return make_daemon().start()
+
+
+@pytest.fixture
+def lonely(make_daemon: Callable[..., Daemon], tmp_path: Path) -> Daemon:
+    """A daemon that can reach nothing of this user: its home is a folder of the test."""
+    home = tmp_path / "home"
+    home.mkdir()
+    kept = {"PATH": os.environ["PATH"], "HOME": str(home), "XDG_DATA_HOME": str(home)}
+    return make_daemon().start(env=kept, cwd=str(home))
