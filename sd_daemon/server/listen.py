@@ -22,6 +22,7 @@ import time
 from typing import TYPE_CHECKING
 
 from sd_daemon.core.log import get_log
+from sd_daemon.server.accepting import Acceptor
 from sd_wire.errors import AlreadyRunning, DataFolderUnusable, SocketPathTooLong
 from sd_wire.places import SOCKET_PATH_LIMIT
 
@@ -45,7 +46,7 @@ class Listener:
         self.path = path
         self._lock = lock
         self._made = os.lstat(path) if made else None
-        self._server: asyncio.Server | None = None
+        self._server: Acceptor | asyncio.Server | None = None
 
     @property
     def inherited(self) -> bool:
@@ -55,7 +56,9 @@ class Listener:
     async def serve(self, protocol: Callable[[], asyncio.Protocol]) -> None:
         """Accept clients from now on."""
         loop = asyncio.get_running_loop()
-        if sys.version_info >= (3, 13):
+        if isinstance(loop, asyncio.BaseEventLoop):
+            self._server = Acceptor(self.socket, protocol)
+        elif sys.version_info >= (3, 13):
             # From 3.13 on the loop would delete the path when it stops, an inherited one too.
             self._server = await loop.create_unix_server(
                 protocol, sock=self.socket, backlog=BACKLOG, cleanup_socket=False
@@ -64,6 +67,14 @@ class Listener:
             self._server = await loop.create_unix_server(
                 protocol, sock=self.socket, backlog=BACKLOG
             )
+
+    def rest(self) -> None:
+        """Accept nobody until `serve` is called again. Those who connect meanwhile wait."""
+        assert self._server is not None
+        again = self.socket.dup()
+        self._server.close()
+        self.socket.close()
+        self.socket = again
 
     def close(self) -> None:
         """Accept nobody any more. Those who are connected stay."""
