@@ -69,6 +69,7 @@ class Peer:
         self.refuse_next = 0  # so many calls are refused, because it is ending
         self.hold = False  # calls are not answered
         self.drop_next_subscription = False  # it is accepted, and the connection ends
+        self.hold_subscriptions = False  # they are not accepted
         self.stream: UUID | None = STREAM
         self.first_kept = 1
         self.journal: dict[int, Any] = {}
@@ -161,7 +162,7 @@ class Peer:
                 connected.wire = ServerConnection()  # it has agreed to nothing
         elif isinstance(body, Call | Batch):
             self._answer_call(request, connected)
-        elif isinstance(body, Subscribe):
+        elif isinstance(body, Subscribe) and not self.hold_subscriptions:
             self.subscribed(body, request, connected)
         elif isinstance(body, SubscribeLogs):
             connected.writer.write(connected.encoding.word("LogsSubscribed", request.id))

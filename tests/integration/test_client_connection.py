@@ -381,6 +381,7 @@ def test_a_blocking_call_waits_no_longer_than_it_may(blocking_peer: Peer) -> Non
         blocking_peer.hold = False
         assert client.call(Ping("next")).echo == "next"
     held, answered = blocking_peer.of(Call)
+    assert len(blocking_peer.connections) == 2  # the peer was told by the end of the first
     assert held.timeout_ms == 50
     assert answered.timeout_ms is msgspec.UNSET
     assert answered.correlation_id == "story"

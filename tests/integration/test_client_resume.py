@@ -289,6 +289,20 @@ async def test_a_subscription_that_was_left_while_the_daemon_was_away_is_not_mad
     assert not peer.standing()
 
 
+async def test_a_subscription_that_was_left_while_it_was_made_again_is_ended(
+    client: CoreClient, peer: Peer
+) -> None:
+    async with client.subscribe_events():
+        peer.hold_subscriptions = True
+        peer.drop_all()
+        await peer.until(Subscribe, 2)
+    (connected,) = peer.connections
+    accepted, peer.hold_subscriptions = peer.of(Subscribe)[1], False
+    peer.subscribed(accepted.body, accepted, connected)
+    (ended,) = await peer.until("Unsubscribe")
+    assert ended.id == accepted.id
+
+
 async def test_it_ends_with_an_error_when_nobody_comes_back(client: CoreClient, peer: Peer) -> None:
     async with client.subscribe_events() as events:
         await peer.stop()
