@@ -44,10 +44,20 @@ RESOURCES: dict[str, Any] = {
 """What a resource of each type is."""
 
 
+_encode = msgspec.json.Encoder().encode
+_unusual = frozenset(
+    cls for cls in EVENTS.values() if cls in (VolumeAdded, Refresh) or not cls.__struct_fields__
+)
+
+
 def text_of(happened: Event) -> bytes:
     """An event as it stands behind `"Event":`. Raises TypeError, ValueError for what cannot be
     encoded."""
-    return JSON.body(body(happened))
+    kind = type(happened)
+    if kind in _unusual:
+        return JSON.body(body(happened))
+    text = _encode({kind.__name__: happened})  # what `body` says, without a question
+    return text if text.isascii() else JSON.body(body(happened))
 
 
 def name_in(text: bytes) -> str:
@@ -89,9 +99,6 @@ def _resource(kind: str, found: Any) -> Any:
 # --- as it stands on the wire --------------------------------------------------------------------
 
 
-_encode_facts = msgspec.json.Encoder().encode
-
-
 def facts_text(
     sequence: int,
     time: datetime,
@@ -103,7 +110,7 @@ def facts_text(
 ) -> bytes:
     """What stands beside an event, as a JSON object."""
     facts = EventFacts(sequence, time, library_id, device_id, correlation_id, initial)
-    text = _encode_facts(facts)
+    text = _encode(facts)
     return text if text.isascii() else JSON.body(facts)
 
 
@@ -117,6 +124,10 @@ class JsonForms:
     def plain(self, text: bytes) -> bytes:
         """As existing clients know it."""
         return b'{"Event":' + text + b"}\n"
+
+    def plain_block(self, texts: list[bytes]) -> bytes:
+        """Many at once."""
+        return b'{"Event":%b}\n' % b'}\n{"Event":'.join(texts)
 
     def full(self, text: bytes, facts: bytes, key: bytes) -> bytes:
         """With the subscription's id and the facts."""
@@ -134,6 +145,10 @@ class PackedForms:
     def plain(self, text: bytes) -> bytes:
         """The same message as the line of JSON."""
         return MESSAGEPACK.frame({"Event": body(event_in(text, None))})
+
+    def plain_block(self, texts: list[bytes]) -> bytes:
+        """Many at once."""
+        return b"".join(map(self.plain, texts))
 
     def full(self, text: bytes, facts: bytes, key: bytes) -> bytes:
         """With the subscription's id and the facts."""

@@ -17,6 +17,7 @@ from uuid import UUID
 import msgspec
 
 from sd_wire.errors import ErrorDetails
+from sd_wire.operation import doc
 from sd_wire.types.paths import SdPath
 from sd_wire.types.peers import PeerInfo
 
@@ -53,7 +54,7 @@ class Call(msgspec.Struct, gc=False):
     """A query or an action. The method decides which; the envelope's word is not compared."""
 
     method: str
-    library_id: str | None = None  # any spelling of a UUID
+    library_id: Annotated[str | None, doc("any spelling of a UUID")] = None
     payload: msgspec.Raw | Unset = msgspec.UNSET
 
 
@@ -73,9 +74,9 @@ class Subscribe(msgspec.Struct):
 
     event_types: list[str] = []
     filter: EventFilter | None = None
-    after: Sequence | None = None  # ours: first those that came after this number
-    stream: UUID | None = None  # ours: which numbering `after` is of
-    initial: bool = False  # ours: first the state as it is now
+    after: Annotated[Sequence | None, doc("first those that came after this number")] = None  # ours
+    stream: Annotated[UUID | None, doc("which numbering `after` is of")] = None  # ours
+    initial: Annotated[bool, doc("first the state as it is now")] = False  # ours
 
 
 class LogFilter(msgspec.Struct):
@@ -85,7 +86,7 @@ class LogFilter(msgspec.Struct):
     job_id: str | None = None
     level: str | None = None
     target: str | None = None
-    correlation_id: str | None = None  # ours: what one request caused
+    correlation_id: Annotated[str | None, doc("what one request caused")] = None  # ours
 
 
 class SubscribeLogs(msgspec.Struct):
@@ -186,10 +187,12 @@ class Range(msgspec.Struct):
 class Subscribed(msgspec.Struct):
     """How a subscription with an id begins."""
 
-    stream: UUID | None = None  # which numbering this is; another one after the data were replaced
-    sequence: int = 0  # the last event before this answer
-    gone: Range | None = None  # what `after` asked for and is no longer kept
-    warnings: list[str] = []  # names and filters that can never match
+    stream: Annotated[
+        UUID | None, doc("which numbering this is; another one after the data were replaced")
+    ] = None
+    sequence: Annotated[int, doc("the last event before this answer")] = 0
+    gone: Annotated[Range | None, doc("what `after` asked for and is no longer kept")] = None
+    warnings: Annotated[list[str], doc("names and filters that can never match")] = []
 
 
 class CaughtUp(msgspec.Struct, gc=False):
@@ -202,18 +205,20 @@ class Lagged(msgspec.Struct, gc=False):
     """So many events of a subscription were dropped because its reader was too slow."""
 
     missed: int
-    after: int = 0  # the last one before the gap: subscribe with it to get what is missing
+    after: Annotated[
+        int, doc("the last one before the gap: subscribe with it to get what is missing")
+    ] = 0
 
 
 class EventFacts(msgspec.Struct, omit_defaults=True):
     """What stands beside `"Event"` for a subscription that has an id."""
 
-    sequence: int  # grows with every event, also over restarts of the daemon
+    sequence: Annotated[int, doc("grows with every event, also over restarts of the daemon")]
     time: datetime
     library_id: UUID | None
-    device_id: UUID | None  # the event's own, or else the daemon's
-    correlation_id: str | None  # the request that caused it
-    initial: bool = False  # the state when the subscription began, and not a change
+    device_id: Annotated[UUID | None, doc("the event's own, or else the daemon's")]
+    correlation_id: Annotated[str | None, doc("the request that caused it")]
+    initial: Annotated[bool, doc("the state when the subscription began, and not a change")] = False
 
 
 class Limits(msgspec.Struct):
@@ -228,7 +233,7 @@ class Welcome(msgspec.Struct):
     """The answer to Hello."""
 
     version: int
-    daemon: str  # its version
+    daemon: Annotated[str, doc("its version")]
     instance: str | None
     encoding: EncodingName
     encodings: list[str]

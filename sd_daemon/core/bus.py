@@ -36,18 +36,18 @@ TURN_BYTES = 256 * 1024  # of events that wait for the end of a turn
 
 
 class Published(msgspec.Struct):
-    """An event with its place in the one order. Each of its forms is made once, when it is first
-    wanted."""
+    """An event with its place in the one order. What not everybody wants of it is made once, when
+    somebody does."""
 
     sequence: int
     time: datetime
     event: Event
+    text: bytes  # the event as JSON
     device_id: UUID | None = None  # of this machine
     correlation_id: str | None = None
     transient: bool = False
     initial: bool = False  # it tells the state, and is no change
     made_scope: Scope | None = None
-    made_text: bytes = b""
     made_facts: bytes = b""
 
     @property
@@ -61,13 +61,6 @@ class Published(msgspec.Struct):
         if self.made_scope is None:
             self.made_scope = scope_of(self.event)
         return self.made_scope
-
-    @property
-    def text(self) -> bytes:
-        """The event as JSON. Raises TypeError, ValueError for what cannot be encoded."""
-        if not self.made_text:
-            self.made_text = text_of(self.event)
-        return self.made_text
 
     @property
     def facts(self) -> bytes:
@@ -175,11 +168,16 @@ class Bus:
         receivers = self._receivers.get(type(event).__name__, ())
         if not receivers and (transient or journal is None):
             return
-        published = Published(
-            sequence, datetime.now(UTC), event, self.device_id, correlation_id, transient
-        )
-        if not transient and journal is not None and not self._keep(journal, published):
+        try:
+            text = text_of(event)
+        except (TypeError, ValueError) as error:  # what an encoder says to a value it can't
+            log.error("an event could not be sent", error=error, event=type(event).__name__)
             return
+        published = Published(
+            sequence, datetime.now(UTC), event, text, self.device_id, correlation_id, transient
+        )
+        if not transient:
+            self._keep(journal, published)
         for subscription in receivers:
             try:
                 subscription.receive(published)
@@ -210,14 +208,9 @@ class Bus:
         self._ending = True
         asyncio.get_running_loop().call_soon(self.flush)
 
-    def _keep(self, journal: EventJournal, published: Published) -> bool:
-        """Give an event to the journal; False where there is no way to write it down."""
-        try:
-            journal.add(published.sequence, published.facts, published.text)
-        except (TypeError, ValueError) as error:  # what an encoder says to a value it can't
-            log.error("an event could not be sent", error=error, event=published.name)
-            return False
+    def _keep(self, journal: EventJournal | None, published: Published) -> None:
         self.kept = published.sequence
-        if journal.size > TURN_BYTES:
-            self.flush()
-        return True
+        if journal is not None:
+            journal.add(published.sequence, published.facts, published.text)
+            if journal.size > TURN_BYTES:
+                self.flush()

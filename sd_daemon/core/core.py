@@ -25,7 +25,7 @@ from sd_daemon.core.libraries import Libraries
 from sd_daemon.core.log import get_log
 from sd_daemon.core.storage import storage_error
 from sd_daemon.core.volumes import Volumes
-from sd_wire.errors import DataFolderUnusable
+from sd_wire.errors import DataFolderUnusable, FileDamaged
 from sd_wire.events import ConfigChanged, CoreShutdown
 from sd_wire.operations.core import JobCounts
 from sd_wire.types.jobs import JobStatus
@@ -70,7 +70,9 @@ class Core:
         self.runner = JobRunner(self.bus)
         self.volumes = Volumes(device.id, self.bus)
         self.libraries = Libraries(data_dir, device, self.bus, self.runner)
+        self.reloading: Callable[[], None] | None = None  # what the host does at the same time
         self._configuring = asyncio.Lock()
+        self._refused: FileDamaged | None = None  # why what the file says now is not in force
 
     @classmethod
     async def open(
@@ -78,8 +80,8 @@ class Core:
     ) -> Core:
         """Open everything that is in the data folder, making the folder if it is not there.
 
-        Raises DataFolderUnusable. A library that cannot be opened is a problem in the status, not
-        a failure here.
+        Raises DataFolderUnusable, FileDamaged. A library that cannot be opened is a problem in the
+        status, not a failure here.
         """
         data_dir = os.path.abspath(data_dir)
         config, device = await asyncio.to_thread(_prepare, data_dir)
@@ -117,7 +119,8 @@ class Core:
     def problems(self) -> list[str]:
         """Sentences about what needs a person's attention."""
         failed = [f"{error.text} ({error.advice})" for error in self.libraries.failed.values()]
-        return failed + self.access.problems
+        refused = [] if self._refused is None else [self._refused.text]
+        return refused + failed + self.access.problems
 
     async def change_config(
         self, request: UpdateAppConfig, correlation: str | None
@@ -132,9 +135,33 @@ class Core:
                 await asyncio.to_thread(store, self.config.path, changed)
             except OSError as error:
                 raise storage_error(self.config.path, error) from error
+            self._refused = None  # the file is as it should be again
             if changed.access != self.config.stored.access:
                 await self.access.follow(changed.access)
             self.config.stored = changed
+        for field in fields:
+            self.bus.publish(ConfigChanged(field), correlation)
+        return fields, restart
+
+    async def reload_config(self, correlation: str | None = None) -> tuple[list[str], bool]:
+        """Do as the configuration's file says now, all of it or, where it is damaged, nothing;
+        which fields are different, and whether a restart is needed for that. Raises FileDamaged,
+        DataFolderUnusable."""
+        if self.reloading is not None:
+            self.reloading()
+        async with self._configuring:
+            try:
+                read = await asyncio.to_thread(
+                    _undamaged, self.data_dir, self.config.path, self.config.read_again
+                )
+            except FileDamaged as error:
+                self._refused = error
+                raise
+            self._refused = None
+            fields, restart = self.config.compared_with(read)
+            if read.access != self.config.stored.access:
+                await self.access.follow(read.access)
+            self.config.stored = read
         for field in fields:
             self.bus.publish(ConfigChanged(field), correlation)
         return fields, restart
@@ -144,22 +171,24 @@ def _prepare(data_dir: str) -> tuple[Config, DeviceIdentity]:
     """What has to be readable for anything to work. What is damaged is never replaced."""
     try:
         os.makedirs(f"{data_dir}/libraries", mode=0o700, exist_ok=True)
-        config = _undamaged(
-            data_dir, CONFIG_FILE, lambda: Config.load(f"{data_dir}/{CONFIG_FILE}", data_dir)
-        )
-        identity = _undamaged(
-            data_dir, DEVICE_FILE, lambda: devices.load_identity(f"{data_dir}/{DEVICE_FILE}")
-        )
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        place = f" ({error.filename})" if error.filename else ""
-        raise DataFolderUnusable(path=data_dir, reason=reason + place) from error
-    return config, identity
+        raise _unusable(data_dir, error) from error
+    path = f"{data_dir}/{DEVICE_FILE}"
+    identity = _undamaged(data_dir, path, lambda: devices.load_identity(path))
+    place = f"{data_dir}/{CONFIG_FILE}"
+    return _undamaged(data_dir, place, lambda: Config.load(place, data_dir)), identity
 
 
-def _undamaged(data_dir: str, file: str, load: Callable[[], T]) -> T:
+def _undamaged(data_dir: str, path: str, load: Callable[[], T]) -> T:
     try:
         return load()
+    except OSError as error:
+        raise _unusable(data_dir, error) from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        reason = f"its {file} is damaged: {error}; correct it, or move it away"
-        raise DataFolderUnusable(path=data_dir, reason=reason) from error
+        raise FileDamaged(path=path, reason=error) from error
+
+
+def _unusable(data_dir: str, error: OSError) -> DataFolderUnusable:
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    place = f" ({error.filename})" if error.filename else ""
+    return DataFolderUnusable(path=data_dir, reason=reason + place)

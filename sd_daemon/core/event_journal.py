@@ -96,6 +96,10 @@ class EventJournal:
             journal._continue(_segments_in(folder))
             journal.reserve(journal.sequence)
             journal.write()
+            if journal._file is not None:
+                # Or a power cut could leave the farewell of earlier as the last word, or have the
+                # numbers jump to where they were already.
+                os.fsync(journal._file)
         except OSError as error:
             log.warning("events are not kept", folder=folder, reason=error)
             journal.close()
@@ -104,9 +108,10 @@ class EventJournal:
 
     def close(self, sequence: int | None = None) -> None:
         """Keep nothing more. `sequence`: the last number that was used. Blocks."""
-        self.write()
-        if sequence is not None and self._file is not None and self._losing is None:
-            self._say_farewell(sequence)
+        if sequence is not None:
+            self.write()
+            if self._file is not None and self._losing is None:
+                self._say_farewell(sequence)
         for one in (self._file, self._lock):
             if one is not None:
                 os.close(one)
@@ -134,7 +139,7 @@ class EventJournal:
         self.lost = mark.lost + _holes(own)
         with_mark = max(place for place, one in enumerate(own) if one.mark is not None)
         self.sequence = self._resumed(mark, own[with_mark:])
-        self._tidy()
+        self._forget_old()
         if not own[-1].has_hole:
             self._take_up(own[-1])
 
@@ -270,23 +275,26 @@ class EventJournal:
         if self.segments and after <= self.segments[-1].after:
             after = max(self.segments[-1].after + 1, self.sequence)
         path = f"{self._folder}/{after:020d}.jsonl"
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         file = os.open(path, flags, 0o600)
         if self._file is not None:
             os.close(self._file)
         self._file = file
         self._mark_due = True
         self.segments.append(Segment(path, after, after, 0))
-        self._tidy()
+        self._drop_oldest()
 
-    def _tidy(self) -> None:
-        """Let go what is too old, and what need not be remembered of it."""
+    def _drop_oldest(self) -> None:
         while len(self.segments) > 1 and sum(one.size for one in self.segments) > TOTAL_BYTES:
             try:
                 os.unlink(self.segments[0].path)
             except FileNotFoundError:
                 pass
             del self.segments[0]
+        self._forget_old()
+
+    def _forget_old(self) -> None:
+        """What is older than the first segment is gone anyway."""
         first = self.segments[0].after
         left = sorted((one for one in self.lost if one.last > first), key=lambda one: one.first)
         while len(left) > MOST_RANGES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
@@ -139,17 +140,19 @@ class JournalReader:
         self._offset = 0
 
     def next_part(self) -> Part | None:
-        """What to read next; None at the end of what is written. Raises OSError for a segment
-        that is not there any more; the next call goes on behind it."""
+        """What to read next; None at the end of what is written. Raises OSError where a segment
+        is not there any more, or not all of it; the next call goes on behind it."""
         segment = self._segment
         if segment is None or self._offset >= segment.size:
-            behind = (one for one in self._journal.segments if one.last > self.position)
+            behind = (
+                one for one in self._journal.segments if one.last > max(self.position, one.after)
+            )
             following = next(behind, None)
             if following is None:
                 return None
-            if following is segment:  # read to its end: what is missing cannot be read
+            if following is segment:  # read to its end, and not all was there
                 self.position = segment.last
-                return self.next_part()
+                raise OSError(errno.EIO, os.strerror(errno.EIO), segment.path)
             segment = self._open(following)
         assert self._file is not None
         return Part(self._file, self._offset, segment.size)
@@ -195,5 +198,5 @@ class JournalReader:
                 break
             block += more
         end = block.rfind(b"\n") + 1 or len(block)
-        self._offset = part.start + end
+        self._offset = part.start + end if end else part.end
         return iter(block[:end].splitlines(keepends=True))

@@ -23,6 +23,7 @@ from sd_daemon.core.current_state import current_state
 from sd_daemon.core.event_segments import JournalReader
 from sd_daemon.core.log import get_log
 from sd_daemon.server.filters import is_wanted
+from sd_wire.event_text import text_of
 
 if TYPE_CHECKING:
     from sd_daemon.core.core import Core
@@ -103,7 +104,9 @@ class CatchUp:
         lines: list[bytes] = []
         size = 0
         for happened in found:
-            known = Published(self._after, now, happened, bus.device_id, initial=True)
+            known = Published(
+                self._after, now, happened, text_of(happened), bus.device_id, initial=True
+            )
             if is_wanted(watch.wanted, known.scope, happened):
                 lines.append(watch.line(known))
                 size += len(lines[-1])

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from sd_daemon.core.log import get_log
 from sd_daemon.server.channel import Channel
 
 if TYPE_CHECKING:
@@ -23,10 +22,11 @@ if TYPE_CHECKING:
     from sd_daemon.server.outbox import Outbox
     from sd_daemon.server.watch import EventWatch, Interest, Place
 
-log = get_log(__name__)
-
 TURN_BYTES = 256 * 1024  # of a channel that wait for the end of a turn
 PATIENCE_S = 0.1  # for a client that does not read, before nobody waits for it
+
+
+K = TypeVar("K")
 
 
 class Fanout:
@@ -35,10 +35,11 @@ class Fanout:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._channels: dict[Interest, Channel] = {}
-        self._index: dict[Place, tuple[Channel, ...]] = {}
-        self._narrow: dict[str, int] = {}  # names that somebody wants of one library or job only
+        self._wide: dict[str, tuple[Channel, ...]] = {}  # of all libraries and jobs, by name
+        self._index: dict[Place, tuple[Channel, ...]] = {}  # the others
+        self._narrow: dict[str, int] = {}  # names that are in the index
         self._heard: dict[str, tuple[Subscription, int]] = {}  # on the bus, with how many need it
-        self._dirty: dict[Channel, None] = {}
+        self._dirty: list[Channel] = []
         self._behind: dict[Outbox, float] = {}  # since when they do not read
         self._room = asyncio.Event()  # nobody is behind whom somebody would wait for
         self._room.set()
@@ -74,8 +75,10 @@ class Fanout:
     def _open(self, channel: Channel) -> None:
         for place in channel.places:
             name = place[0]
-            self._index[place] = (*self._index.get(place, ()), channel)
-            if place[1:] != (None, None):
+            if place[1:] == (None, None):
+                self._wide[name] = (*self._wide.get(name, ()), channel)
+            else:
+                self._index[place] = (*self._index.get(place, ()), channel)
                 self._narrow[name] = self._narrow.get(name, 0) + 1
             subscription, users = self._heard.get(name) or (
                 self._bus.subscribe([name], self._receive),
@@ -86,10 +89,10 @@ class Fanout:
     def _close(self, channel: Channel) -> None:
         for place in channel.places:
             name = place[0]
-            left = tuple(one for one in self._index.pop(place) if one is not channel)
-            if left:
-                self._index[place] = left
-            if place[1:] != (None, None):
+            if place[1:] == (None, None):
+                _take_out(self._wide, name, channel)
+            else:
+                _take_out(self._index, place, channel)
                 self._narrow[name] -= 1
                 if not self._narrow[name]:
                     del self._narrow[name]
@@ -103,7 +106,7 @@ class Fanout:
 
     def flush(self) -> None:
         """Send what the loop's turn has brought. All of it is in the journal."""
-        dirty, self._dirty = self._dirty, {}
+        dirty, self._dirty = self._dirty, []
         late: Late = {}
         for channel in dirty:
             channel.flush(late)
@@ -111,22 +114,19 @@ class Fanout:
             # Of several subscriptions, in the one order: a job must not end before it was begun.
             if outbox.sharers > 1:
                 events.sort(key=lambda one: one[0].sequence)
-            for published, watch, line in events:
-                watch.take(published, line)
+            for published, watch in events:
+                watch.take(published)
             outbox.flush()
 
     def _receive(self, published: Published) -> None:
-        name = published.name
-        channels = self._index.get((name, None, None), ())
+        name = type(published.event).__name__
+        channels = self._wide.get(name, ())
         if name in self._narrow:
             channels = (*channels, *self._narrowed(name, published))
         for channel in channels:
-            try:
-                channel.offer(published)
-            except (TypeError, ValueError) as error:  # what an encoder says to a value it can't
-                log.error("an event could not be sent", error=error, event=name)
-                return
-            self._dirty[channel] = None
+            if not channel.events:
+                self._dirty.append(channel)
+            channel.offer(published)
             if channel.size > TURN_BYTES:
                 self._bus.flush()
 
@@ -168,3 +168,9 @@ class Fanout:
             for outbox, since in tuple(self._behind.items()):
                 if now - since >= PATIENCE_S:
                     self.caught_up(outbox)
+
+
+def _take_out(index: dict[K, tuple[Channel, ...]], place: K, channel: Channel) -> None:
+    left = tuple(one for one in index.pop(place) if one is not channel)
+    if left:
+        index[place] = left

@@ -89,11 +89,16 @@ class EventWatch:
         return tuple((name, wanted.library_id, job) for name in self.names)
 
     def line(self, published: Published) -> bytes:
-        """An event in the form that this subscription understands. Raises TypeError, ValueError
-        for one that cannot be encoded."""
+        """An event in the form that this subscription understands."""
         if self._key:
             return self.forms.full(published.text, published.facts, self._key)
         return self.forms.plain(published.text)
+
+    def block(self, events: list[Published]) -> bytes:
+        """The same of many."""
+        if self._key:
+            return b"".join([self.forms.full(e.text, e.facts, self._key) for e in events])
+        return self.forms.plain_block([e.text for e in events])
 
     def line_of_kept(self, kept: Kept) -> bytes:
         """The same bytes, of an event that the journal has; none where it is not wanted."""
@@ -107,9 +112,9 @@ class EventWatch:
             return self.forms.full(kept.text, kept.facts, self._key)
         return self.forms.plain(kept.text)
 
-    def take(self, published: Published, line: bytes) -> None:
+    def take(self, published: Published) -> None:
         """Put an event where it waits for a client that is behind."""
-        if self.outbox.put(self, line, self._replaces(published)):
+        if self.outbox.put(self, self.line(published), self._replaces(published)):
             self.sent = published.sequence
 
     def gap(self) -> bytes | None:
