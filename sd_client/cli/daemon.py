@@ -19,7 +19,7 @@ import msgspec
 
 from sd_client.cli.command import command
 from sd_client.cli.logfile import tail
-from sd_client.cli.manager import NoServiceManager, Unit, unit_of
+from sd_client.cli.manager import NoServiceUnit, Unit, unit_of
 from sd_client.cli.session import Session, pass_session
 from sd_client.cli.status_view import status_lines
 from sd_wire import places
@@ -129,10 +129,10 @@ def disable(session: Session) -> None:
 
 
 def required_unit(session: Session, verb: str) -> Unit:
-    """The unit that is meant. Raises NoServiceManager."""
+    """The unit that is meant. Raises NoServiceUnit."""
     unit = unit_of(session)
     if unit is None:
-        raise NoServiceManager(socket=session.sockets()[0], verb=verb)
+        raise NoServiceUnit(socket=session.sockets()[0], verb=verb)
     return unit
 
 

@@ -28,7 +28,7 @@ class ServiceFailed(SdError):
     hint = "'{journal}' shows why"
 
 
-class NoServiceManager(SdError):
+class NoServiceUnit(SdError):
     """What only a service manager can do."""
 
     kind = "ConnectionFailed"
