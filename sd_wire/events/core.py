@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
 
 from sd_wire.events.event import Event, event
+from sd_wire.operation import doc
 
 
 @event()
@@ -47,7 +49,7 @@ class LogMessage(Event):
     """A record of the daemon's log; only for subscriptions that name it."""
 
     timestamp: datetime
-    level: str  # ERROR, WARN, INFO, DEBUG, TRACE
+    level: Annotated[str, doc("ERROR, WARN, INFO, DEBUG, TRACE")]
     target: str
     message: str
     job_id: str | None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 from uuid import UUID
 
 from sd_wire.events.event import Event, event
+from sd_wire.operation import doc
 from sd_wire.types.jobs import GenericProgress, JobOutput, JobStatus
 
 
@@ -35,7 +37,7 @@ class JobProgress(Event):
     job_id: UUID
     job_type: str
     device_id: UUID
-    progress: float  # 0 to 1
+    progress: Annotated[float, doc("0 to 1")]
     message: str | None
     generic_progress: GenericProgress | None
     library_id: UUID | None = None
@@ -98,7 +100,7 @@ class JobUpdate(Event):
     job_id: UUID
     job_type: str
     status: JobStatus
-    progress: float  # 0 to 1
+    progress: Annotated[float, doc("0 to 1")]
     message: str | None
     library_id: UUID | None
     device_id: UUID

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 from uuid import UUID
 
 from sd_wire.events.event import Event, event
+from sd_wire.operation import doc
 
 
 @event()
@@ -42,7 +44,7 @@ class IndexingProgress(Event):
 
     location_id: UUID
     processed: int
-    total: int | None  # null: not known
+    total: Annotated[int | None, doc("null: not known")]
     library_id: UUID | None = None  # ours
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 
 from sd_wire.events.event import Event, event
+from sd_wire.operation import doc
 from sd_wire.types.paths import SdPath
 
 
@@ -63,4 +64,7 @@ class ResourceDeleted(Event):
     resource_type: str
     resource_id: UUID
     library_id: UUID | None = None  # ours
-    metadata: ResourceMetadata | None = None  # ours: where a file was, and in which folder
+    # ours
+    metadata: Annotated[ResourceMetadata | None, doc("where a file was, and in which folder")] = (
+        None
+    )

@@ -45,14 +45,14 @@ class ServiceStatus(msgspec.Struct):
 class SystemInfo(msgspec.Struct):
     """The process that answers."""
 
-    uptime: int  # seconds
+    uptime: Annotated[int, doc("seconds")]
     data_directory: str
     instance_name: str | None
     current_library: str | None
     pid: int = 0  # ours, as is all that follows
     started_at: datetime | None = None
     python: str = ""
-    memory_resident: int = 0  # bytes
+    memory_resident: Annotated[int, doc("bytes")] = 0
     open_files: int = 0
     open_files_limit: int = 0
     socket: str = ""
@@ -72,7 +72,7 @@ class ConnectionCounts(msgspec.Struct):
 
     connections: int = 0
     subscriptions: int = 0
-    requests: int = 0  # answered since start
+    requests: Annotated[int, doc("answered since start")] = 0
 
 
 class CoreStatus(msgspec.Struct):
@@ -89,7 +89,7 @@ class CoreStatus(msgspec.Struct):
     jobs: JobCounts = msgspec.field(default_factory=JobCounts)  # ours
     clients: ConnectionCounts = msgspec.field(default_factory=ConnectionCounts)  # ours
     peer: PeerInfo | None = None  # ours
-    problems: list[str] = []  # ours: sentences about what needs attention
+    problems: Annotated[list[str], doc("sentences about what needs attention")] = []  # ours
 
 
 @query("core.status", scope=Scope.CORE)

@@ -44,7 +44,7 @@ class DirectoryListing(msgspec.Struct):
     files: list[File]
     total_count: int
     has_more: bool
-    next_cursor: str | None = None  # ours: give it back to go on
+    next_cursor: Annotated[str | None, doc("give it back to go on")] = None  # ours
 
 
 @query("files.directory_listing", errors=(PathNotIndexed, UnsupportedPath, InvalidValue))
@@ -75,7 +75,7 @@ class MediaListing(msgspec.Struct):
     files: list[File]
     total_count: int
     has_more: bool
-    next_cursor: str | None = None  # ours: give it back to go on
+    next_cursor: Annotated[str | None, doc("give it back to go on")] = None  # ours
 
 
 @query("files.media_listing", errors=(PathNotIndexed, UnsupportedPath, InvalidValue))
@@ -129,7 +129,7 @@ class UniqueFiles(msgspec.Struct):
 
     unique_files: list[File]
     total_count: int
-    total_size: int  # bytes
+    total_size: Annotated[int, doc("bytes")]
 
 
 @query("files.unique_to_location", errors=(LocationNotFound,))

@@ -79,7 +79,10 @@ class Difference(msgspec.Struct):
     description: str
     db_entry_id: int | msgspec.UnsetType = msgspec.UNSET
     db_entry_name: str | msgspec.UnsetType = msgspec.UNSET
-    path_bytes: bytes | msgspec.UnsetType = msgspec.UNSET  # ours: where they are not UTF-8
+    # ours
+    path_bytes: Annotated[bytes | msgspec.UnsetType, doc("where they are not UTF-8")] = (
+        msgspec.UNSET
+    )
 
 
 class IntegrityReport(msgspec.Struct):
@@ -95,7 +98,8 @@ class IntegrityReport(msgspec.Struct):
     hierarchy_errors: list[Difference]
     summary: str
     total_differences: int = 0  # ours
-    fixed: bool = False  # ours: whether the index was brought up to date afterwards
+    # ours
+    fixed: Annotated[bool, doc("whether the index was brought up to date afterwards")] = False
 
 
 class Verification(msgspec.Struct):
@@ -123,17 +127,17 @@ class IndexRule(msgspec.Struct):
     """One rule about what is left out."""
 
     name: str
-    setting: str  # the field of the indexer settings that switches it
+    setting: Annotated[str, doc("the field of the indexer settings that switches it")]
     enabled: bool
     description: str
-    omitted: int  # entries it left out of this library
+    omitted: Annotated[int, doc("entries it left out of this library")]
 
 
 class IndexRules(msgspec.Struct):
     """The rules of a library."""
 
     rules: list[IndexRule]
-    unreadable: int  # entries that could not be read
+    unreadable: Annotated[int, doc("entries that could not be read")]
 
 
 @query("indexing.rules")
@@ -145,8 +149,8 @@ class Omission(msgspec.Struct):
     """Something that is on the disk and not in the index."""
 
     sd_path: SdPath
-    reason: str  # 'rule', or an errno name such as EACCES
-    detail: str  # the rule's name, or a sentence
+    reason: Annotated[str, doc("'rule', or an errno name such as EACCES")]
+    detail: Annotated[str, doc("the rule's name, or a sentence")]
 
 
 class Omissions(msgspec.Struct):

@@ -32,7 +32,7 @@ class ActiveJob(msgspec.Struct):
     id: UUID
     name: str
     status: JobStatus
-    progress: float  # 0 to 1
+    progress: Annotated[float, doc("0 to 1")]
     action_type: str | None
     action_context: ActionContext | None
     generic_progress: GenericProgress | None = None  # ours
@@ -57,7 +57,7 @@ class JobInfo(msgspec.Struct):
     id: UUID
     name: str
     status: JobStatus
-    progress: float  # 0 to 1
+    progress: Annotated[float, doc("0 to 1")]
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None
@@ -65,7 +65,7 @@ class JobInfo(msgspec.Struct):
     generic_progress: GenericProgress | None = None  # ours, as is all that follows
     output: JobOutput | None = None
     warnings: list[str] = []
-    attempts: int = 0  # how often a worker was started for it
+    attempts: Annotated[int, doc("how often a worker was started for it")] = 0
 
 
 @query("jobs.info")

@@ -133,7 +133,7 @@ class ExportedLibrary(msgspec.Struct):
     library_id: UUID
     library_name: str
     export_path: str
-    exported_files: list[str]  # relative to export_path
+    exported_files: Annotated[list[str], doc("relative to export_path")]
 
 
 @action(

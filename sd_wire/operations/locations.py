@@ -73,7 +73,7 @@ class RemovedLocation(msgspec.Struct):
 
     location_id: UUID
     path: str | None
-    job_id: UUID | None = None  # ours: the job that removes its rows
+    job_id: Annotated[UUID | None, doc("the job that removes its rows")] = None  # ours
 
 
 @action("locations.remove", errors=(LocationNotFound,))

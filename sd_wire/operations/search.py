@@ -83,13 +83,13 @@ class SizeRange(msgspec.Struct):
 class SearchFilters(msgspec.Struct):
     """What a file must be like, besides its name."""
 
-    file_types: list[str] | None = None  # extensions, with or without the dot
+    file_types: Annotated[list[str] | None, doc("extensions, with or without the dot")] = None
     tags: TagFilter | None = None
     date_range: DateRange | None = None
     size_range: SizeRange | None = None
     locations: list[UUID] | None = None
     content_types: list[ContentKind] | None = None
-    include_hidden: bool | None = None  # true by default
+    include_hidden: Annotated[bool | None, doc("true by default")] = None
     include_archived: bool | None = None
 
 
@@ -210,7 +210,8 @@ class SearchResult(msgspec.Struct):
     execution_time_ms: int
     index_type: IndexType
     available_filters: list[FilterKind]
-    total_is_exact: bool = True  # ours: false where more were found than were counted
+    # ours
+    total_is_exact: Annotated[bool, doc("false where more were found than were counted")] = True
 
 
 @query("search.files", errors=(InvalidValue, LocationNotFound, PathNotIndexed, UnsupportedPath))

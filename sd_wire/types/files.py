@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 
+from sd_wire.operation import doc
 from sd_wire.types.paths import SdPath
 
 
@@ -61,12 +62,12 @@ class ContentIdentity(msgspec.Struct, gc=False):
 
     uuid: UUID
     kind: ContentKind
-    content_hash: str  # 16 hexadecimal digits
+    content_hash: Annotated[str, doc("16 hexadecimal digits")]
     integrity_hash: str | None
     mime_type_id: int | None
     text_content: str | None
-    total_size: int  # bytes
-    entry_count: int  # files of this library that have it
+    total_size: Annotated[int, doc("bytes")]
+    entry_count: Annotated[int, doc("files of this library that have it")]
     first_seen_at: datetime
     last_verified_at: datetime
     mime_type: str | None = None  # ours
@@ -78,9 +79,9 @@ class File(msgspec.Struct, gc=False):
     id: UUID
     sd_path: SdPath
     kind: EntryKind
-    name: str  # without extension
-    extension: str | None  # without the dot
-    size: int  # bytes
+    name: Annotated[str, doc("without extension")]
+    extension: Annotated[str | None, doc("without the dot")]
+    size: Annotated[int, doc("bytes")]
     created_at: datetime
     modified_at: datetime
     content_kind: ContentKind
@@ -94,5 +95,6 @@ class File(msgspec.Struct, gc=False):
     accessed_at: datetime | None = None
     is_local: bool = True
     duration_seconds: float | None = None
-    special: str | None = None  # ours: fifo, socket, block_device, character_device
+    # ours
+    special: Annotated[str | None, doc("fifo, socket, block_device, character_device")] = None
     inode: int | None = None  # ours

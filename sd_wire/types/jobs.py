@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 
+from sd_wire.operation import doc
 from sd_wire.types.locations import Duration
 from sd_wire.types.paths import SdPath
 
@@ -48,13 +49,13 @@ class JobListItem(msgspec.Struct):
     name: str
     device_id: UUID
     status: JobStatus
-    progress: float  # 0 to 1
+    progress: Annotated[float, doc("0 to 1")]
     action_type: str | None
     action_context: ActionContext | None
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None
-    message: str = ""  # ours: what it is doing, or how it ended
+    message: Annotated[str, doc("what it is doing, or how it ended")] = ""  # ours
 
 
 class Completion(msgspec.Struct):
@@ -69,7 +70,7 @@ class Completion(msgspec.Struct):
 class Performance(msgspec.Struct):
     """How fast a phase goes."""
 
-    rate: float  # items per second
+    rate: Annotated[float, doc("items per second")]
     estimated_remaining: Duration | None
     elapsed: Duration | None
     error_count: int
@@ -79,7 +80,7 @@ class Performance(msgspec.Struct):
 class GenericProgress(msgspec.Struct):
     """How far a job is."""
 
-    percentage: float  # 0 to 1
+    percentage: Annotated[float, doc("0 to 1")]
     phase: str
     current_path: SdPath | None
     message: str

@@ -20,7 +20,9 @@ class IndexerSettings(msgspec.Struct):
     no_git: bool = True
     no_dev_dirs: bool = True
     no_hidden: bool = False
-    gitignore: bool = False  # off, unlike elsewhere: what git ignores is often a person's own
+    gitignore: Annotated[
+        bool, doc("off, unlike elsewhere: what git ignores is often a person's own")
+    ] = False
     only_images: bool = False
 
 
@@ -34,7 +36,9 @@ class LibrarySettings(msgspec.Struct):
     encryption_enabled: bool = False
     thumbnail_sizes: list[int] = msgspec.field(default_factory=lambda: [128, 256, 512])
     ignored_extensions: list[str] = []
-    max_file_size: int | None = 100 * GIB  # bytes; larger files are not read for their content
+    max_file_size: Annotated[
+        int | None, doc("bytes; larger files are not read for their content")
+    ] = 100 * GIB
     auto_track_system_volumes: bool = True
     auto_track_external_volumes: bool = False
     indexer: IndexerSettings = msgspec.field(default_factory=IndexerSettings)

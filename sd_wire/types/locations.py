@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
 
+from sd_wire.operation import doc
 from sd_wire.types.paths import SdPath
 
 
@@ -119,15 +121,16 @@ class Location(msgspec.Struct):
     name: str
     index_mode: IndexMode
     scan_interval: Duration | None
-    total_size: int  # bytes
+    total_size: Annotated[int, doc("bytes")]
     file_count: int
     directory_count: int
     scan_state: ScanState | Scanning
     created_at: datetime
     updated_at: datetime
     last_scan_at: datetime | None
-    is_available: bool  # whether its root can be read now
+    is_available: Annotated[bool, doc("whether its root can be read now")]
     ignore_patterns: list[str]
     job_policies: JobPolicies
-    omitted_count: int = 0  # ours: entries on the disk that a rule or an error left out
-    error_message: str | None = None  # ours: why the last scan failed
+    # ours
+    omitted_count: Annotated[int, doc("entries on the disk that a rule or an error left out")] = 0
+    error_message: Annotated[str | None, doc("why the last scan failed")] = None  # ours

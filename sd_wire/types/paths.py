@@ -8,9 +8,12 @@ sends both back means the bytes.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
+
+from sd_wire.operation import doc
 
 
 class CloudService(StrEnum):
@@ -33,7 +36,8 @@ class PhysicalPath(msgspec.Struct, omit_defaults=True, gc=False):
 
     device_slug: str
     path: str
-    path_bytes: bytes | None = None  # ours: the exact bytes where they are not UTF-8
+    # ours
+    path_bytes: Annotated[bytes | None, doc("the exact bytes where they are not UTF-8")] = None
 
 
 class CloudPath(msgspec.Struct, gc=False):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+
+from sd_wire.operation import doc
 
 
 class PeerInfo(msgspec.Struct):
@@ -11,5 +15,5 @@ class PeerInfo(msgspec.Struct):
     pid: int
     uid: int
     gid: int
-    permission: str  # none, read, write or admin
-    groups: list[int] = []  # ours: every group of the process
+    permission: Annotated[str, doc("none, read, write or admin")]
+    groups: Annotated[list[int], doc("every group of the process")] = []  # ours

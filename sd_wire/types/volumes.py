@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
+
+from sd_wire.operation import doc
 
 
 class VolumeType(StrEnum):
@@ -71,8 +73,8 @@ class Volume(msgspec.Struct):
     mount_type: MountType
     disk_type: DiskType
     file_system: str | OtherFileSystem
-    total_capacity: int  # bytes
-    available_space: int  # bytes, for this user
+    total_capacity: Annotated[int, doc("bytes")]
+    available_space: Annotated[int, doc("bytes, for this user")]
     is_read_only: bool
     created_at: datetime
     updated_at: datetime
