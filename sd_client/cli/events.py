@@ -74,6 +74,8 @@ def events(
 
     After Ctrl-C it ends with 130."""
     if not (follow or initial or after is not None):
+        if types or any(wanted.values()):
+            raise click.UsageError("say which events: --follow, --after N or --initial")
         _list_kinds(session)
         return
     split = [name for word in types for name in word.split(",") if name]

@@ -123,6 +123,7 @@ def test_events_of_a_path_and_of_all_below_it(sd: Sd, tmp_path: Path) -> None:
     assert "deep.txt" in deep
     assert "deep.txt" not in flat
     assert sd("events", "--follow", "--recursive").status == 2
+    assert sd("events", "--type", "JobQueued").status == 2
 
 
 def test_what_can_never_come_is_said(sd: Sd) -> None:
