@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from running import Daemon, Wire
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text("utf-8")
@@ -95,7 +97,7 @@ class Spoken:
 
 def test_the_document_has_examples_and_all_are_marked() -> None:
     kinds = [kind for kind, _ in BLOCKS]
-    assert set(kinds) == {"wire", "console"}
+    assert set(kinds) == {"wire", "console", "json"}
     assert kinds.count("wire") >= 8
     assert DOCUMENT.count("```") == 2 * len(BLOCKS)
 
@@ -148,3 +150,14 @@ def test_every_command_prints_what_is_written(daemon: Daemon) -> None:
         assert len(found) == len(expected)
         for line, other in zip(expected, found, strict=True):
             assert alike(shown(line), other), other
+
+
+def test_every_configuration_is_one(make_daemon: Callable[..., Daemon]) -> None:
+    """What stands there as plain JSON is a part of spacedrive.json."""
+    for number, text in enumerate(text for kind, text in BLOCKS if kind == "json"):
+        daemon = make_daemon(f"data{number}")
+        daemon.data_dir.mkdir()
+        (daemon.data_dir / "spacedrive.json").write_text(text)
+        in_force = daemon.start().call("query:config.app.get")
+        for section, fields in json.loads(text).items():
+            assert fields.items() <= in_force[section].items()
