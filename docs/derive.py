@@ -160,6 +160,7 @@ STATUS_MEANING = {
     ExitStatus.CONFLICT: "what should be made exists, or is in the way",
     ExitStatus.UNAVAILABLE: "busy, full, or too much at once: may work later or in smaller pieces",
     ExitStatus.DAMAGED: "data on the disk need attention first",
+    ExitStatus.CONFIGURATION: "the daemon's own configuration is wrong: it cannot start",
     ExitStatus.INTERRUPTED: "Ctrl-C",
 }
 

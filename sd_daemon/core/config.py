@@ -78,11 +78,20 @@ class Config:
         try:
             stored = json_file.load(path, StoredConfig)
             check(stored.access, "access.", "/access/")
+            _check_level(stored.log_level, "/log_level")
         except FileNotFoundError:
             stored = StoredConfig()
         except InvalidValue as error:
             raise msgspec.ValidationError(error.text) from error
         return cls(path, data_dir, stored)
+
+    def read_again(self) -> StoredConfig:
+        """What the file says now. Who has written another level into it means what is recorded.
+        Blocks. Raises as `load` does."""
+        stored, before = Config.load(self.path, self.data_dir).stored, self.stored
+        if stored.log_level != before.log_level and stored.logging == before.logging:
+            stored.logging.main_filter = _with_level(stored.logging.main_filter, stored.log_level)
+        return stored
 
     def as_wire(self) -> AppConfig:
         """The configuration as clients see it."""
@@ -109,12 +118,7 @@ class Config:
         restart = False
         if request.log_level is not None:
             level = request.log_level.lower()
-            if level not in LEVELS:
-                raise InvalidValue(
-                    field="log_level",
-                    reason=f"{request.log_level!r} is none of {', '.join(LEVELS)}",
-                    pointer="/payload/log_level",
-                )
+            _check_level(level, "/payload/log_level")
             if level != changed.log_level:
                 changed.log_level = level
                 changed.logging.main_filter = _with_level(changed.logging.main_filter, level)
@@ -131,6 +135,36 @@ class Config:
                 restart = restart or needs_restart
         check(changed.access, "access_", "/payload/access_")
         return changed, fields, restart
+
+    def compared_with(self, other: StoredConfig) -> tuple[list[str], bool]:
+        """The fields that differ in another configuration, by the names that an update has for
+        them, and whether a restart is needed for that."""
+        ours, theirs = _leaves(self.stored), _leaves(other)
+        differing = [place for place in ours if ours[place] != theirs[place]]
+        fields = [_NAMES.get(place, ".".join(place)) for place in differing]
+        return fields, any(_TARGETS[name][2] for name in fields if name in _TARGETS)
+
+
+_NAMES: dict[tuple[str, ...], str] = {
+    (part, field): name for name, (part, field, _) in _TARGETS.items()
+}
+
+
+def _leaves(stored: StoredConfig) -> dict[tuple[str, ...], object]:
+    """Every single value by the place where it stands."""
+    leaves: dict[tuple[str, ...], object] = {}
+    for name, value in msgspec.to_builtins(stored).items():
+        if isinstance(value, dict):
+            leaves.update({(name, field): one for field, one in value.items()})
+        else:
+            leaves[(name,)] = value
+    return leaves
+
+
+def _check_level(level: str, pointer: str) -> None:
+    if level not in LEVELS:
+        reason = f"{level!r} is none of {', '.join(LEVELS)}"
+        raise InvalidValue(field="log_level", reason=reason, pointer=pointer)
 
 
 def _with_level(main_filter: str, level: str) -> str:

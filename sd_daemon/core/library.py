@@ -81,6 +81,11 @@ class Library:
         """The library's name."""
         return self.config.name
 
+    @property
+    def databases(self) -> tuple[Database, ...]:
+        """Both of them."""
+        return self.database, self.jobs.database
+
     @classmethod
     def open(cls, path: str, device_slug: str) -> Library:
         """Open the library in this folder.

@@ -14,6 +14,7 @@ from sd_wire.operations.config import (
     GetLibraryConfig,
     LibraryConfig,
     LibraryConfigUpdated,
+    ReloadAppConfig,
     UpdateAppConfig,
     UpdateLibraryConfig,
 )
@@ -33,6 +34,17 @@ def get_app_config(context: Context, _request: GetAppConfig) -> AppConfig:
 async def update_app_config(context: Context, request: UpdateAppConfig) -> AppConfigUpdated:
     """Change the daemon's configuration."""
     fields, restart = await context.core.change_config(request, context.correlation_id)
+    return _updated(fields, restart=restart)
+
+
+@handles(ReloadAppConfig)
+async def reload_app_config(context: Context, _request: ReloadAppConfig) -> AppConfigUpdated:
+    """Read the daemon's configuration anew."""
+    fields, restart = await context.core.reload_config(context.correlation_id)
+    return _updated(fields, restart=restart)
+
+
+def _updated(fields: list[str], *, restart: bool) -> AppConfigUpdated:
     message = f"changed: {', '.join(fields)}" if fields else "nothing was different"
     return AppConfigUpdated(success=True, message=message, requires_restart=restart)
 

@@ -68,7 +68,7 @@ class Daemon:
     ) -> None:
         self._start = start
         self._recorder = recorder
-        self._supervisor = Supervisor()
+        self._supervisor = Supervisor.of(os.environ, os.getpid())
         self._stop = asyncio.Event()
         self.instances = CoreInstanceManager(
             start.data_dir,
@@ -91,7 +91,7 @@ class Daemon:
             gc.freeze()
             await self._wait()
         finally:
-            self._supervisor.stopping()
+            self._supervisor.stopping("closing libraries")
             await self.instances.shutdown_all()
             log.info("daemon stopped", pid=os.getpid())
 

@@ -11,6 +11,7 @@ an event loop cannot even say no. uvloop then drops whoever connects; asyncio sp
 from __future__ import annotations
 
 import resource
+from typing import TYPE_CHECKING
 
 from sd_daemon.core.access import is_owner
 from sd_wire.errors import (
@@ -19,6 +20,9 @@ from sd_wire.errors import (
     TooManyConnections,
     TooManyConnectionsOfUser,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 KEPT = 8  # connections for the owner and root; fewer where there are few in all
 SPARE = 24  # descriptors that no connection gets, so that libraries, logs and workers have them
@@ -31,6 +35,8 @@ class Capacity:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.used = 0
+        self.own_pid: int | None = None  # of who is no client: we ourselves, asking how we are
+        self.changed: Callable[[], None] | None = None  # told whenever `used` is another
         self._users: dict[int, int] = {}
         self._kept = max(1, min(KEPT, limit // 8))
 
@@ -52,6 +58,8 @@ class Capacity:
         """A client of this user is served."""
         self.used += 1
         self._users[uid] = self._users.get(uid, 0) + 1
+        if self.changed is not None:
+            self.changed()
 
     def give_back(self, uid: int) -> None:
         """It is not any more."""
@@ -61,3 +69,5 @@ class Capacity:
             self._users[uid] = left
         else:
             del self._users[uid]
+        if self.changed is not None:
+            self.changed()

@@ -143,6 +143,9 @@ class Instance:
         """Serve one more client, or say why not."""
         peer = session.peer
         self._permit(peer)
+        if peer.pid == self.capacity.own_pid:
+            self._sessions.add(session)
+            return None
         obstacle = self.capacity.obstacle(
             peer.uid, session.descriptor, self._limits().connections_per_user
         )
@@ -165,8 +168,9 @@ class Instance:
         if session not in self._sessions:
             return
         self._sessions.remove(session)
-        self.capacity.give_back(session.peer.uid)
-        self.counts.connections -= 1
+        if session.peer.pid != self.capacity.own_pid:
+            self.capacity.give_back(session.peer.uid)
+            self.counts.connections -= 1
         if not self._sessions:
             self._empty.set()
 

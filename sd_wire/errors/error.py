@@ -35,6 +35,7 @@ class ExitStatus(IntEnum):
     CONFLICT = 6  # what should be made exists, or is in the way
     UNAVAILABLE = 7  # busy, too many, too large: may work later or in smaller pieces
     DAMAGED = 8  # data on the disk needs attention before this can work
+    CONFIGURATION = 78  # EX_CONFIG: what is configured is wrong, and to start again is useless
     INTERRUPTED = 130  # Ctrl-C, as shells count it
 
 

@@ -91,6 +91,15 @@ class DatabaseBusy(SdError):
     retryable = True
 
 
+class FileDamaged(SdError):
+    """A file of the daemon's own, as its configuration, is not what it should be."""
+
+    kind = "CoreUnavailable"
+    message = "{path} is damaged: {reason}"
+    hint = "correct it, or move it away; what it says is not in force until then"
+    exit_status = ExitStatus.CONFIGURATION
+
+
 class DataFolderUnusable(SdError):
     """The data folder cannot be made or used."""
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from sd_wire.errors import InvalidValue, StorageReadOnly
+from sd_wire.errors import DataFolderUnusable, FileDamaged, InvalidValue, StorageReadOnly
 from sd_wire.operation import (
     Natural,
     Percent,
@@ -33,7 +33,7 @@ class JobLoggingConfig(msgspec.Struct):
 
     enabled: bool = True
     log_directory: str = "logs"
-    max_file_size: int = 10 * 1024 * 1024  # bytes
+    max_file_size: Annotated[int, doc("bytes")] = 10 * 1024 * 1024
     include_debug: bool = False
     log_ephemeral_jobs: bool = False
 
@@ -50,7 +50,7 @@ class ServiceConfig(msgspec.Struct):
 class LoggingConfig(msgspec.Struct):
     """What the daemon logs."""
 
-    main_filter: str = "info"  # LEVEL, or TARGET=LEVEL, separated by commas
+    main_filter: Annotated[str, doc("LEVEL, or TARGET=LEVEL, separated by commas")] = "info"
 
 
 class ProxyPairingConfig(msgspec.Struct):
@@ -58,8 +58,8 @@ class ProxyPairingConfig(msgspec.Struct):
 
     auto_accept_vouched: bool = True
     auto_vouch_to_all: bool = False
-    vouch_signature_max_age: int = 300  # seconds
-    vouch_response_timeout: int = 60  # seconds
+    vouch_signature_max_age: Annotated[int, doc("seconds")] = 300
+    vouch_response_timeout: Annotated[int, doc("seconds")] = 60
     vouch_queue_retry_limit: int = 5
 
 
@@ -67,10 +67,12 @@ class AccessConfig(msgspec.Struct):
     """Who may do what. Whoever is named more than once has the most of it; the daemon's own user
     and root may always do everything."""
 
-    read: list[str] = []  # user:NAME, user:UID, group:NAME or group:GID
+    read: Annotated[list[str], doc("user:NAME, user:UID, group:NAME or group:GID")] = []
     write: list[str] = []
     admin: list[str] = []
-    others: str = "write"  # what those who are not named may do: none, read, write or admin
+    others: Annotated[
+        str, doc("what those who are not named may do: none, read, write or admin")
+    ] = "write"
 
 
 class LimitsConfig(msgspec.Struct):
@@ -79,8 +81,12 @@ class LimitsConfig(msgspec.Struct):
     connections_per_user: Natural = (
         0  # 0: a quarter of all; the daemon's own user and root: any number
     )
-    idle_seconds: Natural = 0  # a connection that is silent for so long is closed; 0: never
-    unread_seconds: Natural = 30  # a client that leaves its answers unread for so long is cut off
+    idle_seconds: Annotated[
+        Natural, doc("a connection that is silent for so long is closed; 0: never")
+    ] = 0
+    unread_seconds: Annotated[
+        Natural, doc("a client that leaves its answers unread for so long is cut off")
+    ] = 30
 
 
 class AppConfig(msgspec.Struct):
@@ -149,6 +155,17 @@ class UpdateAppConfig(Request[AppConfigUpdated]):
     limits_unread_seconds: Annotated[
         Natural | None, doc("cut off clients that do not read for this time; 0: never")
     ] = None
+
+
+@action(
+    "config.app.reload",
+    scope=Scope.CORE,
+    permission=Permission.ADMIN,
+    errors=(FileDamaged, DataFolderUnusable),
+)
+class ReloadAppConfig(Request[AppConfigUpdated]):
+    """Read spacedrive.json anew, as after it was edited. Where it is damaged, the configuration
+    stays as it is. The log goes on in whatever file has its name now."""
 
 
 class LibraryConfig(msgspec.Struct):

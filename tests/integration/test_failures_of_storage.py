@@ -368,7 +368,7 @@ def test_a_damaged_file_of_the_daemon_keeps_it_from_starting(person: Person, fil
     path.write_text("{ damaged")
     person.daemon.start(wait=False)
     said = ended(person.daemon)
-    assert f"its {file} is damaged: " in said
+    assert f"{path} is damaged: " in said
     assert "correct it, or move it away" in said
     assert path.read_text() == "{ damaged"
 

@@ -12,9 +12,12 @@ wanted. A write is carried to its end, whoever waits for it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sqlite3
+import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple, Unpack
 
@@ -29,6 +32,10 @@ READERS = 2  # threads: one slow question must not make a quick one wait
 
 R = TypeVar("R")
 A = TypeVarTuple("A")
+
+
+def _nothing() -> None:
+    """What a thread that has time can do."""
 
 
 class _Reading:
@@ -51,8 +58,10 @@ class Database:
             self._writer.execute("PRAGMA synchronous=FULL")
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
-        self._reading = ThreadPoolExecutor(readers, thread_name_prefix="read")
-        self._writing = ThreadPoolExecutor(1, thread_name_prefix="write")
+        self._clocks: list[int] = []  # of the processor time of each thread
+        started = self._thread_started
+        self._reading = ThreadPoolExecutor(readers, "read", initializer=started)
+        self._writing = ThreadPoolExecutor(1, "write", initializer=started)
         self._closed = False
 
     async def read(self, function: Callable[[sqlite3.Connection, Unpack[A]], R], *args: *A) -> R:
@@ -82,6 +91,22 @@ class Database:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._writing, self._write, function, *args)
 
+    async def answer(self) -> None:
+        """Return when a reader and the writer had time for us, which costs them nothing."""
+        loop = asyncio.get_running_loop()
+        if not self._closed:
+            readers = loop.run_in_executor(self._reading, _nothing)
+            await asyncio.gather(readers, loop.run_in_executor(self._writing, _nothing))
+
+    def busy_time(self) -> int:
+        """Nanoseconds that the threads have computed. A thread that hangs adds nothing to them, one
+        with a long query does, and so does one that waits for another's lock."""
+        total = 0
+        for clock in tuple(self._clocks):
+            with contextlib.suppress(OSError):  # a thread that has ended
+                total += time.clock_gettime_ns(clock)
+        return total
+
     def write_now(self, function: Callable[[sqlite3.Connection, Unpack[A]], R], *args: *A) -> R:
         """The same from a thread that may block: for opening and closing."""
         self._require_open()
@@ -110,6 +135,10 @@ class Database:
             pass  # the log stays and is read at the next opening: nothing is lost
         finally:
             self._writer.close()
+
+    def _thread_started(self) -> None:
+        if sys.platform == "linux":
+            self._clocks.append(time.pthread_getcpuclockid(threading.get_ident()))
 
     def _require_open(self) -> None:
         if self._closed:

@@ -132,33 +132,33 @@ class JobStore:
 
     def __init__(self, path: str) -> None:
         """Open a migrated jobs.db. Blocks; raises the failures of db.connection."""
-        self._database = Database(path, durable=True, readers=1)
+        self.database = Database(path, durable=True, readers=1)
 
     def recover(self) -> list[Job]:
         """The jobs that are to run, oldest first: those that were queued, and those that the end
         of the last daemon interrupted. Blocks; raises the failures of db.connection."""
-        self._database.write_now(_requeue)
-        self._database.write_now(_forget_old)
+        self.database.write_now(_requeue)
+        self.database.write_now(_forget_old)
         active = tuple(str(status) for status in ACTIVE)
-        jobs = self._database.read_now(_readable, active)
+        jobs = self.database.read_now(_readable, active)
         return [job for job in jobs if job.status is JobStatus.QUEUED][::-1]
 
     async def save(self, job: Job) -> None:
         """Make the job's present state durable."""
-        await self._database.write(_save, job)
+        await self.database.write(_save, job)
 
     async def get(self, job_id: UUID) -> Job | None:
         """One job."""
-        return await self._database.read(_get, str(job_id))
+        return await self.database.read(_get, str(job_id))
 
     async def listed(self, status: JobStatus | None = None) -> list[Job]:
         """Jobs, newest first; all of them or those in one state."""
-        return await self._database.read(_listed, () if status is None else (str(status),))
+        return await self.database.read(_listed, () if status is None else (str(status),))
 
     async def active(self) -> list[Job]:
         """Jobs that are not over, newest first."""
-        return await self._database.read(_listed, tuple(str(status) for status in ACTIVE))
+        return await self.database.read(_listed, tuple(str(status) for status in ACTIVE))
 
     def close(self) -> None:
         """Close the database. Blocks."""
-        self._database.close()
+        self.database.close()

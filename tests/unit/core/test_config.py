@@ -85,3 +85,34 @@ def test_a_damaged_file_is_not_taken_for_a_missing_one(tmp_path: Path) -> None:
     (tmp_path / "spacedrive.json").write_text("{")
     with pytest.raises(msgspec.DecodeError):
         loaded(tmp_path)
+
+
+def written(tmp_path: Path, text: str) -> None:
+    (tmp_path / "spacedrive.json").write_text(text)
+
+
+def test_what_is_read_again_is_compared_by_the_names_of_an_update(tmp_path: Path) -> None:
+    config = loaded(tmp_path)
+    written(tmp_path, '{"preferences": {"theme": "dark"}, "job_logging": {"max_file_size": 1}}')
+    read = config.read_again()
+    assert config.compared_with(read) == (["theme", "job_logging.max_file_size"], False)
+    written(tmp_path, '{"services": {"networking_enabled": true}}')
+    assert config.compared_with(config.read_again()) == (["networking_enabled"], True)
+    written(tmp_path, "{}")
+    assert config.compared_with(config.read_again()) == ([], False)
+
+
+def test_a_level_written_by_hand_is_what_is_recorded(tmp_path: Path) -> None:
+    written(tmp_path, '{"logging": {"main_filter": "info,sd_daemon.core=trace"}}')
+    config = loaded(tmp_path)
+    text = '{"log_level": "debug", "logging": {"main_filter": "%s"}}'
+    written(tmp_path, text % "info,sd_daemon.core=trace")
+    assert config.read_again().logging.main_filter == "debug,sd_daemon.core=trace"
+    written(tmp_path, text % "warn")
+    assert config.read_again().logging.main_filter == "warn"
+
+
+def test_a_file_with_a_level_that_there_is_not_is_refused(tmp_path: Path) -> None:
+    written(tmp_path, '{"log_level": "loud"}')
+    with pytest.raises(msgspec.ValidationError, match=r"log_level.*'loud' is none of"):
+        loaded(tmp_path)
