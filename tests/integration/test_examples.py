@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 LANGUAGES = ["python", "shell", "node", "c"]
-TOOLS = {"python": sys.executable, "shell": "nc", "node": "node", "c": "gcc"}
+TOOLS = {"python": sys.executable, "shell": "nc", "node": "node", "c": "cc"}
 WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-O2"]
 
 
@@ -39,7 +39,7 @@ def need(tool: str) -> str:
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The client in C, built without a single warning."""
     program = tmp_path_factory.mktemp("c") / "client"
-    subprocess.run([need("gcc"), *WARNINGS, "-o", program, EXAMPLES / "client.c"], check=True)
+    subprocess.run([need("cc"), *WARNINGS, "-o", program, EXAMPLES / "client.c"], check=True)
     return program
 
 
