@@ -46,6 +46,13 @@ NEVER_SENT = (
 """Events that existing clients know and this daemon has no cause to send."""
 
 _OF_A_LIBRARY = (LibraryClosed, LibraryCreated, LibraryDeleted, LibraryLoadFailed, LibraryOpened)
+_FILTERS = {
+    "library_id": "a library",
+    "job_id": "a job",
+    "device_id": "a device",
+    "resource_type": "a resource",
+    "path_scope": "a path",
+}
 _QUOTED = 40  # characters of a client's text that are repeated
 _MOST = 20  # warnings of one subscription
 
@@ -71,15 +78,11 @@ def _about_name(name: str) -> str | None:
 
 
 def _about_filter(wanted: EventFilter, events: Iterable[type[Event]]) -> list[str]:
-    """What can never be true for any of the events. Refresh passes most filters by itself."""
-    others = [one for one in events if one is not Refresh]
+    """What can never be true for any of the events."""
     found = []
-    for field in ("library_id", "job_id", "device_id", "resource_type"):
-        candidates = events if field in ("library_id", "job_id") else others
-        if getattr(wanted, field) is not None and not any(_has(one, field) for one in candidates):
-            found.append(f"none of these events has a {field}, so the filter lets nothing pass")
-    if wanted.path_scope is not None and not any(_has(one, "metadata") for one in others):
-        found.append("none of these events names a path, so path_scope lets nothing pass")
+    for field, its_name in _FILTERS.items():
+        if getattr(wanted, field) is not None and not any(_has(one, field) for one in events):
+            found.append(f"none of these events has {its_name}, so {field} lets nothing pass")
     if wanted.resource_type is not None and wanted.resource_type not in RESOURCES:
         known = ", ".join(sorted(RESOURCES))
         told = wanted.resource_type[:_QUOTED]
@@ -88,6 +91,8 @@ def _about_filter(wanted: EventFilter, events: Iterable[type[Event]]) -> list[st
 
 
 def _has(event: type[Event], field: str) -> bool:
+    if event is Refresh and field != "job_id":
+        return True
     if field == "library_id" and issubclass(event, _OF_A_LIBRARY):
         return True
-    return field in event.__struct_fields__
+    return ("metadata" if field == "path_scope" else field) in event.__struct_fields__
