@@ -184,7 +184,7 @@ def test_a_file_with_nonsense_in_it_is_refused_with_the_name_of_the_field(
         json.dumps({"access": {"write": ["everybody"]}})
     )
     daemon.start(wait=False)
-    assert daemon.wait() == 4
+    assert daemon.wait() == 78
     assert "access.write: 'everybody' is none of user:NAME, user:UID" in daemon.errors()
 
 
