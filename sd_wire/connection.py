@@ -75,6 +75,15 @@ class ServerConnection:
             return [self._settled(self._read(message)) for message in messages]
         return self._begin(data) if self.state is State.NEW else []
 
+    def takes_a_word(self) -> bool:
+        """Let a line that is a bare word be answered without being received: said by whoever has
+        seen that one read brought exactly that. Not where it would be part of something else."""
+        if self.encoding is not JSON or self._buffer.underway:
+            return False
+        if self.state is State.NEW:
+            self.state = State.OPEN
+        return self.state is State.OPEN
+
     def receive_end(self) -> list[Received]:
         """The peer will send nothing more: a last request without LF, if there is one."""
         if self.state not in (State.NEW, State.OPEN):

@@ -16,6 +16,10 @@ class Buffer(Protocol):
 
     limit: int
 
+    @property
+    def underway(self) -> bool:
+        """Whether a message has begun and is not complete."""
+
     def feed(self, data: bytes) -> list[bytes | None]:
         """The messages that are complete now; None for each that is too long."""
 
@@ -35,6 +39,11 @@ class LineBuffer:
         self.limit = limit
         self._rest: bytearray | None = None
         self._skipping = False
+
+    @property
+    def underway(self) -> bool:
+        """Whether a line has begun and has not ended."""
+        return self._rest is not None or self._skipping
 
     def feed(self, data: bytes) -> list[bytes | None]:
         """The complete lines, without their LF."""
@@ -87,6 +96,11 @@ class FrameBuffer:
         self.limit = limit
         self._rest = bytearray()
         self._to_skip = 0
+
+    @property
+    def underway(self) -> bool:
+        """Whether a frame has begun and has not ended."""
+        return bool(self._rest or self._to_skip)
 
     def feed(self, data: bytes) -> list[bytes | None]:
         """The complete frames, without their lengths."""

@@ -108,7 +108,7 @@ class Session(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Answer what is complete."""
-        if data == PING_LINE and not self._turn_taken and self._held is None:
+        if data == PING_LINE and self._is_ping():
             self._instance.counts.requests += 1
             self.transport.write(PONG_LINE)
             self._heard(complete=True)
@@ -121,6 +121,11 @@ class Session(asyncio.Protocol):
                 self.transport.write(reply)
         else:
             self._take(received)
+
+    def _is_ping(self) -> bool:
+        """Whether those bytes are the request that they look like, and its turn has come. They may
+        also be what a longer one was cut in."""
+        return not self._turn_taken and self._held is None and self._wire.takes_a_word()
 
     def eof_received(self) -> bool:
         """The client has said everything; it may still want to hear the answers."""

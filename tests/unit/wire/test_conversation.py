@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 )
 from vectors import meaning
 
-from sd_wire.connection import ClientConnection, ServerConnection, State
+from sd_wire.connection import PING_LINE, ClientConnection, ServerConnection, State
 from sd_wire.encoding import ENCODINGS, JSON, MESSAGEPACK, Encoding
 from sd_wire.framing import LENGTH_BYTES
 from sd_wire.messages import Call, Hello
@@ -114,15 +114,18 @@ class OneEnd(RuleBasedStateMachine):
     def some_arrives(self, data: st.DataObject) -> None:
         self._arrive(data.draw(st.integers(1, len(self.underway))))
 
-    @precondition(lambda self: self.underway)
     @rule()
     def all_arrives(self) -> None:
-        self._arrive(len(self.underway))
+        if self.underway:
+            self._arrive(len(self.underway))
 
     def _arrive(self, count: int) -> None:
         piece = bytes(self.underway[:count])
         del self.underway[:count]
-        self._take(self.wire.receive(piece))
+        if piece == PING_LINE and self.wire.takes_a_word():
+            self.read.append({"word": "Ping"})
+        else:
+            self._take(self.wire.receive(piece))
 
     def _take(self, received: list[Request | Rejected]) -> None:
         self.read += [meaning(one, self.wire.encoding) for one in received]
@@ -138,6 +141,22 @@ class OneEnd(RuleBasedStateMachine):
         assert self.wire.receive(b'"Ping"\n') == []
         assert self.wire.receive_end() == []
         self.begin()
+
+    @precondition(lambda self: self.encoding is JSON)
+    @rule(data=st.data())
+    def a_ping_that_is_the_end_of_something_else(self, data: st.DataObject) -> None:
+        self.all_arrives()
+        begun = data.draw(st.sampled_from([b"", b"{", b"x" * (LIMIT + 1)]))
+        means = {
+            b"": {"word": "Ping"},
+            b"{": MALFORMED,
+            b"x" * (LIMIT + 1): {"rejected": "request-too-large", "pointer": None},
+        }[begun]
+        self.send(begun + PING_LINE, means)
+        if begun:
+            self._arrive(len(begun))
+        self._arrive(len(PING_LINE))
+        self.fresh = False
 
     @rule()
     def closed(self) -> None:
