@@ -90,7 +90,8 @@ class GenericProgress(msgspec.Struct):
 
 
 class JobOutput(msgspec.Struct, omit_defaults=True):
-    """What came out of a job: `type` names the shape of `data` (docs/events.md lists them)."""
+    """What came out of a job: `Success` without data, `Indexed` with the statistics of an index
+    job, `Custom` with what another job counts."""
 
     type: str
     data: Any = None
