@@ -8,6 +8,7 @@ serves the default instance until it is told to stop, by a signal or by a client
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import signal
@@ -17,11 +18,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sd_daemon.core.log import get_log
+from sd_daemon.host.idle import IdleExit
 from sd_daemon.host.limits import connection_limit
 from sd_daemon.host.loop_failures import LoopFailures
 from sd_daemon.host.notify import Supervisor
+from sd_daemon.host.status import TELLING, Status, describe
+from sd_daemon.host.vital import Vital
+from sd_daemon.host.watchdog import Watchdog
 from sd_daemon.server.instances import CoreInstanceManager
 from sd_daemon.server.listen import Listener, adopt, claim
+from sd_wire.errors import SdError
 from sd_wire.events import ConfigChanged
 from sd_wire.places import socket_path as place_of_socket
 
@@ -31,6 +37,7 @@ if TYPE_CHECKING:
 
 log = get_log(__name__)
 
+TURN_AWAY_TIME = 3.0  # seconds that a daemon which cannot start tells its clients so
 EX_SIGNALLED = 128  # what a shell adds to the number of the signal
 
 
@@ -43,6 +50,7 @@ class Start(msgspec.Struct, frozen=True):
     networking: bool = False
     filter: str | None = None  # named by the user, and so stronger than the configuration
     inherited: dict[str | None, socket.socket] = {}
+    idle_exit: float | None = None  # seconds without anything to do, after which it may end
 
 
 async def start_default_server(
@@ -52,7 +60,7 @@ async def start_default_server(
 ) -> None:
     """Serve the default instance of a data folder until it is told to stop.
 
-    Raises AlreadyRunning, SocketPathTooLong, DataFolderUnusable.
+    Raises AlreadyRunning, SocketPathTooLong, DataFolderUnusable, FileDamaged.
     """
     await Daemon(Start(data_dir, None, socket_path, enable_networking)).run()
 
@@ -65,10 +73,14 @@ class Daemon:
         start: Start,
         *,
         recorder: Recorder | None = None,
+        supervisor: Supervisor | None = None,
     ) -> None:
         self._start = start
         self._recorder = recorder
-        self._supervisor = Supervisor.of(os.environ, os.getpid())
+        self._supervisor = supervisor or Supervisor.of(os.environ, os.getpid())
+        self._attendants: list[Status | IdleExit | Watchdog] = []
+        self._status: Status | None = None
+        self._reloading: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
         self.instances = CoreInstanceManager(
             start.data_dir,
@@ -81,18 +93,27 @@ class Daemon:
         """Serve until told to stop."""
         asyncio.get_running_loop().set_exception_handler(LoopFailures())
         self._watch_signals()
+        if self._supervisor.listens:
+            loop = asyncio.get_running_loop()
+            self._status = Status(loop, self._supervisor, lambda: describe(self.instances))
+            self._attendants.append(self._status)
         log.info("daemon starts", pid=os.getpid(), data_dir=self._start.data_dir)
         try:
-            await self._serve()
+            with self._supervisor.extending():
+                await self._serve()
             log.info("daemon ready", pid=os.getpid(), instances=len(self.instances.instances))
-            self._supervisor.ready(f"serving {self._start.data_dir}")
+            self._ready()
+            self._attend()
             # What is there now stays; the collector need not look at it ever again.
             gc.collect()
             gc.freeze()
             await self._wait()
         finally:
+            for attendant in self._attendants:
+                attendant.close()
             self._supervisor.stopping("closing libraries")
-            await self.instances.shutdown_all()
+            with self._supervisor.extending():
+                await self.instances.shutdown_all()
             log.info("daemon stopped", pid=os.getpid())
 
     async def _serve(self) -> None:
@@ -100,7 +121,12 @@ class Daemon:
             await self.instances.serve(name, listener)
         # The default one is opened now, so that what is wrong with it is said where it is started.
         if self._start.instance in self.instances.instances:
-            await self.instances.open(self._start.instance)
+            self._supervisor.status(f"opening {self._start.data_dir}")
+            try:
+                await self.instances.open(self._start.instance)
+            except SdError as error:
+                await self._turn_away(error)
+                raise
 
     async def _listeners(self) -> dict[str | None, Listener]:
         start = self._start
@@ -108,6 +134,33 @@ class Daemon:
             return {name: adopt(sock) for name, sock in start.inherited.items()}
         path = start.socket_path or place_of_socket(start.data_dir, start.instance)
         return {start.instance: await claim(path)}
+
+    async def _turn_away(self, error: SdError) -> None:
+        """Let those who connect hear why there is no daemon. Each has the manager start another
+        one otherwise, and that as fast as it can."""
+        self._supervisor.status(error.text)
+        if self._start.inherited and self.instances.capacity.used:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), TURN_AWAY_TIME)
+
+    def _attend(self) -> None:
+        """Look after what the service manager wants to know, and whether it is still needed."""
+        loop, capacity = asyncio.get_running_loop(), self.instances.capacity
+        if self._status is not None:
+            capacity.watchers.append(self._status.changed)
+        if self._supervisor.watchdog is not None:
+            capacity.own_pid = os.getpid()
+            watchdog = Watchdog(loop, self._supervisor, Vital(self.instances).questions)
+            watchdog.start()
+            self._attendants.append(watchdog)
+        if self._start.idle_exit is not None and self._start.inherited:
+            idle = IdleExit(self.instances, self._start.idle_exit, self._nobody_is_there)
+            capacity.watchers.append(idle.stirred)
+            self._attendants.append(idle)
+
+    def _nobody_is_there(self) -> None:
+        log.info("nobody is there: ends until somebody comes", seconds=self._start.idle_exit)
+        self._stop.set()
 
     async def _wait(self) -> None:
         ended = [
@@ -137,14 +190,33 @@ class Daemon:
         if self._recorder is not None:
             self._recorder.reopen()
         log.info("log reopened")
+        if self._reloading is None or self._reloading.done():
+            self._reloading = asyncio.create_task(self._reload())
+
+    async def _reload(self) -> None:
+        self._supervisor.reloading("reading the configuration anew")
+        for instance in self.instances.instances.values():
+            if instance.ready:
+                try:
+                    await instance.core.reload_config()
+                except SdError as error:
+                    log.error("the configuration stays as it was", reason=error.text)
+        self._ready()
+
+    def _ready(self) -> None:
+        if self._status is not None:
+            self._supervisor.ready(self._status.now())
 
     # --- logs --------------------------------------------------------------------------------
 
     def _opened(self, instance: Instance) -> None:
         """A core is there: its clients may watch the log, its configuration says what is in it."""
         recorder, core = self._recorder, instance.core
+        if self._status is not None:
+            core.bus.subscribe(TELLING, self._status.changed)
         if recorder is None:
             return
+        core.reloading = recorder.reopen
         recorder.feed(instance.logs)
         if instance.settings.name == self._start.instance and self._start.filter is None:
             levels = recorder.levels

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import faulthandler
 import logging
 import os
 import sys
@@ -15,6 +16,7 @@ from sd_daemon.host.daemon import Daemon, Start
 from sd_daemon.host.inherit import inherited_sockets
 from sd_daemon.host.limits import raise_file_limit
 from sd_daemon.host.logs import DEFAULT_FILTER, Recorder, set_up
+from sd_daemon.host.notify import Supervisor
 from sd_wire.errors import ExitStatus, InvalidInstanceName, SdError
 from sd_wire.places import default_data_dir, is_instance_name, log_path
 
@@ -45,8 +47,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--foreground-log", action="store_true", help="write the log to standard error, too"
     )
+    parser.add_argument(
+        "--idle-exit",
+        metavar="SECONDS",
+        type=_seconds,
+        help="end when there was nothing to do for so long; only where a service manager listens"
+        " meanwhile",
+    )
     parser.add_argument("--version", action="version", version=f"sd-daemon {daemon_version()}")
     return parser
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < float("inf"):
+        raise ValueError
+    return seconds
 
 
 def read_start(argv: Sequence[str] | None) -> tuple[Start, bool]:
@@ -67,12 +83,17 @@ def read_start(argv: Sequence[str] | None) -> tuple[Start, bool]:
         networking=given.networking,
         filter=os.environ.get("SD_LOG") or None,
         inherited=inherited_sockets(os.environ, os.getpid(), instance),
+        idle_exit=given.idle_exit,
     )
     return start, given.foreground_log
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the daemon until it is told to stop. Returns the exit status."""
+    # What hangs or breaks below Python shows where. The manager's watchdog ends us by SIGABRT.
+    if sys.stderr is not None:
+        faulthandler.enable()
+    supervisor = Supervisor.of(os.environ, os.getpid())
     try:
         start, terminal = read_start(argv)
         recorder = set_up(
@@ -81,8 +102,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             terminal=terminal,
         )
         raise_file_limit()
-        _run(start, recorder)
+        _run(start, recorder, supervisor)
     except SdError as error:
+        supervisor.status(error.text)
         log.error(error.text, code=error.code)
         print(f"sd-daemon: {error.text}", file=sys.stderr)
         if error.advice:
@@ -91,9 +113,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return int(ExitStatus.OK)
 
 
-def _run(start: Start, recorder: Recorder) -> None:
+def _run(start: Start, recorder: Recorder, supervisor: Supervisor) -> None:
     async def serve() -> None:
-        await Daemon(start, recorder=recorder).run()
+        await Daemon(start, recorder=recorder, supervisor=supervisor).run()
         # Everything is closed. A thread that hangs in a dead network mount would now keep the
         # process from ending, since the interpreter waits for all of its threads.
         logging.shutdown()

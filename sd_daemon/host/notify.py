@@ -23,9 +23,14 @@ import sdnotify
 from sd_wire.log_line import printable
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping, Sequence
+    from collections.abc import Iterator, MutableMapping, Sequence
 
 STATUS_BYTES = 1024  # of a status text; a manager drops datagrams of more than 4096 bytes
+
+
+SOON = 0.5  # seconds that anything may take before more time is asked for
+EXTENSION = 30.0  # seconds that are asked for at a time
+LONGEST = 3600.0  # seconds after which no more are asked for
 
 
 class State(NamedTuple):
@@ -43,6 +48,7 @@ class Supervisor:
         self.watchdog = watchdog
         self._socket = sock
         self._unsent: list[State] = []
+        self._extending: asyncio.TimerHandle
         self._loop: asyncio.AbstractEventLoop | None = None  # while it waits for the manager
 
     @classmethod
@@ -131,6 +137,25 @@ class Supervisor:
         finally:
             os.close(ours)
         return True
+
+    @contextlib.contextmanager
+    def extending(self) -> Iterator[None]:
+        """Ask the manager for more time for as long as this takes, if that is long."""
+        if self._socket is None:
+            yield
+            return
+        loop = asyncio.get_running_loop()
+        until = loop.time() + LONGEST
+        self._extending = loop.call_later(SOON, self._extend_again, loop, until)
+        try:
+            yield
+        finally:
+            self._extending.cancel()
+
+    def _extend_again(self, loop: asyncio.AbstractEventLoop, until: float) -> None:
+        self.extend(EXTENSION)
+        if loop.time() < until:
+            self._extending = loop.call_later(EXTENSION / 3, self._extend_again, loop, until)
 
     # --- how it is said --------------------------------------------------------------------------
 

@@ -10,9 +10,6 @@ An answer is an answer: a disk that says that it is full, or a socket that says 
 many clients, works. So does a thread that is busy with one long query. And a late timer alone
 condemns nobody: the loop may just have had too little of a busy machine. A loop that is blocked
 cannot do any of this. Then the manager's time runs out, and the stacks are printed by SIGABRT.
-
-A worker that neither reports nor computes for a whole period is another process, and no reason to
-end this one: it is replaced, and its job goes on.
 """
 
 from __future__ import annotations
@@ -70,15 +67,12 @@ class Watchdog:
         loop: asyncio.AbstractEventLoop,
         supervisor: Supervisor,
         questions: Callable[[], Iterable[Question]],
-        also: Callable[[float], None],
     ) -> None:
-        """`also(period)` is called each time, for what is to be looked at and is not asked."""
         assert supervisor.watchdog is not None
         self.period = supervisor.watchdog
         self._loop = loop
         self._supervisor = supervisor
         self._questions = questions
-        self._also = also
         self._asked: list[Asked] = []
         self._told_at = float("-inf")
         self._due = 0.0
@@ -116,7 +110,6 @@ class Watchdog:
             if on_time:
                 self._tell(now)
             self._ask()
-        self._also(self.period)
         self._look_again(now)
 
     def _silent(self, now: float, late: float) -> list[str]:

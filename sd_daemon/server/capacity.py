@@ -36,7 +36,7 @@ class Capacity:
         self.limit = limit
         self.used = 0
         self.own_pid: int | None = None  # of who is no client: we ourselves, asking how we are
-        self.changed: Callable[[], None] | None = None  # told whenever `used` is another
+        self.watchers: list[Callable[[], None]] = []  # called whenever `used` is another
         self._users: dict[int, int] = {}
         self._kept = max(1, min(KEPT, limit // 8))
 
@@ -58,8 +58,8 @@ class Capacity:
         """A client of this user is served."""
         self.used += 1
         self._users[uid] = self._users.get(uid, 0) + 1
-        if self.changed is not None:
-            self.changed()
+        for watcher in self.watchers:
+            watcher()
 
     def give_back(self, uid: int) -> None:
         """It is not any more."""
@@ -69,5 +69,5 @@ class Capacity:
             self._users[uid] = left
         else:
             del self._users[uid]
-        if self.changed is not None:
-            self.changed()
+        for watcher in self.watchers:
+            watcher()
