@@ -1,16 +1,72 @@
-"""A real daemon process on a folder of its own."""
+"""A real daemon process on a folder of its own, and a record of all that any of them says.
+
+What is recorded is checked when the last test has ended: see `recording.py`.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from recording import TAP, read_all, report
 from running import Daemon
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Sequence
+
+HERE = Path(__file__).parent
+RECORDED = pytest.StashKey[Path]()
+LEFT_OUT = pytest.StashKey[list[str]]()
+REPORT = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have every daemon of this run recorded."""
+    folder = tempfile.mkdtemp(prefix="wire-of-tests-")
+    config.stash[RECORDED] = Path(folder)
+    config.stash[LEFT_OUT] = []
+    config.stash[REPORT] = []
+    known = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = f"{TAP}:{known}" if known else str(TAP)
+    os.environ["RECORD_WIRE_TO"] = folder
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave nothing behind."""
+    shutil.rmtree(config.stash[RECORDED])
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    """Somebody wanted only some of the tests."""
+    for item in items:
+        if item.path.is_relative_to(HERE) and item.get_closest_marker("soak") is None:
+            item.config.stash[LEFT_OUT].append(item.nodeid)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hold what was recorded against what is declared. What was never met is only told where
+    every test of this folder was run, and none failed."""
+    config = session.config
+    files = {path for path in HERE.glob("test_*.py") if not path.name.startswith("test_soak")}
+    ran_all = files <= {item.path for item in session.items} and not config.stash[LEFT_OUT]
+    complete = ran_all and session.exitstatus == pytest.ExitCode.OK
+    config.stash[REPORT] = report(read_all(config.stash[RECORDED]), complete=complete)
+    if config.stash[REPORT] and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say what the record showed."""
+    if config.stash[REPORT]:
+        terminalreporter.section("what the daemons said is not what is declared", red=True)
+        for line in config.stash[REPORT]:
+            terminalreporter.line(line)
 
 
 @pytest.fixture
