@@ -76,16 +76,22 @@ class Core:
 
     @classmethod
     async def open(
-        cls, data_dir: str, *, instance: str | None = None, networking: bool = False
+        cls,
+        data_dir: str,
+        *,
+        instance: str | None = None,
+        networking: bool = False,
+        boot: str | None = None,
     ) -> Core:
         """Open everything that is in the data folder, making the folder if it is not there.
 
+        `boot` is the kernel's name for this boot, where it was told; see `event_journal.this_boot`.
         Raises DataFolderUnusable, FileDamaged. A library that cannot be opened is a problem in the
         status, not a failure here.
         """
         data_dir = os.path.abspath(data_dir)
         config, device = await asyncio.to_thread(_prepare, data_dir)
-        journal = await asyncio.to_thread(EventJournal.open, f"{data_dir}/{EVENTS_FOLDER}")
+        journal = await asyncio.to_thread(EventJournal.open, f"{data_dir}/{EVENTS_FOLDER}", boot)
         core = cls(data_dir, instance, config, device, journal, networking=networking)
         try:
             await core.access.follow(config.stored.access)

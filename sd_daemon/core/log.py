@@ -62,7 +62,10 @@ class Log:
             if correlation is not None:
                 fields.setdefault("correlation_id", correlation)
             # Without arguments logging leaves the text alone, so a '%' in it is only a '%'.
-            self._logger.log(level, text, exc_info=error, extra={"fields": fields})
+            # It was said two frames above.
+            self._logger.log(
+                level, text, exc_info=error, extra={"fields": fields}, stacklevel=3
+            )
 
 
 def get_log(name: str) -> Log:

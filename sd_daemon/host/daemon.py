@@ -48,6 +48,7 @@ class Start(msgspec.Struct, frozen=True):
     instance: str | None = None
     socket_path: str | None = None
     networking: bool = False
+    boot: str | None = None  # what the kernel calls this boot, where the manager has said it
     filter: str | None = None  # named by the user, and so stronger than the configuration
     inherited: dict[str | None, socket.socket] = {}
     idle_exit: float | None = None  # seconds without anything to do, after which it may end
@@ -85,6 +86,7 @@ class Daemon:
         self.instances = CoreInstanceManager(
             start.data_dir,
             networking=start.networking,
+            boot=start.boot,
             limit=connection_limit(),
             opened=self._opened,
         )

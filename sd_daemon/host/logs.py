@@ -1,7 +1,8 @@
-"""Where log records go: the file, the terminal, and the clients that watch.
+"""Where log records go: the file, the journal or the terminal, and the clients that watch.
 
 One handler writes the file and feeds the clients, both under its lock; `sd_daemon.server.log_feed`
-says why. What a line looks like is the affair of `sd_wire.log_line`.
+says why. What a line looks like is the affair of `sd_wire.log_line`. The journal, where the service
+manager has connected us to one, gets what the file gets, and takes the place of the terminal.
 
 A subscription may ask for more than the daemon records. While it lives, loggers pass what it wants,
 and the file and the terminal keep to the daemon's own levels. While there is none, nothing is asked
@@ -18,6 +19,7 @@ import os
 import sys
 from collections import Counter
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import TYPE_CHECKING, TextIO
 
 from sd_daemon.core.log import TRACE
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import BinaryIO
 
+    from sd_daemon.host.journal import Journal
     from sd_daemon.server.log_feed import LogFeed
     from sd_wire.events import LogMessage
     from sd_wire.log_history import Part
@@ -226,12 +229,13 @@ class LogFile:
 
 
 class Recorder(logging.Handler):
-    """Records everything in the file, and gives it to the clients that watch."""
+    """Records everything in the file and the journal, and gives it to the clients that watch."""
 
-    def __init__(self, file: LogFile, levels: Levels) -> None:
+    def __init__(self, file: LogFile, levels: Levels, journal: Journal | None = None) -> None:
         super().__init__()
         self.file = file
         self.levels = levels
+        self.journal = journal
         self._feeds: list[LogFeed] = []
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -244,6 +248,8 @@ class Recorder(logging.Handler):
         kept = self.levels.keep(record)
         if kept:
             self.file.append(line_of(message))
+            if self.journal is not None:
+                self.journal.take(message, record)
         for feed in self._feeds:
             feed.take(message, kept=kept)
 
@@ -261,6 +267,8 @@ class Recorder(logging.Handler):
     def close(self) -> None:
         """Write nothing more."""
         self.reopen()
+        if self.journal is not None:
+            self.journal.close()
         super().close()
 
     def held(self) -> AbstractContextManager[object]:
@@ -300,11 +308,29 @@ class Terminal(logging.StreamHandler[TextIO]):
         """A terminal that is gone is no reason to say anything."""
 
 
-def set_up(path: str, spec: str, *, terminal: bool) -> Recorder:
-    """Log to a file, and to standard error where the daemon runs in the foreground."""
+def journal_of(environ: Mapping[str, str], stderr: int = 2) -> Journal | None:
+    """The journal, where standard error leads there. That there is such a variable proves nothing:
+    it is inherited by whoever is started with another standard error."""
+    stream = environ.get("JOURNAL_STREAM")
+    if stream is None:
+        return None
+    try:
+        found = os.fstat(stderr)
+    except OSError:
+        return None
+    if stream != f"{found.st_dev}:{found.st_ino}":
+        return None
+    made: Journal = import_module("sd_daemon.host.journal").Journal()
+    return made
+
+
+def set_up(path: str, spec: str, *, terminal: bool, journal: Journal | None = None) -> Recorder:
+    """Log to a file, and to the journal, or to standard error where the daemon runs in the
+    foreground; where that is the journal, only once."""
     logging.raiseExceptions = False
     levels = Levels()
-    recorder = Recorder(LogFile(path), levels)
-    logging.root.handlers[:] = [recorder, Terminal(levels)] if terminal else [recorder]
+    recorder = Recorder(LogFile(path), levels, journal)
+    shown = terminal and journal is None
+    logging.root.handlers[:] = [recorder, Terminal(levels)] if shown else [recorder]
     levels.set(spec)
     return recorder

@@ -9,19 +9,20 @@ import logging
 import os
 import sys
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from sd_daemon.core.log import get_log
 from sd_daemon.handlers.core import daemon_version
 from sd_daemon.host.daemon import Daemon, Start
 from sd_daemon.host.inherit import inherited_sockets
 from sd_daemon.host.limits import raise_file_limit
-from sd_daemon.host.logs import DEFAULT_FILTER, Recorder, set_up
+from sd_daemon.host.logs import DEFAULT_FILTER, Recorder, journal_of, set_up
 from sd_daemon.host.notify import Supervisor
 from sd_wire.errors import ExitStatus, InvalidInstanceName, SdError
 from sd_wire.places import default_data_dir, is_instance_name, log_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 new_event_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
 try:
@@ -58,6 +59,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def boot_id(environ: Mapping[str, str]) -> str | None:
+    """The kernel's name for this boot as the service unit tells it, which hides /proc/sys from us;
+    spelled as it is there."""
+    try:
+        return str(UUID(environ.get("SD_BOOT_ID", "")))
+    except ValueError:
+        return None
+
+
 def _seconds(text: str) -> float:
     seconds = float(text)
     if not 0 < seconds < float("inf"):
@@ -81,6 +91,7 @@ def read_start(argv: Sequence[str] | None) -> tuple[Start, bool]:
         instance=instance,
         socket_path=os.path.abspath(given.socket) if given.socket else None,
         networking=given.networking,
+        boot=boot_id(os.environ),
         filter=os.environ.get("SD_LOG") or None,
         inherited=inherited_sockets(os.environ, os.getpid(), instance),
         idle_exit=given.idle_exit,
@@ -94,12 +105,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if sys.stderr is not None:
         faulthandler.enable()
     supervisor = Supervisor.of(os.environ, os.getpid())
+    journal = journal_of(os.environ)
     try:
         start, terminal = read_start(argv)
         recorder = set_up(
             log_path(start.data_dir, start.instance),
             start.filter or DEFAULT_FILTER,
             terminal=terminal,
+            journal=journal,
         )
         raise_file_limit()
         _run(start, recorder, supervisor)

@@ -53,6 +53,7 @@ class Settings(msgspec.Struct, frozen=True):
     data_dir: str
     name: str | None = None
     networking: bool = False
+    boot: str | None = None  # what the kernel calls this boot, where that was told
 
 
 class Instance:
@@ -113,7 +114,10 @@ class Instance:
     async def _open(self) -> Core:
         settings = self.settings
         self.core = await Core.open(
-            settings.data_dir, instance=settings.name, networking=settings.networking
+            settings.data_dir,
+            instance=settings.name,
+            networking=settings.networking,
+            boot=settings.boot,
         )
         self.fanout = Fanout(self.core.bus)
         self.logs = LogFeed(self.loop, self.core.bus)

@@ -28,6 +28,7 @@ class CoreInstanceManager:
         data_dir: str,
         *,
         networking: bool = False,
+        boot: str | None = None,
         limit: int = 1000,
         opened: Callable[[Instance], None] | None = None,
     ) -> None:
@@ -35,6 +36,7 @@ class CoreInstanceManager:
         self.capacity = Capacity(limit)
         self.idle = asyncio.Event()  # set when the last instance has ended
         self._networking = networking
+        self._boot = boot
         self._opened = opened or (lambda instance: None)
         self._instances: dict[str | None, Instance] = {}
         self._ending: dict[str | None, asyncio.Task[None]] = {}
@@ -51,7 +53,7 @@ class CoreInstanceManager:
         if name in self._instances:
             raise AlreadyRunning(socket=self._instances[name].path)
         instance = Instance(
-            Settings(instance_dir(self.data_dir, name), name, self._networking),
+            Settings(instance_dir(self.data_dir, name), name, self._networking, self._boot),
             listener,
             self.capacity,
             opened=self._opened,

@@ -348,7 +348,7 @@ class JobRunner:
             library_id=shelf.library_id,
             job=job.name,
             reason=broken.message,
-            trace=broken.trace or "-",
+            trace=broken.trace or None,
         )
         await self._end(job, shelf, JobStatus.FAILED)
 

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from sd_daemon.host.inherit import inherited_sockets, instance_of
+from sd_daemon.host.main import boot_id, read_start
 
 
 @pytest.mark.parametrize(
@@ -63,3 +64,17 @@ def test_the_version_is_told_without_starting_anything() -> None:
     command = [sys.executable, "-m", "sd_daemon", "--version"]
     ran = subprocess.run(command, capture_output=True, check=True, text=True)
     assert ran.stdout.startswith("sd-daemon ")
+
+
+def test_the_unit_tells_the_boot_as_the_kernel_spells_it() -> None:
+    told = {"SD_BOOT_ID": "a34a3bff19cc4c4b8c6fcbd6b1e7d9b4"}
+    assert boot_id(told) == "a34a3bff-19cc-4c4b-8c6f-cbd6b1e7d9b4"
+    assert boot_id({}) is None
+    assert boot_id({"SD_BOOT_ID": "%b"}) is None
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "inf", "nan", "soon", ""])
+def test_an_idle_time_is_a_number_of_seconds(text: str) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        read_start(["--idle-exit", text])
+    assert read_start(["--idle-exit", "0.5"])[0].idle_exit == 0.5
