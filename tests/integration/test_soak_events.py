@@ -88,6 +88,8 @@ def test_nobody_misses_one_because_others_do_not_read(
     publisher: PublishingDaemon, events: int, subscribers: int
 ) -> None:
     publisher.launch()
+    patience = {"limits_unread_seconds": 0}  # or the sleepers are cut off after a while
+    publisher.call("action:config.app.update.input", patience)
     stopped = [Stopped(publisher.socket_path) for _ in range(3)]
     counters = [Counter(publisher.socket_path) for _ in range(subscribers - 3)]
     publisher.publish(0, 2000)  # what is needed once is no growth

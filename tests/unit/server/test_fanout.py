@@ -12,10 +12,10 @@ import msgspec
 import pytest
 
 from sd_daemon.core.bus import Bus
-from sd_daemon.server.fanout import Fanout
-from sd_daemon.server.outbox import Outbox
+from sd_daemon.server.fanout import PATIENCE_S, Fanout
+from sd_daemon.server.outbox import LIMIT, Outbox
 from sd_daemon.server.watch import EventWatch
-from sd_wire.encoding import JSON
+from sd_wire.encoding import JSON, MESSAGEPACK
 from sd_wire.events import (
     CoreStarted,
     Event,
@@ -26,6 +26,7 @@ from sd_wire.events import (
     ResourceChanged,
     ResourceMetadata,
 )
+from sd_wire.framing import FrameBuffer
 from sd_wire.messages import EventFilter, Subscribe
 from sd_wire.types.paths import PhysicalPath, SdPath
 
@@ -53,6 +54,7 @@ class Client:
 
     def got(self) -> list[Any]:
         self.fanout.flush()
+        self.outbox.flush()
         return [json.loads(line) for line in b"".join(self.writes).splitlines()]
 
     def names(self) -> list[str]:
@@ -212,3 +214,132 @@ async def test_a_slow_reader_gets_the_latest_progress_of_each_job(bus: Bus, fano
     slow.outbox.flush()
     steps = [line["Event"]["JobProgress"]["progress"] for line in slow.got()]
     assert steps == [1.0, 0.5]
+
+
+# --- channels ------------------------------------------------------------------------------------
+
+
+async def test_subscriptions_of_equal_interest_get_the_very_same_bytes(
+    bus: Bus, fanout: Fanout
+) -> None:
+    one, other, different = Client(fanout), Client(fanout), Client(fanout)
+    one.watch([], 7, library_id=HOME)
+    other.watch([], 7, library_id=HOME)
+    different.watch([], "7", library_id=HOME)
+    bus.publish(LibraryClosed(HOME, "Home"))
+    bus.publish(LocationRemoved(HOME, WORK))
+    bus.flush()
+    assert one.writes[0] is other.writes[0]
+    assert len(one.writes) == 1
+    assert [line["id"] for line in different.got()] == ["7", "7"]
+
+
+async def test_who_joins_a_channel_gets_nothing_of_before(bus: Bus, fanout: Fanout) -> None:
+    early, late = Client(fanout), Client(fanout)
+    early.watch(["CoreStarted"])
+    bus.publish(CoreStarted())
+    late.watch(["CoreStarted"])
+    bus.publish(CoreStarted())
+    assert (len(early.got()), len(late.got())) == (2, 1)
+
+
+async def test_who_leaves_a_channel_gets_all_of_before(bus: Bus, fanout: Fanout) -> None:
+    client = Client(fanout)
+    watch = client.watch(["CoreStarted"])
+    bus.publish(CoreStarted())
+    fanout.remove(watch)
+    bus.publish(CoreStarted())
+    assert len(client.got()) == 1
+
+
+async def test_several_subscriptions_of_one_client_keep_the_one_order(
+    bus: Bus, fanout: Fanout
+) -> None:
+    client = Client(fanout)
+    client.watch(["CoreStarted"], 1)
+    client.watch(["LibraryClosed"], 2)
+    bus.publish(CoreStarted())
+    bus.publish(LibraryClosed(HOME, "Home"))
+    bus.publish(CoreStarted())
+    assert [line["sequence"] for line in client.got()] == [1, 2, 3]
+
+
+async def test_a_subscription_knows_what_it_was_sent(bus: Bus, fanout: Fanout) -> None:
+    client = Client(fanout)
+    bus.publish(CoreStarted())
+    watch = client.watch(["CoreStarted"], 1)
+    assert watch.sent == 1
+    bus.publish(CoreStarted())
+    bus.publish(LibraryClosed(HOME, "Home"))
+    bus.flush()
+    assert watch.sent == 2
+    client.outbox.held = True
+    bus.publish(CoreStarted())
+    bus.flush()
+    assert watch.sent == 4
+
+
+async def test_one_client_that_does_not_read_takes_nothing_from_the_others(
+    bus: Bus, fanout: Fanout
+) -> None:
+    reads, sleeps = Client(fanout), Client(fanout)
+    reads.watch(["LocationRemoved"], 1)
+    sleeps.watch(["LocationRemoved"], 1)
+    sleeps.outbox.held = True
+    for _ in range(10_000):
+        bus.publish(LocationRemoved(HOME, WORK))
+    assert len(reads.got()) == 10_000
+    assert sleeps.writes == []
+    assert len(sleeps.outbox) <= LIMIT
+    sleeps.outbox.held = False
+    *events, gap = sleeps.got()
+    assert gap == {
+        "Lagged": {"missed": 10_000 - len(events), "after": events[-1]["sequence"]},
+        "id": 1,
+    }
+
+
+async def test_frames_of_messagepack_say_the_same(bus: Bus, fanout: Fanout) -> None:
+    client, packed, plain = Client(fanout), Client(fanout), Client(fanout)
+    packed.encoding = plain.encoding = MESSAGEPACK
+    client.watch([], "w")
+    packed.watch([], "w")
+    plain.watch([])
+    bus.publish(changed("/a"), "why")
+    bus.publish(CoreStarted())
+    lines = client.got()
+    frames = [
+        [
+            msgspec.msgpack.decode(frame)
+            for frame in FrameBuffer(1 << 20).feed(one.writes[0])
+            if frame
+        ]
+        for one in (packed, plain)
+    ]
+    assert [{**one, "time": None} for one in frames[0]] == [{**one, "time": None} for one in lines]
+    assert frames[0][0]["time"] == datetime.fromisoformat(lines[0]["time"])
+    assert frames[1] == [{"Event": line["Event"]} for line in lines]
+
+
+# --- room ----------------------------------------------------------------------------------------
+
+
+async def test_there_is_room_while_everybody_reads(bus: Bus, fanout: Fanout) -> None:
+    client = Client(fanout)
+    client.watch([])
+    bus.publish(CoreStarted())
+    await bus.room()
+    assert len(client.writes) == 1, "the turn had not ended"
+
+
+async def test_who_reads_is_waited_for_and_who_does_not_is_not(bus: Bus, fanout: Fanout) -> None:
+    reads, sleeps = Client(fanout), Client(fanout)
+    fanout.fell_behind(reads.outbox)
+    waiting = asyncio.ensure_future(bus.room())
+    await asyncio.sleep(0.01)
+    assert not waiting.done()
+    fanout.caught_up(reads.outbox)
+    await asyncio.wait_for(waiting, PATIENCE_S / 2)
+    fanout.fell_behind(sleeps.outbox)
+    await asyncio.wait_for(bus.room(), 10 * PATIENCE_S)
+    await asyncio.wait_for(bus.room(), PATIENCE_S / 2)
