@@ -63,9 +63,7 @@ class Log:
                 fields.setdefault("correlation_id", correlation)
             # Without arguments logging leaves the text alone, so a '%' in it is only a '%'.
             # It was said two frames above.
-            self._logger.log(
-                level, text, exc_info=error, extra={"fields": fields}, stacklevel=3
-            )
+            self._logger.log(level, text, exc_info=error, extra={"fields": fields}, stacklevel=3)
 
 
 def get_log(name: str) -> Log:

@@ -118,16 +118,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         _run(start, recorder, supervisor)
     except SdError as error:
         supervisor.status(error.text)
-        log.error(error.text, code=error.code)
-        print(f"sd-daemon: {error.text}", file=sys.stderr)
-        if error.advice:
-            print(f"  {error.advice}", file=sys.stderr)
+        logs = logging.root.hasHandlers()
+        if logs:
+            log.error("daemon not started", reason=error.text, code=error.code)
+        if journal is None or not logs:  # or else the journal would have it twice
+            print(f"sd-daemon: {error.text}", file=sys.stderr)
+            if error.advice:
+                print(f"  {error.advice}", file=sys.stderr)
         return int(error.exit_status)
     return int(ExitStatus.OK)
 
 
 def _run(start: Start, recorder: Recorder, supervisor: Supervisor) -> None:
     async def serve() -> None:
+        if recorder.journal is not None:
+            recorder.journal.attach(asyncio.get_running_loop())
         await Daemon(start, recorder=recorder, supervisor=supervisor).run()
         # Everything is closed. A thread that hangs in a dead network mount would now keep the
         # process from ending, since the interpreter waits for all of its threads.

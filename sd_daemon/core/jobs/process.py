@@ -12,12 +12,16 @@ import msgspec
 
 import sd_daemon
 from sd_daemon.core.jobs.reports import Broken, Completed, Interrupted, Order, Report
+from sd_daemon.core.log import get_log
 from sd_wire.messages import MAX_LINE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-STDERR_KEPT = 16 * 1024  # bytes of what a worker that broke had to say
+log = get_log(__name__)
+
+STDERR_KEPT = 16 * 1024  # bytes of what a worker had to say on standard error
+STDERR_PATIENCE = 1.0  # seconds for the end of that; a process of the worker's own may hold it open
 PROGRAM = "sd_daemon.host.worker"  # run by name: this floor does not import that one
 LINE_LIMIT = 4 * MAX_LINE  # bytes of one report; the largest is a verification's result
 
@@ -42,8 +46,9 @@ def _command() -> list[str]:
 class WorkerProcess:
     """The real thing. Made by `start`."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, job_id: str) -> None:
         self._process = process
+        self._job_id = job_id
         self._complaints = b""
 
     @classmethod
@@ -56,7 +61,7 @@ class WorkerProcess:
             stderr=asyncio.subprocess.PIPE,
             limit=LINE_LIMIT,
         )
-        worker = cls(process)
+        worker = cls(process, order.job_id)
         worker._write(msgspec.json.encode(order) + b"\n")
         return worker
 
@@ -81,7 +86,10 @@ class WorkerProcess:
             if not isinstance(last, LAST_WORDS):
                 self.kill()
             await self._process.wait()
+            await asyncio.wait({complaints}, timeout=STDERR_PATIENCE)
             complaints.cancel()
+            if self._complaints:
+                log.warning("a worker complained", job_id=self._job_id, trace=self._said())
 
     async def _next(self) -> Report | None:
         assert self._process.stdout is not None
@@ -113,11 +121,16 @@ class WorkerProcess:
         while piece := await self._process.stderr.read(4096):
             self._complaints = (self._complaints + piece)[-STDERR_KEPT:]
 
+    def _said(self) -> str:
+        """What it said on standard error, to be told once."""
+        said, self._complaints = self._complaints, b""
+        return said.decode("utf-8", "replace").rstrip("\n")
+
     def _lost(self, status: int) -> Broken | Interrupted:
         """What to say of a worker that ended without a last report."""
         if -status in _POLITE:
             return Interrupted()
-        trace = self._complaints.decode("utf-8", "replace")
+        trace = self._said()
         if status < 0:
             known = {number.value: number.name for number in signal.Signals}
             reason = f"its worker was ended by {known.get(-status, f'signal {-status}')}"
