@@ -137,9 +137,11 @@ class Conversation:
             end = data.find(b"\n") + 1 if self._encoding is JSON else 0
             first, data = (data[:end], data[end:]) if end else (data, b"")
             for message in self._buffer.feed(first):
-                assert message is not None
                 self._findings.messages += 1
-                self._reply(message)
+                try:
+                    self._reply(message or b"")
+                except msgspec.MsgspecError as error:
+                    self._findings.blame(f"what is no reply: {error}: {message!r:.100}")
 
     def _reply(self, message: bytes) -> None:
         encoding = self._encoding
