@@ -144,7 +144,7 @@ class PackedForms:
 
     def plain(self, text: bytes) -> bytes:
         """The same message as the line of JSON."""
-        return MESSAGEPACK.frame({"Event": body(event_in(text, None))})
+        return MESSAGEPACK.frame({"Event": _typed(text)})
 
     def plain_block(self, texts: list[bytes]) -> bytes:
         """Many at once."""
@@ -154,11 +154,19 @@ class PackedForms:
         """With the subscription's id and the facts."""
         known = msgspec.json.decode(facts, type=EventFacts)
         beside = MESSAGEPACK.body(known)
-        event = MESSAGEPACK.body({"Event": body(event_in(text, known.library_id))})
+        event = MESSAGEPACK.body({"Event": _typed(text)})
         # Both are maps of less than 16 keys, of which the first byte tells only how many.
         count = 0x80 | (1 + 1 + (beside[0] & 0x0F))
         frame = b"%c%b\xa2id%b%b" % (count, event[1:], key, beside[1:])
         return len(frame).to_bytes(LENGTH_BYTES, "big") + frame
+
+
+def _typed(text: bytes) -> Any:
+    """What stands behind `"Event":`, with times as times."""
+    try:
+        return body(event_in(text, None))
+    except (KeyError, msgspec.MsgspecError):  # not what was declared, and not to be lost for that
+        return msgspec.json.decode(text)
 
 
 FORMS: dict[str, JsonForms | PackedForms] = {"json": JsonForms(), "messagepack": PackedForms()}

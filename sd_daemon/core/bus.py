@@ -35,7 +35,7 @@ log = get_log(__name__)
 TURN_BYTES = 256 * 1024  # of events that wait for the end of a turn
 
 
-class Published(msgspec.Struct):
+class Published(msgspec.Struct, gc=False):
     """An event with its place in the one order. What not everybody wants of it is made once, when
     somebody does."""
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sd_daemon.server.filters import lets_pass
-
 if TYPE_CHECKING:
     from sd_daemon.core.bus import Published
     from sd_daemon.server.outbox import Outbox
@@ -25,35 +23,25 @@ Late = dict["Outbox", list[tuple["Published", "EventWatch"]]]
 class Channel:
     """Subscriptions of one interest, and what they have not been sent yet."""
 
-    __slots__ = ("_more", "events", "interest", "members", "places", "size")
+    __slots__ = ("events", "interest", "members", "more", "places")
 
     def __init__(self, first: EventWatch) -> None:
         self.interest = first.interest
         self.places = first.places
         self.members: dict[EventWatch, None] = {}
         self.events: list[Published] = []  # that wait for the end of the turn
-        self.size = 0  # bytes of their texts
-        self._more = first.more
-
-    def offer(self, published: Published) -> None:
-        """Take an event of a place this lies in, if the rest of the filter lets it pass."""
-        if self._more is None or lets_pass(self._more, published.scope, published.event):
-            self.events.append(published)
-            self.size += len(published.text)
+        self.more = first.more  # what the index does not compare
 
     def flush(self, late: Late) -> None:
         """Give everybody what the turn has brought. Who cannot be given it now is named in
         `late`."""
         events, self.events = self.events, []
-        size, self.size = self.size, 0
-        if not events:
-            return
         last = events[-1].sequence
-        block = b""
+        block = next(iter(self.members)).block(events)
+        small = len(block) <= BLOCK
         for watch in self.members:
             outbox = watch.outbox
-            if outbox.open and outbox.sharers == 1 and size <= BLOCK:
-                block = block or watch.block(events)
+            if outbox.open and outbox.sharers == 1 and small:
                 outbox.write(block)
                 watch.sent = last
             else:

@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING, TypeVar
 
 from sd_daemon.server.channel import Channel
+from sd_daemon.server.filters import lets_pass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from sd_daemon.server.outbox import Outbox
     from sd_daemon.server.watch import EventWatch, Interest, Place
 
-TURN_BYTES = 256 * 1024  # of a channel that wait for the end of a turn
+TURN_BYTES = 256 * 1024  # of events that wait for the end of a turn
 PATIENCE_S = 0.1  # for a client that does not read, before nobody waits for it
 
 
@@ -39,7 +40,8 @@ class Fanout:
         self._index: dict[Place, tuple[Channel, ...]] = {}  # the others
         self._narrow: dict[str, int] = {}  # names that are in the index
         self._heard: dict[str, tuple[Subscription, int]] = {}  # on the bus, with how many need it
-        self._dirty: list[Channel] = []
+        self._dirty: list[Channel] = []  # those with something to send
+        self._size = 0  # bytes of what was received in this turn
         self._behind: dict[Outbox, float] = {}  # since when they do not read
         self._room = asyncio.Event()  # nobody is behind whom somebody would wait for
         self._room.set()
@@ -107,6 +109,7 @@ class Fanout:
     def flush(self) -> None:
         """Send what the loop's turn has brought. All of it is in the journal."""
         dirty, self._dirty = self._dirty, []
+        self._size = 0
         late: Late = {}
         for channel in dirty:
             channel.flush(late)
@@ -124,11 +127,13 @@ class Fanout:
         if name in self._narrow:
             channels = (*channels, *self._narrowed(name, published))
         for channel in channels:
-            if not channel.events:
-                self._dirty.append(channel)
-            channel.offer(published)
-            if channel.size > TURN_BYTES:
-                self._bus.flush()
+            if channel.more is None or lets_pass(channel.more, published.scope, published.event):
+                if not channel.events:
+                    self._dirty.append(channel)
+                channel.events.append(published)
+        self._size += len(published.text)
+        if self._size > TURN_BYTES:
+            self._bus.flush()
 
     def _narrowed(self, name: str, published: Published) -> Iterator[Channel]:
         index, scope = self._index, published.scope
