@@ -66,6 +66,20 @@ class ServerConnection:
     def __repr__(self) -> str:
         return f"<ServerConnection {self.state} {self.encoding.name}>"
 
+    @classmethod
+    def resumed(cls, state: State, encoding: str) -> ServerConnection:
+        """One that another process has begun, and that stands there."""
+        made = cls()
+        made.state = state
+        made.encoding = ENCODINGS[encoding]
+        made._buffer = made.encoding.buffer()
+        return made
+
+    @property
+    def rest(self) -> bytes | None:
+        """What has arrived of a request that is not complete; None where that is not known."""
+        return self._buffer.rest
+
     def receive(self, data: bytes) -> list[Received]:
         """The requests that are complete now. A second call never repeats one."""
         if self.state is State.OPEN:

@@ -20,6 +20,10 @@ class Buffer(Protocol):
     def underway(self) -> bool:
         """Whether a message has begun and is not complete."""
 
+    @property
+    def rest(self) -> bytes | None:
+        """What has arrived of it; None while it is too long, and thrown away as it comes."""
+
     def feed(self, data: bytes) -> list[bytes | None]:
         """The messages that are complete now; None for each that is too long."""
 
@@ -44,6 +48,11 @@ class LineBuffer:
     def underway(self) -> bool:
         """Whether a line has begun and has not ended."""
         return self._rest is not None or self._skipping
+
+    @property
+    def rest(self) -> bytes | None:
+        """What has arrived of it; None while it is too long, and thrown away as it comes."""
+        return None if self._skipping else bytes(self._rest or b"")
 
     def feed(self, data: bytes) -> list[bytes | None]:
         """The complete lines, without their LF."""
@@ -101,6 +110,11 @@ class FrameBuffer:
     def underway(self) -> bool:
         """Whether a frame has begun and has not ended."""
         return bool(self._rest or self._to_skip)
+
+    @property
+    def rest(self) -> bytes | None:
+        """What has arrived of it; None while it is too long, and thrown away as it comes."""
+        return None if self._to_skip else bytes(self._rest)
 
     def feed(self, data: bytes) -> list[bytes | None]:
         """The complete frames, without their lengths."""

@@ -12,7 +12,7 @@ looked for first, the rest is like any unknown key.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -151,6 +151,28 @@ def _id_of(message: bytes, encoding: Encoding) -> Id:
         return encoding.read_id(message).id
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return msgspec.UNSET
+
+
+def written(request: Request, encoding: Encoding) -> bytes:
+    """A request as it may have arrived."""
+    if request.id is msgspec.UNSET and isinstance(request.body, str):
+        return encoding.frame(request.body)
+    return encoding.frame(_members_of(request))
+
+
+def _members_of(request: Request) -> dict[str, Any]:
+    body = request.body
+    members: dict[str, Any]
+    if isinstance(body, str):
+        members = {body: None}
+    elif isinstance(body, Call):
+        members = {"Query": body}  # or Action: the method decides
+    elif isinstance(body, Batch):
+        members = {"Batch": [_members_of(one) for one in body.requests]}
+    else:
+        members = {type(body).__name__: body}
+    beside = {name: getattr(request, name) for name in ("id", "timeout_ms", "correlation_id")}
+    return members | {name: value for name, value in beside.items() if value is not msgspec.UNSET}
 
 
 # --- what cannot be read -------------------------------------------------------------------------

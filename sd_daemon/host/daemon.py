@@ -23,6 +23,7 @@ from sd_daemon.host.limits import connection_limit
 from sd_daemon.host.loop_failures import LoopFailures
 from sd_daemon.host.notify import Supervisor
 from sd_daemon.host.status import TELLING, Status, describe
+from sd_daemon.host.succession import Estate, Inheritance, enter
 from sd_daemon.host.vital import Vital
 from sd_daemon.host.watchdog import Watchdog
 from sd_daemon.server.instances import CoreInstanceManager
@@ -51,6 +52,7 @@ class Start(msgspec.Struct, frozen=True):
     boot: str | None = None  # what the kernel calls this boot, where the manager has said it
     filter: str | None = None  # named by the user, and so stronger than the configuration
     inherited: dict[str | None, socket.socket] = {}
+    inheritance: Inheritance | None = None  # what the process before has left
     idle_exit: float | None = None  # seconds without anything to do, after which it may end
 
 
@@ -115,12 +117,14 @@ class Daemon:
                 attendant.close()
             self._supervisor.stopping("closing libraries")
             with self._supervisor.extending():
-                await self.instances.shutdown_all()
+                await self._end()
             log.info("daemon stopped", pid=os.getpid())
 
     async def _serve(self) -> None:
         for name, listener in (await self._listeners()).items():
             await self.instances.serve(name, listener)
+        if self._start.inheritance is not None:
+            await enter(self._start.inheritance, self.instances, self._supervisor)
         # The default one is opened now, so that what is wrong with it is said where it is started.
         if self._start.instance in self.instances.instances:
             self._supervisor.status(f"opening {self._start.data_dir}")
@@ -129,6 +133,16 @@ class Daemon:
             except SdError as error:
                 await self._turn_away(error)
                 raise
+
+    async def _end(self) -> None:
+        """Close everything. Told to by the service manager, leave connections to what follows."""
+        if not (self._stop.is_set() and self._supervisor.listens):
+            await self.instances.shutdown_all()
+            return
+        estate = Estate()
+        await self.instances.shutdown_all(estate.keep)
+        estate.positions = self.instances.positions
+        await estate.leave(self._supervisor)
 
     async def _listeners(self) -> dict[str | None, Listener]:
         start = self._start

@@ -12,6 +12,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from sd_daemon.core.log import get_log
+from sd_daemon.host.succession import STATE, Inheritance
 from sd_wire.places import is_instance_name
 
 if TYPE_CHECKING:
@@ -25,19 +26,28 @@ _DEFAULT = ("", "unknown", "default", "daemon", "spacedrive")
 
 def inherited_sockets(
     environ: MutableMapping[str, str], pid: int, default: str | None
-) -> dict[str | None, socket.socket]:
-    """The listening sockets by instance. Takes the variables away, so that no child sees them."""
+) -> tuple[dict[str | None, socket.socket], Inheritance]:
+    """The listening sockets by instance, and what a process before us has left. Takes the variables
+    away, so that no child sees them."""
     count = environ.pop("LISTEN_FDS", "")
     owner = environ.pop("LISTEN_PID", "")
     names = environ.pop("LISTEN_FDNAMES", "").split(":")
     if owner != str(pid) or not count.isascii() or not count.isdecimal():
-        return {}
+        return {}, Inheritance({}, b"")
     found: dict[str | None, socket.socket] = {}
+    connections: dict[str, socket.socket] = {}
+    state = b""
     for place in range(int(count)):
         name = names[place] if place < len(names) else ""
-        sock = _listening(FIRST + place)
+        if name == STATE:
+            state = _content_of(FIRST + place)
+            continue
+        sock = _stream_socket(FIRST + place)
         if sock is None:
-            log.warning("an inherited descriptor is no listening Unix socket", name=name)
+            log.warning("an inherited descriptor is no Unix socket", name=name)
+            continue
+        if not _listens(sock):
+            connections[name] = sock
             continue
         instance = instance_of(name, default)
         if instance in found:
@@ -45,7 +55,7 @@ def inherited_sockets(
             sock.detach()
             continue
         found[instance] = sock
-    return found
+    return found, Inheritance(connections, state)
 
 
 def instance_of(name: str, default: str | None) -> str | None:
@@ -55,18 +65,30 @@ def instance_of(name: str, default: str | None) -> str | None:
     return name
 
 
-def _listening(descriptor: int) -> socket.socket | None:
+def _content_of(descriptor: int) -> bytes:
+    try:
+        with open(descriptor, "rb") as file:
+            file.seek(0)
+            return file.read()
+    except OSError as error:
+        log.warning("what the daemon before has left cannot be read", reason=error.strerror)
+        return b""
+
+
+def _stream_socket(descriptor: int) -> socket.socket | None:
     try:
         os.set_inheritable(descriptor, False)  # noqa: FBT003 - its only parameter
         sock = socket.socket(fileno=descriptor)
     except OSError:
         return None
-    fits = sock.family == socket.AF_UNIX and sock.type == socket.SOCK_STREAM
-    try:
-        listens = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 1
-    except OSError:  # macOS has no such question for Unix sockets
-        listens = True
-    if fits and listens:
+    if sock.family == socket.AF_UNIX and sock.type == socket.SOCK_STREAM:
         return sock
     sock.detach()
     return None
+
+
+def _listens(sock: socket.socket) -> bool:
+    try:
+        return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 1
+    except OSError:  # macOS has no such question for Unix sockets, and hands over no connections
+        return True

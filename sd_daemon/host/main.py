@@ -24,6 +24,9 @@ from sd_wire.places import default_data_dir, is_instance_name, log_path
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+if sys.platform == "darwin":  # elsewhere it would only cost the memory of ctypes
+    from sd_daemon.host.launchd import activated_socket
+
 new_event_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
 try:
     import uvloop
@@ -86,6 +89,9 @@ def read_start(argv: Sequence[str] | None) -> tuple[Start, bool]:
         raise InvalidInstanceName(name=instance)
     home = os.path.expanduser("~")
     data_dir = given.data_dir or default_data_dir(sys.platform, os.environ, home)
+    inherited, inheritance = inherited_sockets(os.environ, os.getpid(), instance)
+    if sys.platform == "darwin" and (sock := activated_socket(instance or "default")):
+        inherited[instance] = sock
     start = Start(
         data_dir=os.path.abspath(data_dir),
         instance=instance,
@@ -93,7 +99,8 @@ def read_start(argv: Sequence[str] | None) -> tuple[Start, bool]:
         networking=given.networking,
         boot=boot_id(os.environ),
         filter=os.environ.get("SD_LOG") or None,
-        inherited=inherited_sockets(os.environ, os.getpid(), instance),
+        inherited=inherited,
+        inheritance=inheritance,
         idle_exit=given.idle_exit,
     )
     return start, given.foreground_log

@@ -42,16 +42,26 @@ class CatchUp:
     """Brings one subscription from the past into the present."""
 
     def __init__(
-        self, core: Core, fanout: Fanout, watch: EventWatch, *, after: int, initial: bool
+        self,
+        core: Core,
+        fanout: Fanout,
+        watch: EventWatch,
+        *,
+        after: int,
+        initial: bool = False,
+        resumes: bool = False,
     ) -> None:
-        """History from `after` on; `initial`: the state instead."""
+        """History from `after` on; `initial`: the state instead. `resumes`: what another process
+        has begun, so that its client is not told that it has caught up."""
         self._core = core
         self._fanout = fanout
         self._watch = watch
         self._after = after
         self._initial = initial
+        self._resumes = resumes
         self._lost_before = core.bus.sequence  # what is gone up to here was said already
         self._task: asyncio.Task[None] | None = None
+        self.is_over = False  # and the subscription live
 
     def begin(self) -> bytes:
         """Begin. Where there is nothing to tell it is over at once, and this is what is said."""
@@ -81,7 +91,8 @@ class CatchUp:
     def _go_live(self) -> bytes:
         """Everything is told: from here on it is sent what happens."""
         self._fanout.add(self._watch)
-        return self._watch.caught_up(self._core.bus.sequence)
+        self.is_over = True
+        return b"" if self._resumes else self._watch.caught_up(self._core.bus.sequence)
 
     async def _send(self, data: bytes) -> None:
         """Write, and return when the client has taken it."""

@@ -10,6 +10,8 @@ subscribers, hang up. A client that sees the end of its connection knows that ev
 from __future__ import annotations
 
 import asyncio
+import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,6 +20,7 @@ from sd_daemon.core.core import Core
 from sd_daemon.core.log import get_log
 from sd_daemon.server.failures import defect, error_of
 from sd_daemon.server.fanout import Fanout
+from sd_daemon.server.handover import KeptConnection
 from sd_daemon.server.hang_ups import HangUps
 from sd_daemon.server.log_feed import LogFeed
 from sd_daemon.server.peer import NOBODY
@@ -30,7 +33,8 @@ from sd_wire.operations.config import LimitsConfig
 from sd_wire.operations.core import ConnectionCounts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import socket
+    from datetime import datetime
 
     from sd_daemon.core.bus import Published
     from sd_daemon.handlers.handler import Peer
@@ -45,6 +49,12 @@ HANG_UP_TIME = 0.15  # for clients that still have to read what is left
 
 _FULL = (TooManyConnections, DescriptorsExhausted)
 _USUAL_LIMITS = LimitsConfig()  # until the configuration is read
+
+
+TURNS = 3  # of the loop, until everything that was said has left
+
+Keep = Callable[[KeptConnection, int], None]
+"""Takes a connection, and a descriptor of it that is the taker's."""
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -79,7 +89,11 @@ class Instance:
         self.path = listener.path
         self.counts = ConnectionCounts()
         self.ready = False  # the core is open
+        self.answering = False  # requests are answered; else they are put off
         self.stopping = False
+        self.handing_over = False  # to a process that follows: no client is to notice
+        self.left_off = 0  # number of the last event that the process before has sent
+        self.left_off_at: datetime | None = None  # and when
         self.working: set[asyncio.Task[bytes]] = set()
         self.refused = Tally("a request was refused")
         self.turned_away = Tally("a client was turned away")
@@ -122,7 +136,7 @@ class Instance:
         self.fanout = Fanout(self.core.bus)
         self.logs = LogFeed(self.loop, self.core.bus)
         self.core.bus.subscribe([ConfigChanged.__name__], self._config_changed)
-        self.ready = True
+        self.ready = self.answering = True
         self._permit_all()
         self._watch_idle()
         self._opened(self)
@@ -210,19 +224,46 @@ class Instance:
         """A client wants this instance to end."""
         self._ask_to_stop(self)
 
-    async def stop(self) -> None:
-        """End this instance in order and within two seconds."""
+    async def stop(self, keep: Keep | None = None) -> None:
+        """End this instance in order and within two seconds. `keep` gets the connections that the
+        process that follows can go on with."""
         self.stopping = True
         self.listener.close()
+        if keep is not None:
+            self.handing_over = True
+            self.answering = False
+            for session in tuple(self._sessions):
+                session.pause()
         if self.working:
             await asyncio.wait(set(self.working), timeout=ANSWER_TIME)
         await self._close_core()
+        if keep is not None and self.ready:
+            await self._hand_over(keep)
         for session in tuple(self._sessions):
             session.finish()
         await self._hang_up()
         self.sweep.close()
         self.hang_ups.close()
         self.listener.release()
+
+    async def _hand_over(self, keep: Keep) -> None:
+        """Name the connections that nothing more is to be said to."""
+        for _ in range(TURNS):  # what is said last leaves at the end of one
+            await asyncio.sleep(0)
+        for session in tuple(self._sessions):
+            if session.peer.pid == self.capacity.own_pid:
+                continue
+            kept = session.hand_over(f"connection-{session.descriptor}")
+            if kept is not None:
+                keep(kept, os.dup(session.descriptor))
+
+    def take_over(self, left_off: int, when: datetime) -> None:
+        """Another process has served these clients up to this event."""
+        self.left_off, self.left_off_at = left_off, when
+
+    async def adopt(self, kept: KeptConnection, sock: socket.socket) -> None:
+        """Go on with a connection of another process."""
+        await self.loop.connect_accepted_socket(lambda: Session(self, kept), sock)
 
     async def _close_core(self) -> None:
         if self._opening is not None and not self._opening.done():

@@ -17,6 +17,7 @@ from sd_wire.messages import CaughtUp, Lagged, LogFilter, SubscribeLogs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from sd_daemon.core.bus import Bus
     from sd_daemon.server.outbox import Outbox
@@ -36,8 +37,16 @@ class LogWatch:
     """A subscription to log records."""
 
     def __init__(
-        self, outbox: Outbox, encoding: Encoding, request_id: Id, asked: SubscribeLogs
+        self,
+        outbox: Outbox,
+        encoding: Encoding,
+        request_id: Id,
+        asked: SubscribeLogs,
+        *,
+        since: datetime | None = None,
     ) -> None:
+        """`since`: where another process has left off. It is not the client's affair."""
+        self.since = since
         self.outbox = outbox
         self.asked = asked
         self.missed = 0
@@ -56,7 +65,13 @@ class LogWatch:
     @property
     def wants_past(self) -> bool:
         """Whether there is something to tell before what is live."""
-        return self.asked.last is not None or self.asked.since is not None
+        past = (self.asked.last, self.asked.since, self.since)
+        return any(one is not None for one in past)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether everything before now is told."""
+        return self._waiting is None
 
     # --- what the feed calls -----------------------------------------------------------------
 
@@ -147,7 +162,7 @@ class LogWatch:
     async def _go_live(self, bus: Bus) -> None:
         """Say that the past is told, and tell what has waited for it."""
         await self._has_room()
-        if self._id is not msgspec.UNSET and not self._ended:
+        if self._id is not msgspec.UNSET and self.since is None and not self._ended:
             said = CaughtUp(bus.sequence)
             self.outbox.put(self, self._encoding.word("CaughtUp", self._id, said))
         while self._waiting and not self._ended:
@@ -162,7 +177,10 @@ class LogWatch:
     def _pieces(self, parts: list[Part]) -> Iterator[bytes]:
         frames: list[bytes] = []
         size = 0
-        for record in past(parts, self.asked):
+        asked = self.asked
+        if self.since is not None:
+            asked = SubscribeLogs(asked.filter, since=self.since)
+        for record in past(parts, asked):
             frames.append(self._frame(record))
             size += len(frames[-1])
             if size >= PIECE:

@@ -24,6 +24,7 @@ from sd_daemon.core.log import get_log
 from sd_daemon.server.calls import Calls
 from sd_daemon.server.dispatch import refusal
 from sd_daemon.server.greeting import welcome
+from sd_daemon.server.handover import KeptConnection, KeptWatch
 from sd_daemon.server.needs import name_of, need_of
 from sd_daemon.server.peer import NOBODY, has_hung_up, in_kernel, peer_of
 from sd_daemon.server.routes import RANK
@@ -41,7 +42,7 @@ from sd_wire.messages import (
     Subscribe,
     SubscribeLogs,
 )
-from sd_wire.reading import Batch, Received, Rejected, Request
+from sd_wire.reading import Batch, Received, Rejected, Request, written
 
 if TYPE_CHECKING:
     from sd_daemon.server.instance import Instance
@@ -64,6 +65,7 @@ class Session(asyncio.Protocol):
         "_congested",
         "_held",
         "_instance",
+        "_kept",
         "_line",
         "_partial",
         "_paused",
@@ -78,9 +80,13 @@ class Session(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, kept: KeptConnection | None = None) -> None:
+        """`kept`: what the process before has left of this connection."""
         self._instance = instance
+        self._kept = kept
         self._wire = ServerConnection()
+        if kept is not None:
+            self._wire = ServerConnection.resumed(kept.state, kept.encoding)
         self.peer = NOBODY
         self._calls: Calls | None = None
         self._turn_taken = False  # a request without id waits for its answer
@@ -105,6 +111,10 @@ class Session(asyncio.Protocol):
         if refused is not None:
             self.transport.write(JSON.failure(refused, msgspec.UNSET))
             self.transport.close()
+        elif self._kept is not None:
+            self._instance.wake()
+            if self._kept.unread:
+                self.data_received(self._kept.unread)
 
     def data_received(self, data: bytes) -> None:
         """Answer what is complete."""
@@ -169,8 +179,39 @@ class Session(asyncio.Protocol):
 
     # --- what the instance calls -----------------------------------------------------------------
 
+    def pause(self) -> None:
+        """Take nothing more in: it is for the process that follows."""
+        if not self.transport.is_closing():
+            self._paused = True
+            self.transport.pause_reading()
+
+    def hand_over(self, name: str) -> KeptConnection | None:
+        """What the process that follows has to know, or None where not all of it is known."""
+        rest = self._wire.rest
+        waiting = [*(self._line or ()), *(self._held or ())]
+        unfinished = self._calls or self._congested or self.transport.get_write_buffer_size()
+        watches = [] if self._watched is None else self._watched.hand_over()
+        if self.transport.is_closing() or self._peer_done or unfinished:
+            return None
+        if rest is None or watches is None or any(isinstance(one, Rejected) for one in waiting):
+            return None
+        encoding = self._wire.encoding
+        unread = [written(one, encoding) for one in waiting if isinstance(one, Request)]
+        return KeptConnection(
+            name,
+            self._instance.settings.name,
+            self._wire.state,
+            encoding.name,
+            b"".join(unread) + rest,
+            watches,
+        )
+
     def go_on(self) -> None:
         """Answer what was put off, if nothing stands in the way any more."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            for watch in kept.watches:
+                self._resume(watch)
         held, self._held = self._held, None
         if held:
             self._take(held)
@@ -269,7 +310,7 @@ class Session(asyncio.Protocol):
             self._pace()
 
     def _may_answer(self) -> bool:
-        return self._held is None and not self._congested and self._instance.ready
+        return self._held is None and not self._congested and self._instance.answering
 
     def _begin(self, request: Received) -> bytes:
         """Start a request: its reply if there is one already."""
@@ -321,7 +362,10 @@ class Session(asyncio.Protocol):
         if request_id is msgspec.UNSET:
             self._turn_taken = False
             waiting, self._line = self._line, None
-            self._take(list(waiting or ()))
+            if waiting and self._held is not None:
+                self._held[:0] = waiting  # what is put off came after them
+            else:
+                self._take(list(waiting or ()))
         if self._congested and self.transport.get_write_buffer_size() > MAX_UNREAD:
             self._cut_off("it does not read its answers")
         self._pace()
@@ -334,8 +378,22 @@ class Session(asyncio.Protocol):
         told = {} if request_id is msgspec.UNSET else {"id": request_id}
         return encoding.frame({"Ok": [], **told})
 
+    def _resume(self, watch: KeptWatch) -> None:
+        body = watch.events or watch.logs
+        if body is not None and RANK[self.peer.permission] >= RANK[need_of(body)]:
+            self._watch_rank = max(self._watch_rank, RANK[need_of(body)])
+            said = self._subscriptions().resume(watch)
+            if said:
+                self.transport.write(said)
+
     def _subscription(self, body: Subscribe | SubscribeLogs | str, request_id: Id) -> bytes:
         self._watch_rank = max(self._watch_rank, RANK[need_of(body)])
+        watched = self._subscriptions()
+        if isinstance(body, str):
+            return watched.end(body, request_id)
+        return watched.begin(body, request_id)
+
+    def _subscriptions(self) -> Subscriptions:
         if self._watched is None:
             lagging = partial(self._cut_off, "it does not read its events")
             self._watched = Subscriptions(
@@ -343,9 +401,7 @@ class Session(asyncio.Protocol):
             )
             if self._congested:
                 self._watched.hold()
-        if isinstance(body, str):
-            return self._watched.end(body, request_id)
-        return self._watched.begin(body, request_id)
+        return self._watched
 
     # --- pace and end ----------------------------------------------------------------------------
 
@@ -357,7 +413,7 @@ class Session(asyncio.Protocol):
 
     def _pace(self) -> None:
         """Read from the client exactly while there is room for what it sends."""
-        full = self._congested or self._held is not None
+        full = self._congested or self._held is not None or self._instance.handing_over
         full = full or (self._line is not None and len(self._line) >= MAX_PENDING)
         if full == self._paused or self._peer_done or self.transport.is_closing():
             return

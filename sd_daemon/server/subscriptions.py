@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sd_daemon.server.catch_up import CatchUp
+from sd_daemon.server.handover import KeptWatch
 from sd_daemon.server.log_watch import LogWatch
 from sd_daemon.server.outbox import Outbox
 from sd_daemon.server.watch import EventWatch
@@ -103,6 +104,41 @@ class Subscriptions:
         )
         self._remove(kind, request_id)
         return self._encoding.word(reply, request_id)
+
+    def hand_over(self) -> list[KeptWatch] | None:
+        """The subscriptions for the process that follows; None while one is told of the past."""
+        kept = []
+        for (_, request_id), watch in self._watches.items():
+            if isinstance(watch, LogWatch):
+                if not watch.is_live:
+                    return None
+                # What it asked of the past is told; from here on it is ours to know.
+                kept.append(KeptWatch(request_id, logs=SubscribeLogs(watch.asked.filter)))
+                continue
+            catch_up = self._catching_up.get(watch)
+            if catch_up is not None and not catch_up.is_over:
+                return None
+            asked = Subscribe(watch.request.event_types, watch.request.filter)
+            kept.append(KeptWatch(request_id, events=asked))
+        return kept
+
+    def resume(self, kept: KeptWatch) -> bytes:
+        """Go on with what another process has begun, where it has left off."""
+        self._instance.counts.subscriptions += 1
+        if kept.logs is not None:
+            since = self._instance.left_off_at
+            log_watch = LogWatch(self._outbox, self._encoding, kept.id, kept.logs, since=since)
+            self._watches["logs", kept.id] = log_watch
+            self._instance.logs.add(log_watch)
+            return b""
+        watch = EventWatch(self._outbox, self._encoding, kept.id, kept.events or Subscribe())
+        self._watches["events", kept.id] = watch
+        after = self._instance.left_off
+        catch_up = CatchUp(
+            self._instance.core, self._instance.fanout, watch, after=after, resumes=True
+        )
+        self._catching_up[watch] = catch_up
+        return catch_up.begin()
 
     def hold(self) -> None:
         """The client reads slower than it is sent to."""

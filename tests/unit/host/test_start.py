@@ -9,6 +9,7 @@ import pytest
 
 from sd_daemon.host.inherit import inherited_sockets, instance_of
 from sd_daemon.host.main import boot_id, read_start
+from sd_daemon.host.succession import Inheritance
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ def test_an_unnamed_socket_belongs_to_the_instance_that_is_started() -> None:
 )
 def test_descriptors_for_others_are_not_ours(environ: dict[str, str]) -> None:
     given = {**environ, "PATH": "/bin"}
-    assert inherited_sockets(given, 1, None) == {}
+    assert inherited_sockets(given, 1, None) == ({}, Inheritance({}, b""))
     assert given == {"PATH": "/bin"}, "a child would see the variables"
 
 
