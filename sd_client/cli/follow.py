@@ -1,7 +1,8 @@
-"""`sd logs`: the daemon's log, from the daemon where one runs, and from its files where none does.
+"""`sd logs`: the daemon's log, from the daemon where one runs, and where none does from systemd's
+journal, if that has it, or else from its files.
 
-Both give the same records in the same form. Followed, it goes on where it was when the daemon was
-restarted. With --json every line is one record as it stands on the wire.
+All three give the same records in the same form. Followed, it goes on where it was when the daemon
+was restarted. With --json every line is one record as it stands on the wire.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import msgspec
 
 from sd_client.cli import names
 from sd_client.cli.command import command
+from sd_client.cli.lazy import load
 from sd_client.cli.logfile import records
 from sd_client.cli.moments import Moment
 from sd_client.cli.output import BLUE, DIM, RED, YELLOW, Output
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sd_client.blocking import BlockingClient
+    from sd_client.cli.journal_log import JournalLog
+    from sd_client.cli.manager import Unit
 
 USUAL = 100  # records of the past, where nothing else is said
 _COLOURS = {"ERROR": RED, "WARN": YELLOW, "DEBUG": DIM, "TRACE": DIM}
@@ -39,6 +43,14 @@ class LogUnreadable(SdError):
 
     kind = "ReadError"
     message = "the log {path} could not be read: {reason}"
+
+
+class NoJournalReader(SdError):
+    """What reads the journal is not installed."""
+
+    kind = "ReadError"
+    message = "the package cysystemd, which reads the journal, is not installed"
+    hint = "'journalctl -u spacedrive' shows it, with --user if the daemon is your own"
 
 
 def leave(session: Session) -> None:
@@ -62,6 +74,7 @@ class Wanted(msgspec.Struct):
     "sd logs --follow --level warn",
     "sd logs --since '10 min ago' --target sd_daemon.core.jobs",
     "sd logs --since today --correlation order-7 --json",
+    "sd logs --journal --follow",
 )
 @click.option("-f", "--follow", is_flag=True, help="go on with new records, until Ctrl-C")
 @click.option(
@@ -87,6 +100,9 @@ class Wanted(msgspec.Struct):
 @click.option("--target", metavar="TEXT", help="only of parts of the daemon whose name has this")
 @click.option("--job", metavar="JOB", help="only of this job")
 @click.option("--correlation", metavar="ID", help="only what requests with this id have caused")
+@click.option(
+    "--journal", is_flag=True, help="read systemd's journal, whether a daemon runs or not"
+)
 @pass_session
 def logs(
     session: Session,
@@ -98,21 +114,26 @@ def logs(
     target: str | None,
     job: str | None,
     correlation: str | None,
+    journal: bool,
 ) -> None:
     """Print the daemon's log: the end of it, and with --follow what is logged from now on, at a
     level below the daemon's own, too. With --library only what concerns that library. While no
-    daemon runs, the past is read from its files. After Ctrl-C it ends with 130."""
+    daemon runs, the past is read from systemd's journal if the daemon belongs to systemd, or else
+    from its files. After Ctrl-C it ends with 130."""
     wanted = Wanted(level, target, job, correlation)
-    count = USUAL if count is None and since is None else count
+    asked = SubscribeLogs(None, USUAL if count is None and since is None else count, since)
     try:
-        client = session.connect()
-    except (DaemonNotRunning, ConnectionRefused):
-        _read_files(session, wanted, count, since)
-        if follow:
-            raise
-        return
-    try:
-        _read_daemon(session, client, wanted, SubscribeLogs(None, count, since), follow=follow)
+        if journal:
+            _read_journal(session, wanted, asked, _unit_meant(session), follow=follow)
+            return
+        try:
+            client = session.connect()
+        except (DaemonNotRunning, ConnectionRefused):
+            _read_past(session, wanted, asked)
+            if follow:
+                raise
+            return
+        _read_daemon(session, client, wanted, asked, follow=follow)
     except KeyboardInterrupt:
         leave(session)
 
@@ -140,11 +161,48 @@ def _read_daemon(
                 return
 
 
-def _read_files(
-    session: Session, wanted: Wanted, count: int | None, since: datetime | None
-) -> None:
+def _read_past(session: Session, wanted: Wanted, asked: SubscribeLogs) -> None:
+    """What there is without a daemon."""
+    try:
+        unit: Unit | None = load("sd_client.cli.journal_log:owner_of")(session)
+    except ModuleNotFoundError:
+        unit = None
+    if unit is not None:
+        session.output.warn(f"no daemon runs; this is what the journal has of {unit.name}.service")
+        _read_journal(session, wanted, asked, unit, follow=False)
+        return
     path = places.log_path(session.data_dir, session.instance)
     session.output.warn(f"no daemon runs; this is what is in {path}")
+    asked.filter = _filter_of_ids(session, wanted)
+    try:
+        for record in records(path, asked):
+            _print(session.output, record)
+    except OSError as error:
+        raise LogUnreadable(path=path, reason=error.strerror) from error
+
+
+def _unit_meant(session: Session) -> Unit:
+    try:
+        unit: Unit = load("sd_client.cli.journal_log:unit_meant")(session)
+    except ModuleNotFoundError as error:
+        raise NoJournalReader from error
+    return unit
+
+
+def _read_journal(
+    session: Session, wanted: Wanted, asked: SubscribeLogs, unit: Unit, *, follow: bool
+) -> None:
+    asked.filter = _filter_of_ids(session, wanted)
+    log: JournalLog = load("sd_client.cli.journal_log:JournalLog")(unit, asked)
+    for record in log.past():
+        _print(session.output, record)
+    if follow:
+        for record in log.live():
+            _print(session.output, record)
+
+
+def _filter_of_ids(session: Session, wanted: Wanted) -> LogFilter:
+    """The same where no daemon tells what things are called."""
     library = session.library
     if library is not None and names.whole_id(library) is None:
         session.output.warn(
@@ -153,12 +211,7 @@ def _read_files(
         library = None
     if wanted.job is not None and names.whole_id(wanted.job) is None:
         raise click.UsageError("without a daemon a job is known by its whole id only")
-    asked = SubscribeLogs(_filter(wanted, library, wanted.job), count, since)
-    try:
-        for record in records(path, asked):
-            _print(session.output, record)
-    except OSError as error:
-        raise LogUnreadable(path=path, reason=error.strerror) from error
+    return _filter(wanted, library, wanted.job)
 
 
 def _filter(wanted: Wanted, library: str | None, job: str | None) -> LogFilter:
