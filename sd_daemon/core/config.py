@@ -25,7 +25,7 @@ CONFIG_VERSION = 1
 LEVELS = ("error", "warn", "info", "debug", "trace")
 
 # Which field of the stored configuration an update changes, and whether only a restart applies it.
-_TARGETS: dict[str, tuple[str, str, bool]] = {
+TARGETS: dict[str, tuple[str, str, bool]] = {
     "theme": ("preferences", "theme", False),
     "language": ("preferences", "language", False),
     "networking_enabled": ("services", "networking_enabled", True),
@@ -126,7 +126,7 @@ class Config:
         if request.telemetry_enabled not in (None, changed.telemetry_enabled):
             changed.telemetry_enabled = bool(request.telemetry_enabled)
             fields.append("telemetry_enabled")
-        for name, (part, field, needs_restart) in _TARGETS.items():
+        for name, (part, field, needs_restart) in TARGETS.items():
             value = getattr(request, name)
             section = getattr(changed, part)
             if value is not None and value != getattr(section, field):
@@ -142,11 +142,11 @@ class Config:
         ours, theirs = _leaves(self.stored), _leaves(other)
         differing = [place for place in ours if ours[place] != theirs[place]]
         fields = [_NAMES.get(place, ".".join(place)) for place in differing]
-        return fields, any(_TARGETS[name][2] for name in fields if name in _TARGETS)
+        return fields, any(TARGETS[name][2] for name in fields if name in TARGETS)
 
 
 _NAMES: dict[tuple[str, ...], str] = {
-    (part, field): name for name, (part, field, _) in _TARGETS.items()
+    (part, field): name for name, (part, field, _) in TARGETS.items()
 }
 
 

@@ -38,7 +38,8 @@ else:
 log = get_log(__name__)
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """The options; spacedrived(8) is written from them, too."""
     parser = argparse.ArgumentParser(
         prog="sd-daemon", description="The Spacedrive daemon: knows your files, serves clients."
     )
@@ -83,7 +84,7 @@ def read_start(argv: Sequence[str] | None) -> tuple[Start, bool]:
 
     Raises InvalidInstanceName.
     """
-    given = _parser().parse_args(argv)
+    given = command_line().parse_args(argv)
     instance = given.instance or os.environ.get("SD_INSTANCE") or None
     if instance is not None and not is_instance_name(instance):
         raise InvalidInstanceName(name=instance)
