@@ -32,10 +32,10 @@ class JobLoggingConfig(msgspec.Struct):
     """Logs of single jobs."""
 
     enabled: bool = True
-    log_directory: str = "logs"
-    max_file_size: Annotated[int, doc("bytes")] = 10 * 1024 * 1024
+    log_directory: Annotated[str, doc("where, below the data folder")] = "logs"
+    max_file_size: Annotated[int, doc("how large one may become, in bytes")] = 10 * 1024 * 1024
     include_debug: bool = False
-    log_ephemeral_jobs: bool = False
+    log_ephemeral_jobs: Annotated[bool, doc("also for jobs that nobody keeps")] = False
 
 
 class ServiceConfig(msgspec.Struct):
@@ -50,7 +50,9 @@ class ServiceConfig(msgspec.Struct):
 class LoggingConfig(msgspec.Struct):
     """What the daemon logs."""
 
-    main_filter: Annotated[str, doc("LEVEL, or TARGET=LEVEL, separated by commas")] = "info"
+    main_filter: Annotated[
+        str, doc("what is recorded: LEVEL, or TARGET=LEVEL, separated by commas")
+    ] = "info"
 
 
 class ProxyPairingConfig(msgspec.Struct):
@@ -129,19 +131,27 @@ class UpdateAppConfig(Request[AppConfigUpdated]):
 
     telemetry_enabled: Annotated[bool | None, doc("never sends anything; kept for clients")] = None
     log_level: Annotated[str | None, doc("error, warn, info, debug or trace")] = None
-    theme: Annotated[str | None, doc("for user interfaces")] = None
-    language: Annotated[str | None, doc("for user interfaces")] = None
+    theme: Annotated[str | None, doc("how user interfaces look: system, light or dark")] = None
+    language: Annotated[str | None, doc("what user interfaces are in, as in en or de")] = None
     networking_enabled: Annotated[bool | None, doc("talk to other devices")] = None
     volume_monitoring_enabled: Annotated[bool | None, doc("notice mounts and free space")] = None
     fs_watcher_enabled: Annotated[bool | None, doc("notice changes of files")] = None
     statistics_listener_enabled: Annotated[bool | None, doc("keep statistics current")] = None
     job_logging_enabled: Annotated[bool | None, doc("a log file per job")] = None
-    job_logging_include_debug: Annotated[bool | None, doc("with debug records")] = None
+    job_logging_include_debug: Annotated[
+        bool | None, doc("what is only for debugging goes into it, too")
+    ] = None
     proxy_pairing_auto_accept_vouched: Annotated[bool | None, doc("accept vouched devices")] = None
     proxy_pairing_auto_vouch_to_all: Annotated[bool | None, doc("vouch for new devices")] = None
-    proxy_pairing_vouch_signature_max_age: Annotated[Positive | None, doc("in seconds")] = None
-    proxy_pairing_vouch_response_timeout: Annotated[Positive | None, doc("in seconds")] = None
-    proxy_pairing_vouch_queue_retry_limit: Annotated[Natural | None, doc("tries")] = None
+    proxy_pairing_vouch_signature_max_age: Annotated[
+        Positive | None, doc("how old the word of another device may be, in seconds")
+    ] = None
+    proxy_pairing_vouch_response_timeout: Annotated[
+        Positive | None, doc("how long to wait for the answer of a device, in seconds")
+    ] = None
+    proxy_pairing_vouch_queue_retry_limit: Annotated[
+        Natural | None, doc("how often to ask a device again that does not answer")
+    ] = None
     access_read: Annotated[list[str] | None, doc("who may read: user:NAME, group:GID, ...")] = None
     access_write: Annotated[list[str] | None, doc("who may write, too")] = None
     access_admin: Annotated[list[str] | None, doc("who may administer, too")] = None
