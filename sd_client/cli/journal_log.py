@@ -3,8 +3,9 @@
 The package cysystemd reads the journal's files, so that there is no need of a text that somebody
 else has formatted. It is loaded here and nowhere else. What to know about it: a condition on one
 field twice means both; it gives a field of more than 64 KiB cut off unless told not to; a byte that
-is not UTF-8 comes as a question mark, which is why the daemon spells such bytes; and where nothing
-may be read, it finds nothing and does not say so.
+is not UTF-8 comes as a question mark, which is why the daemon spells such bytes; the last entry is
+missed by who seeks the tail and goes back, and found from a time that never comes; and where
+nothing may be read, it finds nothing and does not say so.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from sd_wire.events import LogMessage
 
 FOLDERS = ("/var/log/journal", "/run/log/journal")
+NEVER = 1 << 62  # microseconds
 
 
 class JournalUnreadable(SdError):
@@ -113,7 +115,7 @@ class JournalLog:
 
     def last(self) -> LogMessage | None:
         """The last record."""
-        self._reader.seek_tail()
+        self._reader.seek_realtime_usec(NEVER)
         return next(self._backwards(), None)
 
     def past(self) -> Iterator[LogMessage]:
@@ -139,9 +141,8 @@ class JournalLog:
         if last is None and since is not None:
             self._reader.seek_realtime_usec(int(since.timestamp() * 1_000_000))
             return None
-        self._reader.seek_tail()
-        if not last:
-            self._reader.previous()
+        self._reader.seek_realtime_usec(NEVER)
+        if not last and self._reader.previous() is not None:
             return None
         for number, record in enumerate(self._backwards(), 1):
             if number == last:
