@@ -38,13 +38,18 @@ class Mark(msgspec.Struct):
     lost: list[Range] = []  # what is not in the journal and should be
 
 
-class Entry(msgspec.Struct, gc=False):
-    """A line: an event with its facts, or a mark."""
+class Line(msgspec.Struct, gc=False):
+    """A line: an event with its facts, or a mark. So much of it is looked at to check it."""
 
     sequence: int = 0
+    mark: Mark | None = None
+
+
+class Entry(Line, gc=False):
+    """A line with all that is to be read in it."""
+
     library_id: UUID | None = None
     Event: msgspec.Raw = msgspec.Raw()
-    mark: Mark | None = None
 
 
 class Segment(msgspec.Struct):
@@ -68,6 +73,7 @@ class Scanned(msgspec.Struct):
     holes: list[Range] = []  # what cannot be read, with something readable behind it
 
 
+_check = msgspec.json.Decoder(Line).decode
 _decode = msgspec.json.Decoder(Entry).decode
 _NOT_READABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -86,14 +92,14 @@ def scan(path: str) -> Scanned:
                 break
             segment.size += len(line)
             try:
-                _take(found, _decode(line))
+                _take(found, _check(line))
             except _NOT_READABLE:
                 found.damaged = True
                 found.clean = False
     return found
 
 
-def _take(found: Scanned, entry: Entry) -> None:
+def _take(found: Scanned, entry: Line) -> None:
     if entry.mark is not None:
         found.mark = entry.mark
         found.clean = entry.mark.clean
