@@ -84,9 +84,10 @@ def _wrote(unit: Unit) -> bool:
     return log.last() is not None
 
 
-def _is_readable() -> bool:
-    """Whether there is a journal that we may read: our own or everybody's."""
-    names = (f"user-{os.getuid()}.journal", "system.journal")
+def _may_read(unit: Unit) -> bool:
+    """Whether there is a file for what it writes that is for us. A person's records are in the
+    system's file where journald keeps only that one."""
+    names = ["system.journal", *([f"user-{os.getuid()}.journal"] if unit.user else [])]
     files = (file for at in FOLDERS for name in names for file in glob.glob(f"{at}/*/{name}"))
     return any(os.access(file, os.R_OK) for file in files)
 
@@ -99,7 +100,7 @@ class JournalLog:
 
     def __init__(self, unit: Unit, asked: SubscribeLogs) -> None:
         """Raises JournalUnreadable, NoJournal."""
-        if not _is_readable():
+        if not _may_read(unit):
             raise JournalUnreadable(unit=f"{unit.name}.service")
         self._asked = asked
         self._chosen = Chosen(asked.filter or LogFilter())
