@@ -7,11 +7,12 @@ own, each error one that exists, with the text that its fields make. Where all t
 operation, event and error has to have been met.
 
 Not recorded: daemons with an environment of their own (the campaigns of nonsense), servers inside
-the test process, and what one connection says after its first four megabytes.
+the test process, and what one connection says after its first megabyte.
 """
 
 from __future__ import annotations
 
+import re
 import struct
 from collections import defaultdict, deque
 from functools import cache
@@ -48,6 +49,8 @@ UNREACHED: dict[str, str] = {
     "socket-path-too-long": "raised where a socket is made or looked for",
     "socket-permission-denied": "raised by a client before there is a connection",
     "unknown-failure": "stands for a code that this version does not know",
+    # Errors that stand where the record does not reach.
+    "reply-too-large": "comes behind more than a megabyte, which is not recorded",
     "internal-failure": "a defect: a test that could cause one would be its repair",
 }
 """What no recorded answer can have, and why."""
@@ -242,11 +245,25 @@ class Conversation:
         if kind not in {cls.kind for cls in SdError.catalogue.values()}:
             self._findings.blame(f"an error of the kind {kind}, which is not declared")
         if not isinstance(details, ErrorDetails):
+            self._findings.met |= {
+                code for code, form in plain_errors(kind) if form.fullmatch(text)
+            }
             return
         self._findings.met.add(details.code)
         error = from_wire(kind, text, details)
         if error.code != details.code or error.kind != kind or error.text != text:
             self._findings.blame(f"{details.code}: {kind}: {text!r} is not what its fields make")
+
+
+@cache
+def plain_errors(kind: str) -> list[tuple[str, re.Pattern[str]]]:
+    """The errors of a kind by what they say, for clients that are told no more."""
+    forms = []
+    for code, cls in SdError.catalogue.items():
+        if cls.kind == kind and cls.message != "{text}":
+            parts = [re.escape(part) for part in re.split(r"\{.*?\}", cls.message)]
+            forms.append((code, re.compile(".*".join(parts), re.DOTALL)))
+    return forms
 
 
 def is_batch(request: Any) -> bool:

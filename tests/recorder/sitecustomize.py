@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 TAPPED = "sd_daemon.server.session"
 RECORD = struct.Struct(">cII")
 HEARD, SAID, END_HEARD, LEFT_OUT = b"<", b">", b".", b"x"
-MOST = 4 * 1024 * 1024  # bytes of one connection; a test of floods says nothing new after that
+MOST = 1024 * 1024  # bytes of one connection; a test of floods says nothing new after that
 
 
 class Record:
