@@ -44,7 +44,7 @@ COMMANDS = {
     "stop": Entry("sd_client.cli.daemon:stop", _DAEMON, "stop it"),
     "restart": Entry("sd_client.cli.daemon:restart", _DAEMON, "stop and start it"),
     "enable": Entry("sd_client.cli.daemon:enable", _DAEMON, "let its first client start it"),
-    "disable": Entry("sd_client.cli.daemon:disable", _DAEMON, "no longer"),
+    "disable": Entry("sd_client.cli.daemon:disable", _DAEMON, "stop it, let no client start it"),
     "status": Entry("sd_client.cli.daemon:status", _DAEMON, "what it is and does right now"),
     "events": Entry("sd_client.cli.events:events", _DAEMON, "what happens, as it happens"),
     "logs": Entry("sd_client.cli.follow:logs", _DAEMON, "its log"),

@@ -40,6 +40,27 @@ NOUNS = {
 }
 """Nouns whose singular is another word. Every other noun is a command as it stands."""
 
+ABOUT = {
+    "library": "A library is an index of folders, in a folder of its own: NAME.sdlibrary. Commands"
+    " work in the one that is open; of several, --library says in which.",
+    "location": "A location is a folder that a library indexes, with all that is below it. LOCATION"
+    " is its name or its path, or its id or the beginning of that.",
+    "index": "To index is to read the locations of a library: what is there, what has changed,"
+    " which files have the same content.",
+    "job": "A job is work that goes on in the daemon after the command that began it, such as"
+    " indexing. It keeps its place when it pauses and when the daemon stops. JOB is its id or the"
+    " beginning of that, or its name.",
+    "file": "What the index knows about files. FILE is a path or an id.",
+    "volume": "A volume is a mounted filesystem.",
+    "device": "A device is a machine that a library knows.",
+    "config": "The settings of the daemon (app), which are in its spacedrive.json, and those of a"
+    " library.",
+    "network": "How the daemon reaches other devices.",
+    "core": "The daemon as a whole.",
+    "test": "A message there and back, to see whether somebody answers.",
+}
+"""What a noun means, for who does not know it."""
+
 HAND_MADE: dict[str, dict[str, click.Command]] = {
     "job": {"watch": job.watch_command},
     "index": {"verify": index.verify},
@@ -69,7 +90,7 @@ class Noun(Group):
         verbs = list(dict.fromkeys([*self._operations, *self._hand_made]))
         super().__init__(
             name,
-            help=f"sd {name} VERB. The verbs: {', '.join(verbs)}.",
+            help=ABOUT[name],
             examples=[f"sd {name} {verb} --help" for verb in verbs[:1]],
         )
 
