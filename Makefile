@@ -17,7 +17,7 @@ help:
 	@echo 'make soak           run the long campaigns: kill -9, torture trees, large trees'
 	@echo 'make lint           ruff and mypy'
 	@echo 'make bench          measure, peers beside us, and print the tables of docs/performance.md'
-	@echo 'make derived        write the documents that follow from the declarations'
+	@echo 'make derived        write what follows from the declarations: documents, manual, completion'
 	@echo 'make tox            run the tests on every Python there is'
 	@echo 'make clean          remove what make made (never your data)'
 
@@ -41,6 +41,7 @@ bench: $(VENV)/.test
 
 derived: $(VENV)/.test
 	$(BIN)/python docs/derive.py
+	$(BIN)/python docs/manual.py
 
 tox: $(VENV)/.test
 	$(BIN)/tox $(ARGS)

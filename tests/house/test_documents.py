@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
 from source import ROOT
 
 
-def test_derived_documents_follow_from_the_declarations() -> None:
+@pytest.mark.parametrize("script", ["derive.py", "manual.py"])
+def test_derived_documents_follow_from_the_declarations(script: str) -> None:
     ran = subprocess.run(
-        [sys.executable, "docs/derive.py", "--check"],
+        [sys.executable, f"docs/{script}", "--check"],
         cwd=ROOT,
         capture_output=True,
         text=True,
