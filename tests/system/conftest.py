@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from installed import install
 from machine import RELEASES, Machine, missing, root_archive, unpacked
+from service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+SCRIPTS = [Path(__file__).with_name(name) for name in ("inside.py", "faulty.py")]
 
 
 @pytest.fixture(scope="session", params=list(RELEASES), ids=list(RELEASES.values()))
@@ -27,11 +31,22 @@ def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
         install(request.param, tree)
         made = Machine(request.param, tree)
         try:
+            for script in SCRIPTS:
+                made.write(f"/usr/local/lib/{script.name}", script.read_text())
             made.boot()
             made.run("systemd-sysusers && systemctl daemon-reload")
+            made.run("python3 -m compileall -q -j 2 /usr/lib/spacedrive")  # as a package's does
             made.run("useradd -m -s /bin/bash alice && loginctl enable-linger alice")
             made.run("useradd -m -s /bin/bash -G spacedrive bob && useradd -m -s /bin/bash carol")
             made.run("systemctl is-system-running --wait", check=False)
             yield made
         finally:
             made.stop()
+
+
+@pytest.fixture
+def service(machine: Machine) -> Iterator[Service]:
+    """The system's daemon, new."""
+    made = Service(machine)
+    yield made
+    made.reset()
