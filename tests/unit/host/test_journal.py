@@ -167,9 +167,27 @@ def test_an_entry_of_somebody_else_is_no_record(entry: dict[str, str]) -> None:
     assert record_from({"MESSAGE": "x", "PRIORITY": "6", **entry}) is None
 
 
-@given(TEXT.map(str) | st.text())
+@given(TEXT | st.text(min_size=60))
 def test_any_name_becomes_one_that_journald_keeps(name: str) -> None:
     assert re.fullmatch(r"[A-Z][A-Z0-9_]{0,63}", name_of(name))
+
+
+@pytest.mark.parametrize(
+    ("field", "name"),
+    [
+        ("peer_uid", "PEER_UID"),
+        ("a.b-c d", "A_B_C_D"),
+        ("_uid", "FIELD__UID"),
+        ("1st", "FIELD_1ST"),
+        ("", "FIELD_"),
+        ("message", "FIELD_MESSAGE"),
+        ("priority", "FIELD_PRIORITY"),
+        ("x" * 99, "X" * 64),
+        ("9" * 99, "FIELD_" + "9" * 58),
+    ],
+)
+def test_no_field_poses_as_another(field: str, name: str) -> None:
+    assert name_of(field) == name
 
 
 @given(st.dictionaries(WORD.map(name_of), st.binary(max_size=40) | st.just(b"\n"), max_size=5))
