@@ -26,6 +26,7 @@ from sd_daemon.host.status import TELLING, Status, describe
 from sd_daemon.host.succession import Estate, Inheritance, enter
 from sd_daemon.host.vital import Vital
 from sd_daemon.host.watchdog import Watchdog
+from sd_daemon.host.workers import Workers
 from sd_daemon.server.instances import CoreInstanceManager
 from sd_daemon.server.listen import Listener, adopt, claim
 from sd_wire.errors import SdError
@@ -166,7 +167,8 @@ class Daemon:
             capacity.watchers.append(self._status.changed)
         if self._supervisor.watchdog is not None:
             capacity.own_pid = os.getpid()
-            watchdog = Watchdog(loop, self._supervisor, Vital(self.instances).questions)
+            vital, workers = Vital(self.instances), Workers(self.instances)
+            watchdog = Watchdog(loop, self._supervisor, vital.questions, workers.look)
             watchdog.start()
             self._attendants.append(watchdog)
         if self._start.idle_exit is not None and self._start.inherited:

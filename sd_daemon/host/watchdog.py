@@ -10,6 +10,8 @@ An answer is an answer: a disk that says that it is full, or a socket that says 
 many clients, works. So does a thread that is busy with one long query. And a late timer alone
 condemns nobody: the loop may just have had too little of a busy machine. A loop that is blocked
 cannot do any of this. Then the manager's time runs out, and the stacks are printed by SIGABRT.
+
+Worker processes are no reason to end this one; `sd_daemon.host.workers` looks after them.
 """
 
 from __future__ import annotations
@@ -67,12 +69,15 @@ class Watchdog:
         loop: asyncio.AbstractEventLoop,
         supervisor: Supervisor,
         questions: Callable[[], Iterable[Question]],
+        look_after: Callable[[float], None] = lambda _: None,
     ) -> None:
+        """`look_after(period)` is called each time, for what is not asked."""
         assert supervisor.watchdog is not None
         self.period = supervisor.watchdog
         self._loop = loop
         self._supervisor = supervisor
         self._questions = questions
+        self._look_after = look_after
         self._asked: list[Asked] = []
         self._told_at = float("-inf")
         self._due = 0.0
@@ -110,6 +115,7 @@ class Watchdog:
             if on_time:
                 self._tell(now)
             self._ask()
+        self._look_after(self.period)
         self._look_again(now)
 
     def _silent(self, now: float, late: float) -> list[str]:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from service import Service
 
 PERIOD = 2  # seconds; WatchdogSec
+DONE = """until sd job list --json | grep -qE '"status": ?"completed"'; do sleep 0.1; done"""
 RESTART = 4.0  # seconds from the end of one daemon to the next on a busy machine
 
 
@@ -41,7 +42,7 @@ def test_a_fault_is_found_and_mended(
     assert frame in journal, "the stacks do not show where it hung"
     assert "Current thread" in journal or "Thread 0x" in journal
     service.wait_for("systemctl is-active -q spacedrive.service")
-    machine.run("until sd job list --json | grep -q completed; do sleep 0.1; done", user="bob")
+    machine.run(DONE, user="bob")
 
 
 SIGNAL = "systemctl kill -s USR1 --kill-whom=main spacedrive.service"
@@ -55,3 +56,17 @@ def test_a_busy_machine_is_no_fault(service: Service, seconds: int) -> None:
     service.machine.run(f"{burn * 6} wait")
     assert service.show("NRestarts") == "0"
     assert service.show("ActiveState") == "active"
+
+
+def test_a_worker_that_does_nothing_is_replaced(service: Service) -> None:
+    """It is another process: the daemon stays, and so does the job."""
+    machine = service.machine
+    service.drop_in(f"WatchdogSec={PERIOD}")
+    machine.run("sd library create Home", user="bob")
+    machine.run(
+        "sd location add /usr/lib &&"
+        "until pkill -STOP -P $(systemctl show -P MainPID spacedrive.service); do :; done"
+    )
+    machine.run(DONE, user="bob")
+    assert "a worker does nothing and is killed" in service.journal()
+    assert service.show("NRestarts") == "0"

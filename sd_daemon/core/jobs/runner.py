@@ -62,6 +62,9 @@ class Running(msgspec.Struct):
     shelf: Shelf
     meter: ProgressMeter
     worker: WorkerProcess | None = None
+    heard: int = 0  # reports of the worker
+    held_up: bool = False  # we do not read them now
+    replaced: bool = False  # the worker was killed, and the job is to have another
     wanted: JobStatus | None = None  # what it is to become when it has stopped
     task: asyncio.Task[None] | None = None
     deadline: asyncio.TimerHandle | None = None  # when it is killed if it has not stopped
@@ -69,6 +72,10 @@ class Running(msgspec.Struct):
     def told_to_stop(self) -> bool:
         """Whether it is on its way to another state."""
         return self.wanted is not None
+
+    def may_end_so(self) -> bool:
+        """Whether its worker may end without a word: somebody here has killed it."""
+        return self.wanted is not None or self.replaced
 
 
 class JobRunner:
@@ -192,6 +199,21 @@ class JobRunner:
         """How many jobs are queued, and how many run."""
         return len(self._queue), len(self._running)
 
+    def workers(self) -> list[tuple[UUID, int, int]]:
+        """The job, process and number of reports of each worker that could report now."""
+        return [
+            (running.job.id, running.worker.pid, running.heard)
+            for running in self._running.values()
+            if running.worker is not None and not running.held_up
+        ]
+
+    def replace_worker(self, job_id: UUID, *, again: bool) -> None:
+        """Kill a worker that does nothing any more. Its job goes on with another, or has failed."""
+        running = self._running.get(job_id)
+        if running is not None:
+            running.replaced = again
+            self._kill(running)
+
     def _require_open(self, shelf: Shelf) -> None:
         if self._closing:
             raise ShuttingDown
@@ -284,8 +306,11 @@ class JobRunner:
         async with aclosing(running.worker.reports()) as reports:
             async for report in reports:
                 last = report
+                running.heard += 1
+                running.held_up = True
                 await self._heed(running, report)
                 await self._bus.room()
+                running.held_up = False
         return last
 
     async def _heed(self, running: Running, report: Report) -> None:
@@ -317,7 +342,7 @@ class JobRunner:
             await self._conclude_success(running, last, now)
         elif running.wanted is JobStatus.CANCELLED:
             await self._conclude_stop(running, JobStatus.CANCELLED, now)
-        elif isinstance(last, Interrupted) or (running.wanted is not None and lost):
+        elif isinstance(last, Interrupted) or (lost and running.may_end_so()):
             # Where nobody here asked for it, somebody ends all processes of this service.
             await self._conclude_stop(running, running.wanted or JobStatus.QUEUED, now)
             return running.wanted is None
