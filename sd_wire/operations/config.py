@@ -6,7 +6,13 @@ from typing import Annotated
 
 import msgspec
 
-from sd_wire.errors import DataFolderUnusable, FileDamaged, InvalidValue, StorageReadOnly
+from sd_wire.errors import (
+    DataFolderUnusable,
+    DiskFull,
+    FileDamaged,
+    InvalidValue,
+    StorageReadOnly,
+)
 from sd_wire.operation import (
     Natural,
     Percent,
@@ -124,7 +130,7 @@ class AppConfigUpdated(msgspec.Struct):
     "config.app.update",
     scope=Scope.CORE,
     permission=Permission.ADMIN,
-    errors=(InvalidValue, StorageReadOnly),
+    errors=(InvalidValue, StorageReadOnly, DiskFull),
 )
 class UpdateAppConfig(Request[AppConfigUpdated]):
     """Change the configuration of the daemon. What is left out stays as it is."""

@@ -92,7 +92,7 @@ class RescanStarted(msgspec.Struct):
     full_rescan: bool
 
 
-@action("locations.rescan", errors=(LocationNotFound, LocationOffline))
+@action("locations.rescan", errors=(LocationNotFound, LocationOffline, DiskFull))
 class RescanLocation(Request[RescanStarted]):
     """Read a location again. By default only folders whose time changed, which finds everything
     that came, went or was renamed; a full one also looks at every file."""

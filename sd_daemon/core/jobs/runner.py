@@ -197,7 +197,10 @@ class JobRunner:
 
     def counts(self) -> tuple[int, int]:
         """How many jobs are queued, and how many run."""
-        return len(self._queue), len(self._running)
+        # One whose end is told already still has to be tidied up after.
+        begun = (JobStatus.QUEUED, JobStatus.RUNNING)
+        running = sum(one.job.status in begun for one in self._running.values())
+        return len(self._queue), running
 
     def workers(self) -> list[tuple[UUID, int, int]]:
         """The job, process and number of reports of each worker that could report now."""
