@@ -167,6 +167,16 @@ def test_any_text_arrives_as_it_was(daemon: Machine) -> None:
     assert len(entries(daemon, "-u odd _TRANSPORT=stdout")) == 0
 
 
+def test_why_a_daemon_does_not_start_is_told_once(machine: Machine) -> None:
+    start = "sd-daemon --data-dir /etc/hostname/no"
+    machine.run(f"systemd-run --wait --quiet --collect -u failing {start}", check=False)
+    ours = entries(machine, "-u failing SYSLOG_IDENTIFIER=sd-daemon")
+    (failed,) = [one for one in ours if one["MESSAGE"].startswith("daemon not started: ")]
+    assert failed["_TRANSPORT"] == "journal"
+    assert failed["CODE"]
+    assert [one for one in ours if failed["REASON"] in one["MESSAGE"]] == [failed]
+
+
 def test_journal_file_and_daemon_tell_the_same(daemon: Machine) -> None:
     daemon.run("usermod -a -G systemd-journal bob")
     daemon.run("systemctl restart spacedrive.service")
