@@ -32,6 +32,7 @@ from sd_wire.events.files import (
 from sd_wire.events.form import (
     Scope,
     body,
+    library_of,
     scope_of,
 )
 from sd_wire.events.jobs import (
@@ -118,5 +119,6 @@ __all__ = [
     "VolumeUpdated",
     "body",
     "event",
+    "library_of",
     "scope_of",
 ]

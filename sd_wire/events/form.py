@@ -43,13 +43,18 @@ class Scope(msgspec.Struct, frozen=True):
 _LIBRARY_EVENTS = (LibraryCreated, LibraryOpened, LibraryClosed, LibraryDeleted, LibraryLoadFailed)
 
 
+def library_of(happened: Event) -> UUID | None:
+    """The library of an event."""
+    if isinstance(happened, _LIBRARY_EVENTS):
+        return happened.id
+    return getattr(happened, "library_id", None)
+
+
 def scope_of(happened: Event) -> Scope:
     """The library, job, device and resource type of an event."""
-    if isinstance(happened, _LIBRARY_EVENTS):
-        return Scope(library_id=happened.id)
     job_id = getattr(happened, "job_id", None)
     return Scope(
-        library_id=getattr(happened, "library_id", None),
+        library_id=library_of(happened),
         job_id=None if job_id is None else str(job_id),
         device_id=getattr(happened, "device_id", None),
         resource_type=getattr(happened, "resource_type", None),
