@@ -42,6 +42,7 @@ bench: $(VENV)/.test
 derived: $(VENV)/.test
 	$(BIN)/python docs/derive.py
 	$(BIN)/python docs/manual.py
+	$(BIN)/python docs/completion.py
 
 tox: $(VENV)/.test
 	$(BIN)/tox $(ARGS)

@@ -9,7 +9,7 @@ import pytest
 from source import ROOT
 
 
-@pytest.mark.parametrize("script", ["derive.py", "manual.py"])
+@pytest.mark.parametrize("script", ["derive.py", "manual.py", "completion.py"])
 def test_derived_documents_follow_from_the_declarations(script: str) -> None:
     ran = subprocess.run(
         [sys.executable, f"docs/{script}", "--check"],
