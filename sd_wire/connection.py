@@ -48,6 +48,7 @@ class State(StrEnum):
     CLOSED = "closed"
 
 
+_NEW, _OPEN = State.NEW, State.OPEN  # asked for with each request
 PING_LINE = b'"Ping"\n'
 _PING_WORD = b'"Ping"'
 _PING = Request("Ping")
@@ -82,21 +83,21 @@ class ServerConnection:
 
     def receive(self, data: bytes) -> list[Received]:
         """The requests that are complete now. A second call never repeats one."""
-        if self.state is State.OPEN:
+        if self.state is _OPEN:
             messages = self._buffer.feed(data)
             if len(messages) == 1 and messages[0] is not None:  # the usual case, spared a loop
                 return [self._settled(parse(messages[0], self.encoding))]
             return [self._settled(self._read(message)) for message in messages]
-        return self._begin(data) if self.state is State.NEW else []
+        return self._begin(data) if self.state is _NEW else []
 
     def takes_a_word(self) -> bool:
         """Let a line that is a bare word be answered without being received: said by whoever has
         seen that one read brought exactly that. Not where it would be part of something else."""
-        if self.encoding is not JSON or self._buffer.underway:
+        if self._buffer.underway or self.encoding is not JSON:
             return False
-        if self.state is State.NEW:
-            self.state = State.OPEN
-        return self.state is State.OPEN
+        if self.state is _NEW:
+            self.state = _OPEN
+        return self.state is _OPEN
 
     def receive_end(self) -> list[Received]:
         """The peer will send nothing more: a last request without LF, if there is one."""

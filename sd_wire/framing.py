@@ -15,10 +15,8 @@ class Buffer(Protocol):
     """Cuts a stream into messages."""
 
     limit: int
-
-    @property
-    def underway(self) -> bool:
-        """Whether a message has begun and is not complete."""
+    underway: bool
+    """Whether a message has begun and is not complete."""
 
     @property
     def rest(self) -> bytes | None:
@@ -37,17 +35,13 @@ class LineBuffer:
     `limit` is in bytes, the LF not counted.
     """
 
-    __slots__ = ("_rest", "_skipping", "limit")
+    __slots__ = ("_rest", "_skipping", "limit", "underway")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
+        self.underway = False
         self._rest: bytearray | None = None
         self._skipping = False
-
-    @property
-    def underway(self) -> bool:
-        """Whether a line has begun and has not ended."""
-        return self._rest is not None or self._skipping
 
     @property
     def rest(self) -> bytes | None:
@@ -56,7 +50,7 @@ class LineBuffer:
 
     def feed(self, data: bytes) -> list[bytes | None]:
         """The complete lines, without their LF."""
-        if self._rest is None and not self._skipping and data.find(b"\n") == len(data) - 1:
+        if not self.underway and data.find(b"\n") == len(data) - 1:
             return [data[:-1] if len(data) - 1 <= self.limit else None] if data else []
         first, *others = data.split(b"\n")
         if not others:
@@ -70,9 +64,11 @@ class LineBuffer:
     def end(self) -> bytes | None:
         """What is left after the last LF, or None where nothing is."""
         rest, self._rest = self._rest, None
+        self.underway = False
         return bytes(rest) if rest else None
 
     def _finish(self, piece: bytes) -> list[bytes | None]:
+        self.underway = False
         if self._skipping:
             self._skipping = False
             return []
@@ -83,6 +79,7 @@ class LineBuffer:
     def _keep(self, rest: bytes) -> list[bytes | None]:
         if not rest or self._skipping:
             return []
+        self.underway = True
         # One growing buffer and not a list of pieces: a peer that sends byte by byte would
         # otherwise cost thirty times the length of its line.
         if self._rest is None:
@@ -99,17 +96,13 @@ class LineBuffer:
 class FrameBuffer:
     """Cuts a stream into frames: a big-endian length of four bytes, then so many bytes."""
 
-    __slots__ = ("_rest", "_to_skip", "limit")
+    __slots__ = ("_rest", "_to_skip", "limit", "underway")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
+        self.underway = False
         self._rest = bytearray()
         self._to_skip = 0
-
-    @property
-    def underway(self) -> bool:
-        """Whether a frame has begun and has not ended."""
-        return bool(self._rest or self._to_skip)
 
     @property
     def rest(self) -> bytes | None:
@@ -138,6 +131,7 @@ class FrameBuffer:
             frames.append(bytes(self._rest[start + LENGTH_BYTES : after]))
             start = after
         del self._rest[:start]
+        self.underway = bool(self._rest or self._to_skip)
         return frames
 
     def end(self) -> bytes | None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, cast
 
 import msgspec
@@ -96,7 +97,7 @@ class Session(asyncio.Protocol):
         self._paused = False  # nor do we
         self._peer_done = False
         self._watched: Subscriptions | None = None
-        self._active = instance.loop.time()  # when it last was not idle
+        self._active = monotonic()  # when it last was not idle
         self._partial = False  # it has begun a request, and not ended it
         self._watch_rank = 0  # what it must be allowed to do to go on watching
 
@@ -118,24 +119,24 @@ class Session(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Answer what is complete."""
-        if data == PING_LINE and self._is_ping():
+        # Those bytes may also be what a longer request was cut in, or not have their turn yet.
+        its_turn = data == PING_LINE and not self._turn_taken and self._held is None
+        if its_turn and self._wire.takes_a_word():
             self._instance.counts.requests += 1
             self.transport.write(PONG_LINE)
-            self._heard(complete=True)
+            self._active = monotonic()
+            self._partial = False
             return
         received = self._wire.receive(data)
-        self._heard(complete=bool(received))
+        if received or not self._partial:
+            self._active = monotonic()
+        self._partial = not received
         if len(received) == 1 and self._may_answer():
             reply = self._begin(received[0])
             if reply:
                 self.transport.write(reply)
         else:
             self._take(received)
-
-    def _is_ping(self) -> bool:
-        """Whether those bytes are the request that they look like, and its turn has come. They may
-        also be what a longer one was cut in."""
-        return not self._turn_taken and self._held is None and self._wire.takes_a_word()
 
     def eof_received(self) -> bool:
         """The client has said everything; it may still want to hear the answers."""
@@ -282,11 +283,6 @@ class Session(asyncio.Protocol):
         log.warning("a client was cut off", reason=reason, peer_pid=self.peer.pid)
         self.transport.abort()
 
-    def _heard(self, *, complete: bool) -> None:
-        if complete or not self._partial:
-            self._active = self._instance.loop.time()
-        self._partial = not complete
-
     # --- requests --------------------------------------------------------------------------------
 
     def _take(self, received: list[Received]) -> None:
@@ -356,7 +352,7 @@ class Session(asyncio.Protocol):
     def _answered(self, request_id: Id, reply: bytes) -> None:
         if self.transport.is_closing():
             return
-        self._active = self._instance.loop.time()
+        self._active = monotonic()
         if reply:
             self.transport.write(reply)
         if request_id is msgspec.UNSET:
