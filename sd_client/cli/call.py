@@ -25,8 +25,9 @@ from sd_wire.operation import CATALOGUE
 @click.argument("payload", required=False)
 @pass_session
 def call(session: Session, method: str, payload: str | None) -> None:
-    """Call an operation by its name, or by its name on the wire, with a payload in JSON, or with -
-    from standard input. Prints the result as JSON."""
+    """Call an operation by its name, or by its name on the wire. PAYLOAD is what it takes, in JSON;
+    - reads that from standard input. Prints the result as JSON. 'sd describe' lists the operations
+    and explains what each takes."""
     data = sys.stdin.buffer.read() if payload == "-" else os.fsencode(payload or "null")
     method = _on_the_wire(method)
     try:

@@ -38,7 +38,7 @@ GLOBAL_HELP = {
     "--trace": "show on standard error what the daemon logged and published for the command",
     "--quiet": "print results and errors only",
     "--library": "the library to work in, by name or id [env: SD_LIBRARY]",
-    "--instance": "the daemon's instance [env: SD_INSTANCE]",
+    "--instance": "the daemon of this name, beside the default one [env: SD_INSTANCE]",
     "--data-dir": "the daemon's data folder [env: SD_DATA_DIR]",
     "--socket": "the daemon's socket [env: SD_SOCKET]",
 }

@@ -16,7 +16,7 @@ from uuid import UUID
 import click
 import msgspec
 
-from sd_client.cli.values import AbsolutePath, Choice, Json
+from sd_client.cli.values import AbsolutePath, Choice, Json, dashed
 from sd_wire.types.paths import PathInput
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def parameter(field: Field) -> click.Parameter:
             default=None,
             help=_with_default(field, "yes" if field.default else ""),
         )
-    shown = field.default.value if isinstance(field.default, Enum) else field.default
+    shown = dashed(field.default.value) if isinstance(field.default, Enum) else field.default
     return click.Option(
         [flag, field.name],
         type=_type_of(field),
@@ -175,7 +175,9 @@ def metavar(field: Field) -> str:
         return field.role.name
     if field.role is Role.PATH:
         return "PATH..." if field.many else "PATH"
-    return field.name.upper()
+    if not field.required and field.kind in (int, float):
+        return "NUMBER"
+    return "JSON" if isinstance(_type_of(field), Json) else field.name.upper()
 
 
 class Argument(click.Argument):

@@ -55,7 +55,9 @@ class Wanted(TypedDict):
 @click.option("--initial", is_flag=True, help="first the state as it is now, as events")
 @click.option("-t", "--type", "types", multiple=True, metavar="EVENT", help="only this kind")
 @click.option("--job", metavar="JOB", help="only of this job")
-@click.option("--resource", metavar="TYPE", help="only of this type of resource")
+@click.option(
+    "--resource", metavar="TYPE", help="only of this type of resource: file, location, library, ..."
+)
 @click.option("--path", type=AbsolutePath(), metavar="PATH", help="only of this file or folder")
 @click.option("-r", "--recursive", is_flag=True, help="with --path: of all that is in it, too")
 @pass_session

@@ -47,7 +47,10 @@ _FROM_DISK = (ConnectionLost, ConnectionRefused, DaemonNotRunning, LibraryRequir
 @click.argument("path", type=AbsolutePath(folder=True), default=".")
 @click.option("-l", "--long", "detailed", is_flag=True, help="with sizes and times, in a pipe too")
 @click.option(
-    "-a/-A", "--hidden/--no-hidden", default=True, help="with names that begin with a dot"
+    "-a/-A",
+    "--hidden/--no-hidden",
+    default=True,
+    help="with names that begin with a dot  [default: with]",
 )
 @click.option(
     "--sort",
@@ -56,12 +59,13 @@ _FROM_DISK = (ConnectionLost, ConnectionRefused, DaemonNotRunning, LibraryRequir
     metavar="FIELD",
     help="name, modified, size or type",
 )
-@click.option("-n", "--limit", type=int, help="how many at most; all by default")
+@click.option("-n", "--limit", type=int, metavar="NUMBER", help="how many at most; all by default")
 @pass_session
 def ls(
     session: Session, path: str, *, detailed: bool, hidden: bool, sort: str, limit: int | None
 ) -> None:
-    """List a folder, folders first."""
+    """List a folder, folders first: as the index has it, or as it is on the disk where it is not
+    indexed or no daemon runs."""
     try:
         files = _indexed(session, path, sort, hidden=hidden, limit=limit)
     except _FROM_DISK as error:
@@ -173,7 +177,8 @@ def _iso(seconds: float) -> str:
 @click.argument("path", type=AbsolutePath())
 @pass_session
 def info(session: Session, path: str) -> None:
-    """All that is known about one file or folder."""
+    """Print all that is known about one file or folder; of one that is not indexed, what the disk
+    says."""
     output = session.output
     try:
         request = names.by_path(path)

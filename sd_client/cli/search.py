@@ -95,7 +95,7 @@ class Moment(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "--offset", type=click.IntRange(0), metavar="NUMBER", default=0, help="how many to pass over"
 )
-@click.option("-l", "--long", "detailed", is_flag=True, help="with size and time")
+@click.option("-l", "--long", "detailed", is_flag=True, help="with sizes and times")
 @click.option("-0", "--null", "null", is_flag=True, help="end each path with NUL, for xargs -0")
 @click.option(
     "--in",
@@ -114,18 +114,31 @@ class Moment(click.ParamType):  # type: ignore[type-arg]
     metavar="KIND",
     help="only this kind: image, video, document, ...",
 )
-@click.option("--min-size", type=Bytes(), metavar="SIZE", help="at least this large")
-@click.option("--max-size", type=Bytes(), metavar="SIZE", help="at most this large")
-@click.option("--newer", type=Moment(), metavar="TIME", help="modified after this time")
-@click.option("--older", type=Moment(), metavar="TIME", help="modified before this time")
-@click.option("--hidden/--no-hidden", default=None, help="with names that begin with a dot")
+@click.option(
+    "--min-size", type=Bytes(), metavar="SIZE", help="at least this large: 1500, 10K, 1.5G"
+)
+@click.option(
+    "--max-size", type=Bytes(), metavar="SIZE", help="at most this large, written like that"
+)
+@click.option(
+    "--newer",
+    type=Moment(),
+    metavar="TIME",
+    help="modified since then: 2025-01-31, 2025-01-31T12:00, 2w for two weeks ago",
+)
+@click.option(
+    "--older", type=Moment(), metavar="TIME", help="modified before then, written like that"
+)
+@click.option(
+    "--hidden/--no-hidden", default=None, help="with names that begin with a dot  [default: with]"
+)
 @click.option(
     "--sort",
     type=Choice.of(SortField),
     metavar="FIELD",
     help="relevance, name, size, modified-at, created-at or indexed-at",
 )
-@click.option("--reverse", is_flag=True, help="the other end first")
+@click.option("--reverse", is_flag=True, help="in the opposite order")
 @click.option(
     "--mode",
     type=Choice.of(SearchMode),

@@ -84,7 +84,9 @@ class ListMedia(Request[MediaListing]):
 
     path: Annotated[PathInput, doc("the folder")]
     include_descendants: Annotated[bool | None, doc("with everything below it")] = None
-    media_types: Annotated[list[ContentKind] | None, doc("which kinds; image and video")] = None
+    media_types: Annotated[
+        list[ContentKind] | None, doc("which kinds; image and video by default")
+    ] = None
     limit: Annotated[PageSize | None, doc("how many at most; 1000 by default")] = None
     sort_by: Annotated[MediaSort, doc("the order; times come newest first")] = MediaSort.MODIFIED
     cursor: Annotated[str | None, doc("where an earlier page ended (its next_cursor)")] = None

@@ -148,7 +148,7 @@ class ExportedLibrary(msgspec.Struct):
     ),
 )
 class ExportLibrary(Request[ExportedLibrary]):
-    """Write a complete copy of a library, taken at one instant, that 'libraries.open' opens."""
+    """Write a complete copy of a library, taken at one instant. It can be opened like any other."""
 
     library_id: Annotated[UUID, doc("the library")]
     export_path: Annotated[str, doc("a folder that does not exist yet")]
