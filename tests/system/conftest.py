@@ -49,4 +49,5 @@ def service(machine: Machine) -> Iterator[Service]:
     """The system's daemon, new."""
     made = Service(machine)
     yield made
-    made.reset()
+    if made.changed:
+        made.reset()

@@ -6,12 +6,15 @@ import json
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from installed import ROOT
+
 if TYPE_CHECKING:
     from machine import Machine
 
 SOCKET = "/run/spacedrive/daemon.sock"
 STATE = "/var/lib/spacedrive"
 DROP_INS = "/etc/systemd/system/spacedrive.service.d"
+EXAMPLES = ROOT / "contrib/systemd/examples"
 INSIDE = "python3 -I /usr/local/lib/inside.py"
 
 
@@ -23,17 +26,27 @@ class Service:
         self.reset()
 
     def reset(self) -> None:
-        """As it is after installation, with nothing in its data folder."""
-        self.machine.run(
+        """As it is after installation, with nothing but the log in its data folder."""
+        said = self.machine.output(
             "systemctl stop 'spacedrive*.service' 'spacedrive*.socket' 2>/dev/null;"
-            f"rm -rf {DROP_INS} {STATE}/* /var/log/spacedrive/*;"
-            "journalctl --rotate --vacuum-time=1us -q 2>/dev/null;"
-            "systemctl daemon-reload; systemctl reset-failed; systemctl start spacedrive.socket"
+            f"rm -rf {DROP_INS};"
+            f"find {STATE} -mindepth 1 -maxdepth 1 ! -name logs -exec rm -rf {{}} +;"
+            "systemctl daemon-reload; systemctl reset-failed; systemctl start spacedrive.socket;"
+            "journalctl -q -n 0 --show-cursor"
         )
+        self._cursor = said.rpartition("-- cursor: ")[2]
+        self.changed = False
 
     def drop_in(self, *lines: str) -> None:
         """Change the unit, in the section [Service]. The running daemon goes on as it is."""
+        self.changed = True
         self.machine.write(f"{DROP_INS}/test.conf", "\n".join(["[Service]", *lines, ""]))
+        self.machine.run("systemctl daemon-reload")
+
+    def use(self, example: str) -> None:
+        """Put an example in its place, as its first lines say."""
+        self.changed = True
+        self.machine.write(f"{DROP_INS}/{example}.conf", (EXAMPLES / f"{example}.conf").read_text())
         self.machine.run("systemctl daemon-reload")
 
     def be_faulty(self, fault: str, *lines: str) -> None:
@@ -47,7 +60,9 @@ class Service:
 
     def journal(self) -> str:
         """What was said since the last reset, by the daemon and of it."""
-        return self.machine.output("journalctl -q --no-pager -o cat -u spacedrive.service")
+        return self.machine.output(
+            f"journalctl -q --no-pager -o cat -u spacedrive.service --after-cursor='{self._cursor}'"
+        )
 
     def inside(self, *arguments: str) -> Any:
         """What the script in the container finds."""

@@ -6,13 +6,11 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from installed import ROOT
-from service import DROP_INS, INSIDE, Service
+from service import EXAMPLES, INSIDE, Service
 
 if TYPE_CHECKING:
     from machine import Machine
 
-EXAMPLES = ROOT / "contrib/systemd/examples"
 TRY = f"ExecStartPre={INSIDE.replace('python3', '/usr/bin/python3')} try"
 USUAL = {"write state", "AF_UNIX"}  # what is allowed without an example
 
@@ -66,9 +64,13 @@ def test_nothing_is_allowed_but_its_work(service: Service) -> None:
 )
 def test_an_example_opens_what_it_says(service: Service, example: str, opened: set[str]) -> None:
     machine = service.machine
-    machine.write(f"{DROP_INS}/example.conf", (EXAMPLES / f"{example}.conf").read_text())
+    service.use(example)
     if example == "log-namespace":
-        machine.run("systemctl daemon-reload && sd status")
+        # Another folder: the first one's log is to have what the journal has.
+        service.drop_in(
+            "ExecStart=", "ExecStart=/usr/bin/sd-daemon --data-dir /var/lib/spacedrive/x"
+        )
+        machine.run("sd status")
         assert "daemon ready" in machine.output("journalctl --namespace=spacedrive -q -o cat")
         return
     service.drop_in(TRY)
@@ -83,9 +85,7 @@ def test_an_example_opens_what_it_says(service: Service, example: str, opened: s
 def test_a_newer_systemd_waits_longer_after_each_crash(service: Service) -> None:
     if service.machine.release == "bookworm":
         pytest.skip("systemd 252 does not know RestartSteps=")
-    text = (EXAMPLES / "restart-slower.conf").read_text()
-    service.machine.write(f"{DROP_INS}/example.conf", text)
-    service.machine.run("systemctl daemon-reload")
+    service.use("restart-slower")
     assert service.show("RestartSteps") == "8"
 
 
@@ -104,9 +104,7 @@ MAIN_JOB = (
 
 
 def test_the_main_job_is_done_within_the_sandbox(service: Service) -> None:
-    text = (EXAMPLES / "serve-srv.conf").read_text()
-    service.machine.write(f"{DROP_INS}/example.conf", text)
-    service.machine.run("systemctl daemon-reload")
+    service.use("serve-srv")
     command = MAIN_JOB.format(sd="sd", folder="/srv/shared/pictures", log="/tmp/bob.events")
     found = service.machine.output(command, user="bob")
     assert "/srv/shared/pictures/sunset.jpg" in found

@@ -10,7 +10,7 @@ from service import INSIDE, SOCKET
 if TYPE_CHECKING:
     from service import Service
 
-PERIOD = 2  # seconds; WatchdogSec
+PERIOD = 3  # seconds; WatchdogSec
 DONE = """until sd job list --json | grep -qE '"status": ?"completed"'; do sleep 0.1; done"""
 RESTART = 4.0  # seconds from the end of one daemon to the next on a busy machine
 
@@ -19,9 +19,9 @@ RESTART = 4.0  # seconds from the end of one daemon to the next on a busy machin
     ("fault", "culprit", "frame"),
     [
         ("loop", "Watchdog timeout", "block_the_loop"),
-        ("worker", ".db did not answer for 1 s: to be started anew", "sleep_in_a_thread"),
-        ("accept", f"the socket {SOCKET} did not answer for 1 s", "_give_up"),
-        ("disk", "the disk that holds /var/lib/spacedrive did not answer for 1 s", "faulty.py"),
+        ("worker", ".db did not answer for 1.5 s: to be started anew", "sleep_in_a_thread"),
+        ("accept", f"the socket {SOCKET} did not answer for 1.5 s", "_give_up"),
+        ("disk", "the disk that holds /var/lib/spacedrive did not answer for 1.5 s", "faulty.py"),
     ],
 )
 def test_a_fault_is_found_and_mended(
