@@ -89,7 +89,7 @@ def synopsis(command: Command) -> list[str]:
 
 def option_rows(options: Iterable[Option]) -> list[tuple[str, list[str]]]:
     """Options with what they mean and the words they take."""
-    rows = []
+    rows: list[tuple[str, list[str]]] = []
     for option in options:
         text, what, value = NOTED.fullmatch(option.about).groups()  # type: ignore[union-attr]
         about = mdoc.prose(mdoc.sentence(text))
@@ -100,7 +100,8 @@ def option_rows(options: Iterable[Option]) -> list[tuple[str, list[str]]]:
             about += mdoc.prose(f"{what.capitalize()}: {value}.")
         if option.repeats:
             about += mdoc.prose("May be given more than once.")
-        rows.append((mdoc.flags(option.names, option.metavar), about))
+        *others, last = mdoc.long_flags(option.names, option.metavar)
+        rows += [*((other, []) for other in others), (last, about)]
     return rows
 
 

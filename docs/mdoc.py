@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 # builds of the same source have to give the same pages.
 DATE = "November 23, 2026"
 LONGEST_NAME = 64
+LONGEST_TERM = 64
 NOTE = r".\" Derived from the declarations by docs/manual.py; do not edit."
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
@@ -86,6 +87,13 @@ def flag(name: str, metavar: str = "") -> str:
     """An option inside of a macro's line; Fl writes the first of its dashes."""
     value = f" Ar {word(metavar)}" if metavar else ""
     return f"Fl {literal(name[1:])}{value}"
+
+
+def long_flags(names: Sequence[str], metavar: str = "") -> list[str]:
+    """The terms of an option: one, or one for each spelling where they would not fit on a line."""
+    if sum(len(name) + len(metavar) + 3 for name in names) <= LONGEST_TERM:
+        return [flags(names, metavar)]
+    return [flag(name, metavar) for name in names]
 
 
 def flags(names: Sequence[str], metavar: str = "") -> str:

@@ -19,7 +19,7 @@ function __sd_read --description 'Which command is typed, and how many arguments
         switch $word
             case '-*=*' --
                 continue
-            case '-?*'
+            case '-*'
                 contains -- "$__sd_path $word" $__sd_valued; or contains -- " $word" $__sd_valued
                 and set value yes
             case help

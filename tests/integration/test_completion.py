@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import select
 import shutil
 import struct
@@ -101,8 +102,9 @@ class Shell:
         """The words that a line has after TAB."""
         os.write(self.master, typed.encode() + b"\t\r")
         shown = self.read_until(":end")
-        line = shown[: shown.rindex(":end")].rpartition("\n")[2]
-        return line[line.index("<") :]
+        words = re.search(r"((?:<[^<>\r\n]*>)+)$", shown.rpartition(":end")[0])
+        assert words is not None, shown
+        return words[1]
 
     def offers(self, typed: str, *texts: str) -> str:
         """What TAB shows, which has these texts in it."""
