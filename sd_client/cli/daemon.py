@@ -200,17 +200,19 @@ def launch(session: Session, arguments: list[str]) -> int:
             if answers(session):
                 return process.pid
             if process.poll() is not None:
-                raise failed_start(session, complaints, f"it ended with {process.returncode}")
+                reason = f"it ended with {process.returncode}"
+                raise failed_start(session, complaints, reason, process.returncode)
             time.sleep(STEP)
         raise failed_start(session, complaints, f"it did not answer within {START_PATIENCE:.0f} s")
 
 
 def answers(session: Session) -> bool:
-    """Whether a daemon takes a request now."""
+    """Whether a daemon does its work now. Ping would not tell: it is answered while everything is
+    being opened, and that may still fail."""
     try:
         with session.connect(timeout=START_PATIENCE) as client:
-            client.ping()
-    except (*_AWAY, TimeoutError):
+            client.call(GetStatus())
+    except (SdError, TimeoutError):
         return False
     return True
 
@@ -223,13 +225,19 @@ class StartFailed(SdError):
     hint = "'sd start --foreground' shows all of it; the log is {log}"
 
 
-def failed_start(session: Session, complaints: BinaryIO, reason: str) -> StartFailed:
-    """Why, in the daemon's own last words: those on its standard error, else those in its log."""
+def failed_start(
+    session: Session, complaints: BinaryIO, reason: str, status: int | None = None
+) -> StartFailed:
+    """Why, in the daemon's own last words: those on its standard error, else those in its log.
+    The command ends with the status that the daemon ended with, where that says something."""
     complaints.seek(0)
     words = complaints.read().decode("utf-8", "replace").splitlines()[-5:]
     log = places.log_path(session.data_dir, session.instance)
     words = words or tail(log, 5)
-    return StartFailed(reason=reason, words="".join(f"\n  {word}" for word in words), log=log)
+    failed = StartFailed(reason=reason, words="".join(f"\n  {word}" for word in words), log=log)
+    if status in set(ExitStatus) - {ExitStatus.OK}:
+        failed.exit_status = ExitStatus(status)
+    return failed
 
 
 def halt(session: Session) -> bool:

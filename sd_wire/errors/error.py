@@ -60,7 +60,7 @@ class SdError(Exception):
     kind: ClassVar[str] = "OperationFailed"
     message: ClassVar[str] = ""
     hint: ClassVar[str | None] = None
-    exit_status: ClassVar[ExitStatus] = ExitStatus.FAILED
+    exit_status: ExitStatus = ExitStatus.FAILED  # an instance may know a better one
     retryable: ClassVar[bool] = False
     code: ClassVar[str] = "sd-error"
     catalogue: ClassVar[dict[str, type[SdError]]] = {}

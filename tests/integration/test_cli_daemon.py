@@ -100,10 +100,21 @@ def test_instances_are_daemons_of_their_own(sd: Sd) -> None:
 def test_a_daemon_that_cannot_start_says_why(sd: Sd) -> None:
     sd.data_dir.write_text("a file where the folder should be")
     ran = sd("start")
-    assert ran.status == 1
+    assert ran.status == 4
     assert ran.err.startswith("sd: the daemon did not start: ")
     assert str(sd.data_dir) in ran.err
     assert "hint: 'sd start --foreground'" in ran.err
+
+
+def test_a_daemon_whose_configuration_is_damaged_is_never_ready(sd: Sd) -> None:
+    """It listens, and answers Ping, before it reads that file."""
+    sd.data_dir.mkdir()
+    (sd.data_dir / "spacedrive.json").write_text('{"log_level": "loud"}')
+    for _ in range(5):
+        ran = sd("start")
+        assert ran.status == 78
+        assert ran.err.startswith("sd: the daemon did not start: it ended with 78")
+        assert "spacedrive.json" in ran.err
 
 
 def test_a_folder_that_cannot_be_used_is_named(sd: Sd) -> None:
