@@ -29,6 +29,7 @@ the connection lives on. So does it after one that cannot be read: the next star
 
 from __future__ import annotations
 
+from collections import deque
 from enum import StrEnum
 
 import msgspec
@@ -48,6 +49,9 @@ class State(StrEnum):
     CLOSED = "closed"
 
 
+AT_ONCE = 256
+"""Requests that are read before somebody else has a turn."""
+
 _NEW, _OPEN = State.NEW, State.OPEN  # asked for with each request
 PING_LINE = b'"Ping"\n'
 _PING_WORD = b'"Ping"'
@@ -57,11 +61,12 @@ _PING = Request("Ping")
 class ServerConnection:
     """The daemon's end of one connection."""
 
-    __slots__ = ("_buffer", "encoding", "state")
+    __slots__ = ("_buffer", "_put_off", "encoding", "state")
 
     def __init__(self, limit: int = MAX_LINE) -> None:
         self.encoding: Encoding = JSON
         self._buffer = JSON.buffer(limit)
+        self._put_off: deque[bytes | None] | None = None  # messages of an open connection
         self.state = State.NEW
 
     def __repr__(self) -> str:
@@ -81,14 +86,34 @@ class ServerConnection:
         """What has arrived of a request that is not complete; None where that is not known."""
         return self._buffer.rest
 
+    @property
+    def has_more(self) -> bool:
+        """Whether requests are complete that `receive` has not given yet."""
+        return self._put_off is not None
+
     def receive(self, data: bytes) -> list[Received]:
-        """The requests that are complete now. A second call never repeats one."""
+        """The requests that are complete now, as far as they are not too many at once: see
+        `has_more`. A second call never repeats one."""
         if self.state is _OPEN:
             messages = self._buffer.feed(data)
-            if len(messages) == 1 and messages[0] is not None:  # the usual case, spared a loop
-                return [self._settled(parse(messages[0], self.encoding))]
-            return [self._settled(self._read(message)) for message in messages]
+            if self._put_off is None:
+                if len(messages) == 1 and messages[0] is not None:  # the usual case
+                    return [self._settled(parse(messages[0], self.encoding))]
+                if len(messages) <= AT_ONCE:
+                    return [self._settled(self._read(message)) for message in messages]
+            return self._some_of(messages)
         return self._begin(data) if self.state is _NEW else []
+
+    def more(self) -> list[Received]:
+        """The next of the requests that were put off."""
+        return self._some_of([])
+
+    def _some_of(self, messages: list[bytes | None]) -> list[Received]:
+        waiting = self._put_off or deque()
+        waiting.extend(messages)
+        some = [waiting.popleft() for _ in range(min(AT_ONCE, len(waiting)))]
+        self._put_off = waiting or None
+        return [self._settled(self._read(message)) for message in some]
 
     def takes_a_word(self) -> bool:
         """Let a line that is a bare word be answered without being received: said by whoever has
@@ -99,13 +124,17 @@ class ServerConnection:
             self.state = _OPEN
         return self.state is _OPEN
 
-    def receive_end(self) -> list[Received]:
-        """The peer will send nothing more: a last request without LF, if there is one."""
+    def receive_end(self, *, gone: bool = False) -> list[Received]:
+        """The peer will send nothing more: a last request without LF, if there is one. Not where
+        it is `gone`: what it was about to say is not known then."""
         if self.state not in (State.NEW, State.OPEN):
             return []
         fresh, self.state = self.state is State.NEW, State.PEER_DONE
         rest = self._buffer.end()
-        if rest is None or not rest.strip():
+        if gone or rest is None or not rest.strip():
+            return []
+        if self._put_off is not None:
+            self._put_off.append(rest)
             return []
         received = self._read(rest)
         return [received if fresh else self._settled(received)]

@@ -40,8 +40,8 @@ def _escape(error: UnicodeError) -> tuple[str, int]:
     """What is not ASCII as JSON escapes, in UTF-16 code units as RFC 8259 has it."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass").hex()
-    return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4)), error.end
+    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
+    return "\\u" + units.hex("u", 2).replace("u", "\\u"), error.end
 
 
 codecs.register_error("json-escape", _escape)

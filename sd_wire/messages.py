@@ -30,7 +30,8 @@ MAX_DEPTH = 128
 """Arrays and objects inside each other in one request. The deepest real one has 12."""
 
 MAX_PENDING = 1024
-"""Requests of one connection that are not answered yet, and operations in one batch."""
+"""Requests of one connection that are not answered yet, its subscriptions, the operations in one
+batch, and the event types in one subscription."""
 
 RequestId = (
     Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -72,7 +73,7 @@ class EventFilter(msgspec.Struct):
 class Subscribe(msgspec.Struct):
     """Send events from now on. No types means all that existing clients know."""
 
-    event_types: list[str] = []
+    event_types: Annotated[list[str], msgspec.Meta(max_length=MAX_PENDING)] = []
     filter: EventFilter | None = None
     after: Annotated[Sequence | None, doc("first those that came after this number")] = None  # ours
     stream: Annotated[UUID | None, doc("which numbering `after` is of")] = None  # ours

@@ -56,8 +56,12 @@ def doc(text: str, **constraints: Any) -> msgspec.Meta:
     return msgspec.Meta(description=text, **constraints)
 
 
-Positive = Annotated[int, msgspec.Meta(ge=1)]
-Natural = Annotated[int, msgspec.Meta(ge=0)]
+LARGEST = 2**53 - 1
+"""The largest integer a request may have: every reader of JSON keeps it exact, and SQLite and
+MessagePack can carry it."""
+
+Positive = Annotated[int, msgspec.Meta(ge=1, le=LARGEST)]
+Natural = Annotated[int, msgspec.Meta(ge=0, le=LARGEST)]
 Percent = Annotated[int, msgspec.Meta(ge=1, le=100)]
 PageSize = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 

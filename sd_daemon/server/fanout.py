@@ -16,7 +16,7 @@ from sd_daemon.server.channel import Channel
 from sd_daemon.server.filters import lets_pass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from sd_daemon.core.bus import Bus, Published, Subscription
     from sd_daemon.server.channel import Late
@@ -36,8 +36,8 @@ class Fanout:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._channels: dict[Interest, Channel] = {}
-        self._wide: dict[str, tuple[Channel, ...]] = {}  # of all libraries and jobs, by name
-        self._index: dict[Place, tuple[Channel, ...]] = {}  # the others
+        self._wide: dict[str, dict[Channel, None]] = {}  # of all libraries and jobs, by name
+        self._index: dict[Place, dict[Channel, None]] = {}  # the others
         self._narrow: dict[str, int] = {}  # names that are in the index
         self._heard: dict[str, tuple[Subscription, int]] = {}  # on the bus, with how many need it
         self._dirty: list[Channel] = []  # those with something to send
@@ -78,9 +78,9 @@ class Fanout:
         for place in channel.places:
             name = place[0]
             if place[1:] == (None, None):
-                self._wide[name] = (*self._wide.get(name, ()), channel)
+                self._wide.setdefault(name, {})[channel] = None
             else:
-                self._index[place] = (*self._index.get(place, ()), channel)
+                self._index.setdefault(place, {})[channel] = None
                 self._narrow[name] = self._narrow.get(name, 0) + 1
             subscription, users = self._heard.get(name) or (
                 self._bus.subscribe([name], self._receive),
@@ -123,7 +123,7 @@ class Fanout:
 
     def _receive(self, published: Published) -> None:
         name = type(published.event).__name__
-        channels = self._wide.get(name, ())
+        channels: Iterable[Channel] = self._wide.get(name, ())
         if name in self._narrow:
             channels = (*channels, *self._narrowed(name, published))
         for channel in channels:
@@ -175,7 +175,7 @@ class Fanout:
                     self.caught_up(outbox)
 
 
-def _take_out(index: dict[K, tuple[Channel, ...]], place: K, channel: Channel) -> None:
-    left = tuple(one for one in index.pop(place) if one is not channel)
-    if left:
-        index[place] = left
+def _take_out(index: dict[K, dict[Channel, None]], place: K, channel: Channel) -> None:
+    del index[place][channel]
+    if not index[place]:
+        del index[place]

@@ -137,12 +137,14 @@ class Session(asyncio.Protocol):
                 self.transport.write(reply)
         else:
             self._take(received)
+            self._go_on_later()
 
     def eof_received(self) -> bool:
         """The client has said everything; it may still want to hear the answers."""
-        self._take(self._wire.receive_end())
+        gone = has_hung_up(self.transport.get_extra_info("socket"))
+        self._take(self._wire.receive_end(gone=gone))
         self._peer_done = True
-        if has_hung_up(self.transport.get_extra_info("socket")):
+        if gone and not self._wire.has_more:
             self.transport.abort()  # it is not even listening: a watch must not outlive it
         else:
             self._close_if_done()
@@ -191,6 +193,7 @@ class Session(asyncio.Protocol):
         rest = self._wire.rest
         waiting = [*(self._line or ()), *(self._held or ())]
         unfinished = self._calls or self._congested or self.transport.get_write_buffer_size()
+        unfinished = unfinished or self._wire.has_more
         watches = [] if self._watched is None else self._watched.hand_over()
         if self.transport.is_closing() or self._peer_done or unfinished:
             return None
@@ -305,6 +308,20 @@ class Session(asyncio.Protocol):
         if self._held is not None or self._line:
             self._pace()
 
+    def _go_on_later(self) -> None:
+        """Let others have their turn before the rest of what has arrived."""
+        if self._wire.has_more:
+            self._pace()
+            self._instance.loop.call_soon(self._take_more)
+
+    def _take_more(self) -> None:
+        if self.transport.is_closing():
+            return
+        self._take(self._wire.more())
+        self._go_on_later()
+        self._pace()
+        self._close_if_done()
+
     def _may_answer(self) -> bool:
         return self._held is None and not self._congested and self._instance.answering
 
@@ -410,6 +427,7 @@ class Session(asyncio.Protocol):
     def _pace(self) -> None:
         """Read from the client exactly while there is room for what it sends."""
         full = self._congested or self._held is not None or self._instance.handing_over
+        full = full or self._wire.has_more
         full = full or (self._line is not None and len(self._line) >= MAX_PENDING)
         if full == self._paused or self._peer_done or self.transport.is_closing():
             return
@@ -426,5 +444,5 @@ class Session(asyncio.Protocol):
     def _close_if_done(self) -> None:
         """A client that will ask nothing more gets its answers, and then the end."""
         busy = self._calls or self._line or self._held is not None or self._watched
-        if self._peer_done and not busy:
+        if self._peer_done and not busy and not self._wire.has_more:
             self.transport.close()

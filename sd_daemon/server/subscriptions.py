@@ -11,8 +11,8 @@ from sd_daemon.server.handover import KeptWatch
 from sd_daemon.server.log_watch import LogWatch
 from sd_daemon.server.outbox import Outbox
 from sd_daemon.server.watch import EventWatch
-from sd_wire.errors import InvalidValue
-from sd_wire.messages import Id, Range, Subscribe, Subscribed, SubscribeLogs
+from sd_wire.errors import InvalidValue, TooManySubscriptions
+from sd_wire.messages import MAX_PENDING, Id, Range, Subscribe, Subscribed, SubscribeLogs
 from sd_wire.subscribing import warnings_of
 
 if TYPE_CHECKING:
@@ -45,6 +45,9 @@ class Subscriptions:
 
     def begin(self, wanted: Subscribe | SubscribeLogs, request_id: Id) -> bytes:
         """Begin a subscription; one with the same id, or also without any, is replaced."""
+        kind = "logs" if isinstance(wanted, SubscribeLogs) else "events"
+        if len(self._watches) >= MAX_PENDING and (kind, request_id) not in self._watches:
+            return self._encoding.failure(TooManySubscriptions(limit=MAX_PENDING), request_id)
         if isinstance(wanted, SubscribeLogs):
             return self._begin_logs(wanted, request_id)
         if wanted.after is not None and request_id is msgspec.UNSET:

@@ -28,6 +28,7 @@ from sd_wire.errors.connection import (
     TooManyConnections,
     TooManyConnectionsOfUser,
     TooManyRequests,
+    TooManySubscriptions,
     UnknownRequest,
 )
 from sd_wire.errors.error import (
@@ -119,6 +120,7 @@ __all__ = [
     "TooManyConnections",
     "TooManyConnectionsOfUser",
     "TooManyRequests",
+    "TooManySubscriptions",
     "UnknownFailure",
     "UnknownRequest",
     "UnsupportedPath",

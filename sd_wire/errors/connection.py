@@ -139,6 +139,15 @@ class TooManyRequests(SdError):
     retryable = True
 
 
+class TooManySubscriptions(SdError):
+    """One connection watches as much as it may."""
+
+    kind = "InvalidRequest"
+    message = "this connection already has {limit} subscriptions"
+    hint = "end some, or ask for several event types in one"
+    exit_status = ExitStatus.UNAVAILABLE
+
+
 class TooManyConnections(SdError):
     """The daemon serves as many clients as it may."""
 

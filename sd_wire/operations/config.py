@@ -39,7 +39,7 @@ class JobLoggingConfig(msgspec.Struct):
 
     enabled: bool = True
     log_directory: Annotated[str, doc("where, below the data folder")] = "logs"
-    max_file_size: Annotated[int, doc("how large one may become, in bytes")] = 10 * 1024 * 1024
+    max_file_size: Annotated[Natural, doc("how large one may become, in bytes")] = 10 * 1024 * 1024
     include_debug: bool = False
     log_ephemeral_jobs: Annotated[bool, doc("also for jobs that nobody keeps")] = False
 
@@ -66,9 +66,9 @@ class ProxyPairingConfig(msgspec.Struct):
 
     auto_accept_vouched: bool = True
     auto_vouch_to_all: bool = False
-    vouch_signature_max_age: Annotated[int, doc("seconds")] = 300
-    vouch_response_timeout: Annotated[int, doc("seconds")] = 60
-    vouch_queue_retry_limit: int = 5
+    vouch_signature_max_age: Annotated[Natural, doc("seconds")] = 300
+    vouch_response_timeout: Annotated[Natural, doc("seconds")] = 60
+    vouch_queue_retry_limit: Natural = 5
 
 
 class AccessConfig(msgspec.Struct):
@@ -100,7 +100,7 @@ class LimitsConfig(msgspec.Struct):
 class AppConfig(msgspec.Struct):
     """The configuration of the daemon."""
 
-    version: int
+    version: Natural
     data_dir: str
     log_level: str
     telemetry_enabled: bool
@@ -130,15 +130,18 @@ class AppConfigUpdated(msgspec.Struct):
     "config.app.update",
     scope=Scope.CORE,
     permission=Permission.ADMIN,
-    errors=(InvalidValue, StorageReadOnly, DiskFull),
+    errors=(InvalidValue, FileDamaged, DataFolderUnusable, StorageReadOnly, DiskFull),
 )
 class UpdateAppConfig(Request[AppConfigUpdated]):
-    """Change the configuration of the daemon. What is left out stays as it is."""
+    """Change the configuration of the daemon. What is left out stays as it is in spacedrive.json;
+    what was edited there counts from now on. Where that file is damaged, it is left alone."""
 
     telemetry_enabled: Annotated[bool | None, doc("never sends anything; kept for clients")] = None
     log_level: Annotated[str | None, doc("error, warn, info, debug or trace")] = None
     theme: Annotated[str | None, doc("how user interfaces look: system, light or dark")] = None
-    language: Annotated[str | None, doc("what user interfaces are in, as in en or de")] = None
+    language: Annotated[
+        str | None, doc("what user interfaces are in, as in en or de", min_length=1, max_length=64)
+    ] = None
     networking_enabled: Annotated[bool | None, doc("talk to other devices")] = None
     volume_monitoring_enabled: Annotated[bool | None, doc("notice mounts and free space")] = None
     fs_watcher_enabled: Annotated[bool | None, doc("notice changes of files")] = None

@@ -168,4 +168,4 @@ class ListOmissions(Request[Omissions]):
     rule: Annotated[str | None, doc("only what this rule left out")] = None
     errors_only: Annotated[bool, doc("only what could not be read")] = False
     limit: Annotated[int, doc("how many at most", ge=1, le=10000)] = 1000
-    offset: Annotated[int, doc("how many to pass over", ge=0)] = 0
+    offset: Annotated[Natural, doc("how many to pass over")] = 0

@@ -122,7 +122,7 @@ class PaginationOptions(msgspec.Struct):
     """Which part of a result."""
 
     limit: Annotated[int, doc("how many at most", ge=1, le=1000)] = 50
-    offset: Annotated[int, doc("how many to pass over", ge=0)] = 0
+    offset: Annotated[Natural, doc("how many to pass over")] = 0
 
 
 class ScoreBreakdown(msgspec.Struct):

@@ -125,6 +125,8 @@ class Conversation:
         """The next record. What a connection says last may be cut."""
         if kind == b"<":
             self._asked(self._server.receive(data))
+            while self._server.has_more:
+                self._asked(self._server.more())
         elif kind == b".":
             self._asked(self._server.receive_end())
         elif kind == b">":

@@ -293,3 +293,16 @@ def test_a_watcher_that_had_half_closed_is_forgotten_when_it_dies(daemon: Daemon
 def clients_of(wire: Wire) -> dict[str, int]:
     found = wire.ask({"Query": {"method": "query:core.status"}})["JsonOk"]["clients"]
     return {name: found[name] for name in ("connections", "subscriptions")}
+
+
+def test_a_connection_has_so_many_subscriptions_and_no_more(daemon: Daemon) -> None:
+    subscribe = {"Subscribe": {"event_types": ["ConfigChanged"]}}
+    with daemon.connect() as wire:
+        wire.send(*({**subscribe, "id": number} for number in range(1025)))
+        answers = [wire.read() for _ in range(1025)]
+        assert all("Subscribed" in one for one in answers[:1024])
+        assert answers[1024]["details"]["code"] == "too-many-subscriptions"
+        # One of them can be made anew, and one that has ended gives its place away.
+        assert "Subscribed" in wire.ask({**subscribe, "id": 7})
+        wire.ask({"Unsubscribe": None, "id": 7})
+        assert "Subscribed" in wire.ask({**subscribe, "id": "new"})
