@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -83,6 +84,15 @@ class Sd:
         return ran
 
 
+def _as_a_login_does() -> None:
+    """Make standard input the terminal whose keys send signals, and let these do what they usually
+    do: a shell starts its background jobs deaf to Ctrl-C, and whoever runs the tests so hands that
+    down to every command."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Terminal:
     """The command on a terminal of its own, 80 columns wide."""
 
@@ -96,7 +106,7 @@ class Terminal:
             stderr=follower,
             env=sd.environment(**environment),
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=_as_a_login_does,
         )
         os.close(follower)
         self.shown = b""
