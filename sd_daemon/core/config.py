@@ -9,6 +9,7 @@ import msgspec
 from sd_daemon.core import json_file
 from sd_daemon.core.access import check
 from sd_wire.errors import InvalidValue
+from sd_wire.operation import Natural
 from sd_wire.operations.config import (
     AccessConfig,
     AppConfig,
@@ -23,6 +24,7 @@ from sd_wire.operations.config import (
 
 CONFIG_VERSION = 1
 LEVELS = ("error", "warn", "info", "debug", "trace")
+THEMES = ("system", "light", "dark")
 
 # Which field of the stored configuration an update changes, and whether only a restart applies it.
 TARGETS: dict[str, tuple[str, str, bool]] = {
@@ -52,7 +54,7 @@ TARGETS: dict[str, tuple[str, str, bool]] = {
 class StoredConfig(msgspec.Struct):
     """The content of spacedrive.json. What is missing has its default."""
 
-    version: int = CONFIG_VERSION
+    version: Natural = CONFIG_VERSION
     log_level: str = "info"
     telemetry_enabled: bool = False  # nothing is ever sent; kept because clients show it
     preferences: Preferences = msgspec.field(default_factory=Preferences)
@@ -78,7 +80,7 @@ class Config:
         try:
             stored = json_file.load(path, StoredConfig)
             check(stored.access, "access.", "/access/")
-            _check_level(stored.log_level, "/log_level")
+            _check("log_level", stored.log_level, LEVELS, "/log_level")
         except FileNotFoundError:
             stored = StoredConfig()
         except InvalidValue as error:
@@ -118,7 +120,7 @@ class Config:
         restart = False
         if request.log_level is not None:
             level = request.log_level.lower()
-            _check_level(level, "/payload/log_level")
+            _check("log_level", level, LEVELS, "/payload/log_level")
             if level != changed.log_level:
                 changed.log_level = level
                 changed.logging.main_filter = _with_level(changed.logging.main_filter, level)
@@ -126,6 +128,8 @@ class Config:
         if request.telemetry_enabled not in (None, changed.telemetry_enabled):
             changed.telemetry_enabled = bool(request.telemetry_enabled)
             fields.append("telemetry_enabled")
+        if request.theme is not None:
+            _check("theme", request.theme, THEMES, "/payload/theme")
         for name, (part, field, needs_restart) in TARGETS.items():
             value = getattr(request, name)
             section = getattr(changed, part)
@@ -161,10 +165,10 @@ def _leaves(stored: StoredConfig) -> dict[tuple[str, ...], object]:
     return leaves
 
 
-def _check_level(level: str, pointer: str) -> None:
-    if level not in LEVELS:
-        reason = f"{level!r} is none of {', '.join(LEVELS)}"
-        raise InvalidValue(field="log_level", reason=reason, pointer=pointer)
+def _check(field: str, word: str, known: tuple[str, ...], pointer: str) -> None:
+    if word not in known:
+        reason = f"{word!r} is none of {', '.join(known)}"
+        raise InvalidValue(field=field, reason=reason, pointer=pointer)
 
 
 def _with_level(main_filter: str, level: str) -> str:

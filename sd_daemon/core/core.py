@@ -17,7 +17,7 @@ import msgspec
 from sd_daemon.core import device as devices
 from sd_daemon.core.access import Access
 from sd_daemon.core.bus import Bus
-from sd_daemon.core.config import Config
+from sd_daemon.core.config import Config, StoredConfig
 from sd_daemon.core.event_journal import EventJournal
 from sd_daemon.core.jobs.runner import JobRunner
 from sd_daemon.core.json_file import store
@@ -132,10 +132,17 @@ class Core:
         self, request: UpdateAppConfig, correlation: str | None
     ) -> tuple[list[str], bool]:
         """Change what the request names and announce what is different; which fields are, and
-        whether a restart is needed for that. Raises InvalidValue, DiskFull, StorageReadOnly."""
+        whether a restart is needed for that. What was edited in the file meanwhile stays, and
+        counts from now on. Raises InvalidValue, FileDamaged, DataFolderUnusable, DiskFull,
+        StorageReadOnly."""
         async with self._configuring:  # two changes at once must not undo each other
-            changed, fields, restart = self.config.changed_by(request)
-            if not fields:
+            read = await self._read_config()
+            edits, restart = self.config.compared_with(read)
+            edited = Config(self.config.path, self.data_dir, read)
+            changed, asked, needed = edited.changed_by(request)
+            fields = list(dict.fromkeys([*edits, *asked]))
+            restart = restart or needed
+            if not asked:
                 return [], False
             try:
                 await asyncio.to_thread(store, self.config.path, changed)
@@ -156,13 +163,7 @@ class Core:
         if self.reloading is not None:
             self.reloading()
         async with self._configuring:
-            try:
-                read = await asyncio.to_thread(
-                    _undamaged, self.data_dir, self.config.path, self.config.read_again
-                )
-            except FileDamaged as error:
-                self._refused = error
-                raise
+            read = await self._read_config()
             self._refused = None
             fields, restart = self.config.compared_with(read)
             if read.access != self.config.stored.access:
@@ -171,6 +172,16 @@ class Core:
         for field in fields:
             self.bus.publish(ConfigChanged(field), correlation)
         return fields, restart
+
+    async def _read_config(self) -> StoredConfig:
+        """What the file says now. Raises FileDamaged, DataFolderUnusable."""
+        try:
+            return await asyncio.to_thread(
+                _undamaged, self.data_dir, self.config.path, self.config.read_again
+            )
+        except FileDamaged as error:
+            self._refused = error
+            raise
 
 
 def _prepare(data_dir: str) -> tuple[Config, DeviceIdentity]:

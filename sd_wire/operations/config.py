@@ -26,6 +26,8 @@ from sd_wire.operation import (
 )
 from sd_wire.types.libraries import IndexerSettings
 
+Language = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+
 
 class Preferences(msgspec.Struct):
     """What user interfaces look like."""
@@ -139,9 +141,7 @@ class UpdateAppConfig(Request[AppConfigUpdated]):
     telemetry_enabled: Annotated[bool | None, doc("never sends anything; kept for clients")] = None
     log_level: Annotated[str | None, doc("error, warn, info, debug or trace")] = None
     theme: Annotated[str | None, doc("how user interfaces look: system, light or dark")] = None
-    language: Annotated[
-        str | None, doc("what user interfaces are in, as in en or de", min_length=1, max_length=64)
-    ] = None
+    language: Annotated[Language | None, doc("what user interfaces are in, as in en or de")] = None
     networking_enabled: Annotated[bool | None, doc("talk to other devices")] = None
     volume_monitoring_enabled: Annotated[bool | None, doc("notice mounts and free space")] = None
     fs_watcher_enabled: Annotated[bool | None, doc("notice changes of files")] = None

@@ -15,7 +15,7 @@ from sd_wire.errors import (
     NotADirectory,
     PathNotIndexed,
 )
-from sd_wire.operation import Request, action, doc, query
+from sd_wire.operation import Natural, Request, action, doc, query
 from sd_wire.types.jobs import JobReceipt
 from sd_wire.types.locations import IndexMode
 from sd_wire.types.paths import SdPath

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from sd_wire.errors import InvalidValue, LocationNotFound, PathNotIndexed, UnsupportedPath
-from sd_wire.operation import Request, doc, query
+from sd_wire.operation import Natural, Request, doc, query
 from sd_wire.types.files import ContentKind, File
 from sd_wire.types.paths import SdPath
 

@@ -31,9 +31,9 @@ def restart(manager: Manager) -> None:
     manager.start()
 
 
-def set_theme(wire: Wire, theme: str) -> None:
-    update = {"method": "action:config.app.update.input", "payload": {"theme": theme}}
-    assert "JsonOk" in wire.ask({"Action": update, "id": theme})
+def set_language(wire: Wire, language: str) -> None:
+    update = {"method": "action:config.app.update.input", "payload": {"language": language}}
+    assert "JsonOk" in wire.ask({"Action": update, "id": language})
 
 
 def test_a_connection_goes_on_with_the_next_process(manager: Manager) -> None:
@@ -77,11 +77,11 @@ def test_a_subscription_goes_on_without_a_gap_or_a_double(manager: Manager) -> N
         assert plain.ask(asked) == "Subscribed"
         expected: list[Any] = []
         for number in range(3):
-            set_theme(other, f"theme {number}")
+            set_language(other, f"language {number}")
             restart(manager)
-            expected += [{"ConfigChanged": {"field": "theme"}}, "CoreShutdown", "CoreStarted"]
-        set_theme(other, "the last")
-        expected.append({"ConfigChanged": {"field": "theme"}})
+            expected += [{"ConfigChanged": {"field": "language"}}, "CoreShutdown", "CoreStarted"]
+        set_language(other, "the last")
+        expected.append({"ConfigChanged": {"field": "language"}})
         lines = [watched.read() for _ in expected]
         assert [line["Event"] for line in lines] == expected
         numbers = [line["sequence"] for line in lines]

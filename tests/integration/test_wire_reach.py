@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
@@ -75,6 +76,37 @@ def test_a_configuration_that_cannot_be_read_is_told_and_nothing_changes(person:
     file.write_text(text, "utf-8")
     person.ask("config.app.reload!")
     assert person.ask("config.app.get") == before
+
+
+def test_a_configuration_that_was_edited_is_not_written_over(person: Person) -> None:
+    file = person.daemon.data_dir / "spacedrive.json"
+    events = person.listen("ConfigChanged")
+    file.write_text('{"preferences": {"language": "de"}}', "utf-8")
+    assert person.ask("config.app.update!", {"theme": "dark"})["message"] == (
+        "changed: language, theme"
+    )
+    assert [events.until("ConfigChanged")["field"] for _ in range(2)] == ["language", "theme"]
+    both = {"theme": "dark", "language": "de"}
+    assert person.ask("config.app.get")["preferences"] == both
+    assert json.loads(file.read_text("utf-8"))["preferences"] == both
+
+    file.write_text("{damaged", "utf-8")
+    assert person.refused("config.app.update!", {"theme": "light"}).code == "file-damaged"
+    assert file.read_text("utf-8") == "{damaged"
+    assert person.ask("config.app.get")["preferences"] == both
+    assert any("spacedrive.json" in one for one in person.ask("core.status")["problems"])
+
+
+def test_a_number_that_no_encoding_could_carry_is_refused(person: Person) -> None:
+    for name, payload in [
+        ("test.ping", {"message": "x", "count": 10**30}),
+        ("config.app.update!", {"proxy_pairing_vouch_signature_max_age": 2**53}),
+        ("config.app.update!", {"limits_idle_seconds": 10**30}),
+        ("config.app.update!", {"language": "x" * 65}),
+    ]:
+        assert person.refused(name, payload).code == "invalid-payload"
+    most = {"message": "x", "count": 2**53 - 1}
+    assert person.ask("test.ping", most)["count"] == 2**53 - 1
 
 
 def test_a_library_that_could_not_be_opened_is_told_to_who_asks_later(person: Person) -> None:

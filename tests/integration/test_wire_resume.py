@@ -40,9 +40,9 @@ def fields(lines: list[dict[str, Any]]) -> list[str]:
     return [line["Event"]["ConfigChanged"]["field"] for line in lines]
 
 
-def change(daemon: Daemon, *themes: str) -> None:
-    for theme in themes:
-        daemon.call("action:config.app.update.input", {"theme": theme})
+def change(daemon: Daemon, *languages: str) -> None:
+    for language in languages:
+        daemon.call("action:config.app.update.input", {"language": language})
 
 
 @pytest.fixture

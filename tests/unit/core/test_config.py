@@ -74,6 +74,12 @@ def test_a_level_that_there_is_not_is_refused(tmp_path: Path) -> None:
     assert refused.value.pointer == "/payload/log_level"
 
 
+def test_a_theme_that_there_is_not_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidValue, match="'blue' is none of system, light, dark") as refused:
+        loaded(tmp_path).changed_by(UpdateAppConfig(theme="blue"))
+    assert refused.value.pointer == "/payload/theme"
+
+
 def test_what_is_stored_is_read_again(tmp_path: Path) -> None:
     config = loaded(tmp_path)
     changed, _, _ = config.changed_by(UpdateAppConfig(theme="dark", telemetry_enabled=True))
