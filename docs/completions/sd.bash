@@ -70,7 +70,7 @@ _sd_value() { # COMMAND OPTION; a flag has none
     'ls --sort' | 'file directory-listing --sort-by') echo 'name modified size type' ;;
     'events -t' | 'events --type') echo 'CoreStarted CoreShutdown Refresh ConfigChanged LogMessage EntryCreated EntryModified EntryDeleted EntryMoved LibraryCreated LibraryOpened LibraryClosed LibraryDeleted LibraryLoadFailed LibraryStatisticsUpdated VolumeAdded VolumeRemoved VolumeUpdated JobQueued JobStarted JobProgress JobCompleted JobFailed JobCancelled JobPaused JobResumed JobUpdate LocationAdded LocationRemoved IndexingStarted IndexingProgress IndexingCompleted IndexingFailed FilesIndexed ResourceChanged ResourceChangedBatch ResourceDeleted' ;;
     'events --path') echo '@file' ;;
-    'logs --level') echo 'e-r-r-o-r w-a-r-n i-n-f-o d-e-b-u-g t-r-a-c-e' ;;
+    'logs --level') echo 'error warn info debug trace' ;;
     'location add --mode' | 'location enable-indexing --index-mode' | 'index start --mode') echo 'none shallow content deep' ;;
     'index start --scope') echo 'current recursive' ;;
     'index start --persistence') echo 'persistent ephemeral' ;;

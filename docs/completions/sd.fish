@@ -116,7 +116,7 @@ complete -c sd -n '__sd_at \'events\'' -s r -l recursive -d 'with --path: of all
 complete -c sd -n '__sd_at \'logs\'' -s f -l follow -d 'go on with new records, until Ctrl-C'
 complete -c sd -n '__sd_at \'logs\'' -s n -l lines -x -d 'at most so many of the past'
 complete -c sd -n '__sd_at \'logs\'' -l since -x -d 'only from then on: \'10 min ago\', today, 14:30, \'2026-11-23 14:30\''
-complete -c sd -n '__sd_at \'logs\'' -l level -x -a 'e-r-r-o-r w-a-r-n i-n-f-o d-e-b-u-g t-r-a-c-e' -d 'this level and graver: error, warn, info, debug, trace'
+complete -c sd -n '__sd_at \'logs\'' -l level -x -a 'error warn info debug trace' -d 'this level and graver: error, warn, info, debug, trace'
 complete -c sd -n '__sd_at \'logs\'' -l target -x -d 'only of parts of the daemon whose name has this'
 complete -c sd -n '__sd_at \'logs\'' -l job -x -d 'only of this job'
 complete -c sd -n '__sd_at \'logs\'' -l correlation -x -d 'only what requests with this id have caused'

@@ -21,12 +21,13 @@ from sd_client.cli.session import Session
 from sd_client.cli.values import is_exact
 from sd_client.cli.views import short, show
 from sd_client.cli.watch import watch
-from sd_wire.errors import InvalidPayload
+from sd_wire.errors import InvalidPayload, JobNotFound, PathNotIndexed, SdError
 from sd_wire.operation import CATALOGUE, Operation
 from sd_wire.operations.core import GetStatus
 from sd_wire.types.jobs import JobReceipt
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from uuid import UUID
 
 NOUNS = {
@@ -68,6 +69,13 @@ HAND_MADE: dict[str, dict[str, click.Command]] = {
 
 ASKS_FIRST = {"libraries.delete": "Delete this library?"}
 """Operations that a person is asked about before."""
+
+ABSENT: dict[str, Callable[[Any], SdError]] = {
+    "jobs.info": lambda request: JobNotFound(job=request.job_id),
+    "files.by_id": lambda request: PathNotIndexed(path=request.file_id),
+    "files.by_path": lambda request: PathNotIndexed(path=request.path),
+}
+"""Operations that answer null, and what is wrong then with a command that named something."""
 
 
 def place_of(operation: Operation) -> tuple[str, str]:
@@ -156,6 +164,8 @@ def _run(
         confirm(session, ASKS_FIRST[operation.name])
     raw = session.raw(operation, request, _library_in(request))
     result = msgspec.json.decode(raw)
+    if result is None and operation.name in ABSENT:
+        raise ABSENT[operation.name](request)
     started = _job_in(operation, result)
     if session.output.json:
         if not (wait and started):

@@ -8,6 +8,7 @@ id, is looked up later by `sd_client.cli.names`.
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 
+_WORD_BEGINS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
 def dashed(name: str) -> str:
-    """TrackedOnly and tracked_only as tracked-only."""
-    parts = ["-" + c.lower() if c.isupper() else c for c in name]
-    return "".join(parts).lstrip("-").replace("_", "-")
+    """TrackedOnly and tracked_only as tracked-only, WARN as warn."""
+    return _WORD_BEGINS.sub("-", name).replace("_", "-").lower()
 
 
 class Choice(click.ParamType):  # type: ignore[type-arg]

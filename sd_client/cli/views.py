@@ -188,8 +188,6 @@ def show(output: Output, name: str, result: Json) -> None:
             output.remark(_more(result, len(found)))
     elif name in SENTENCES and result.get("success", True):
         output.line(output.safe(SENTENCES[name].format_map(result)))
-    elif result is None:
-        output.remark("there is no such thing")
     elif isinstance(result, dict):
         facts(output, list(flat(result)))
     else:

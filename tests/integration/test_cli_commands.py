@@ -176,6 +176,24 @@ def test_without_a_daemon_the_disk_is_read(tmp_path: Path, folder: Path) -> None
     assert "does not exist" in missing.err
 
 
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("job", "info"), "job-not-found"),
+        (("file", "by-id"), "path-not-indexed"),
+    ],
+)
+def test_an_id_that_nobody_has_is_not_found(sd: Sd, words: tuple[str, ...], code: str) -> None:
+    """The daemon answers null, which is no failure on the wire."""
+    nobody = "00000000-0000-4000-8000-000000000000"
+    ran = sd(*words, nobody)
+    assert (ran.status, ran.out) == (5, b"")
+    assert nobody in ran.err
+    ran = sd(*words, nobody, "--json")
+    assert (ran.status, ran.out) == (5, b"")
+    assert json.loads(ran.err)["error"]["code"] == code
+
+
 def test_what_is_not_indexed_is_read_from_the_disk(sd: Sd, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "a.txt").write_text("a")

@@ -160,6 +160,12 @@ def test_local_times(text: str, expected: str) -> None:
     assert moment(text, NOW).replace(tzinfo=None).isoformat() == expected
 
 
+def test_a_level_that_there_is_not_is_told_those_that_there_are(daemon: Daemon) -> None:
+    ran = Sd(daemon.data_dir)("logs", "--level", "loud")
+    assert ran.status == 2
+    assert "'loud' is not one of error, warn, info, debug, trace" in ran.err
+
+
 def test_the_help_shows_how_it_is_meant(daemon: Daemon) -> None:
     said = Sd(daemon.data_dir).good("logs", "--help").out.decode()
     for option in ("--lines", "--since", "--follow", "--level", "--target", "--job", "--json"):
