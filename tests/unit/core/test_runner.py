@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -20,7 +21,7 @@ from sd_wire.types.jobs import JobStatus
 from sd_wire.types.locations import IndexMode, JobPolicies
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from sd_daemon.core.bus import Published
@@ -241,14 +242,35 @@ async def test_a_signal_to_the_whole_service_costs_no_job(
     assert "JobFailed" not in news.names()
 
 
+@pytest.fixture
+def slow_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first worker never gets as far as Python: what reaches it, reaches it while it starts."""
+    program, begun = tmp_path / "slow-python", tmp_path / "begun"
+    program.write_text(
+        f"#!/bin/sh\n[ -e '{begun}' ] && exec '{sys.executable}' \"$@\"\n"
+        f": > '{begun}'\nexec sleep 60\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+
+
+@pytest.fixture
+def usual(number: signal.Signals) -> Iterator[None]:
+    """The signal does what it usually does; under nohup, whatever is started ignores SIGHUP."""
+    before = signal.signal(number, signal.SIG_DFL)
+    yield
+    signal.signal(number, before)
+
+
+@pytest.mark.usefixtures("usual", "slow_start")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 async def test_nor_does_it_while_the_worker_is_only_starting(
-    core: Core, library: Library, location: StoredLocation, number: signal.Signals
+    core: Core, library: Library, location: StoredLocation, tmp_path: Path, number: signal.Signals
 ) -> None:
     news = News(core)
     job = await submit(core, library, location)
     await news.until("JobStarted")
-    while core.runner._running[job.id].worker is None:  # noqa: ASYNC110 (nobody tells)
+    while not (core.runner.workers() and (tmp_path / "begun").exists()):  # noqa: ASYNC110 (nobody tells)
         await asyncio.sleep(0)
     os.kill(worker_of(core, job), number)
     ended = await core.runner.wait(job)
