@@ -116,8 +116,7 @@ class DeadlineExceeded(SdError):
 
     message = "there was no answer within {milliseconds} ms"
     hint = "a query was given up; an action that has begun is carried on: see its events"
-    exit_status = ExitStatus.UNAVAILABLE
-    retryable = True
+    exit_status = ExitStatus.UNAVAILABLE  # and not retryable: an action would be done twice
 
 
 class ReplyTooLarge(SdError):
@@ -193,7 +192,7 @@ class MethodNotFound(SdError):
 
     kind = "HandlerNotFound"
     message = "Unknown method: {method}"
-    hint = "'sd describe' lists the operations"
+    hint = "a method begins with query: or action:; 'sd describe' lists them all"
     exit_status = ExitStatus.NOT_FOUND
 
 

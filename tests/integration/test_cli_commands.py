@@ -248,8 +248,9 @@ def test_any_operation_can_be_called(sd: Sd) -> None:
     assert json.loads(sd.good("call", "query:test.ping", "-", stdin=payload.encode()).out) == answer
     unknown = sd("call", "query:nope")
     assert unknown.status == 5
-    assert (
-        unknown.err == "sd: Unknown method: query:nope\nhint: 'sd describe' lists the operations\n"
+    assert unknown.err == (
+        "sd: Unknown method: query:nope\n"
+        "hint: a method begins with query: or action:; 'sd describe' lists them all\n"
     )
     assert json.loads(sd.good("call", "test.ping", payload).out) == answer
     assert "Unknown method: ping" in sd("call", "ping").err
