@@ -78,8 +78,6 @@ def finish(asked: Asked, show: Callable[[Asked, Any], tuple[bytes, bytes]]) -> N
             output, remark = result + b"\n", b""
         else:
             output, remark = show(asked, parsed(result.decode()))
-    except KeyboardInterrupt:
-        posix._exit(130)
     except (NotQuick, OSError, ValueError, LookupError, TypeError, StopIteration):
         return
     leave(output, remark)

@@ -25,9 +25,12 @@ def main() -> None:
     root = __file__.rsplit("/", 3)[0]
     words = sys.argv[1:]
     gc.disable()  # there will be no time for garbage
-    if words and (words[0] in VIEWS or words == ["--version"]):
-        _quick(root, words)
-    _full(root)
+    try:
+        if words and (words[0] in VIEWS or words == ["--version"]):
+            _quick(root, words)
+        _full(root)
+    except KeyboardInterrupt:  # also while all of this is still being read
+        sys.modules["posix"]._exit(130)
 
 
 def _quick(root: str, words: list[str]) -> None:
@@ -45,8 +48,6 @@ def _quick(root: str, words: list[str]) -> None:
             _ours("version").quick()
     except ImportError:
         return
-    except KeyboardInterrupt:
-        sys.modules["posix"]._exit(130)
 
 
 def _ours(name: str) -> Any:

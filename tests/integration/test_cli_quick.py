@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -113,3 +114,25 @@ def test_it_is_found_through_a_link(sd: Sd, tmp_path: Path) -> None:
         [link / "sd", "status"], env=sd.environment(), capture_output=True, check=True
     )
     assert ran.stdout.startswith(b"spacedrive ")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="makes a pipe small")
+def test_ctrl_c_ends_it_in_silence_while_it_is_still_being_read(tmp_path: Path) -> None:
+    """Python tells of each module on a pipe too small for all of them, so it waits to be read."""
+    sd, python = Sd(tmp_path), tmp_path / "python"
+    python.write_text(f"#!/bin/sh\nexec '{sys.executable}' -X importtime \"$@\"\n")
+    python.chmod(0o755)
+    with subprocess.Popen(
+        sd.command("events", "--follow"),
+        env=sd.environment(SD_PYTHON=str(python)),
+        stderr=subprocess.PIPE,
+        pipesize=4096,
+        bufsize=0,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as starting:
+        assert starting.stderr is not None
+        assert any(line.endswith(b" site\n") for line in starting.stderr)
+        starting.send_signal(signal.SIGINT)
+        said = starting.stderr.read().splitlines()
+    assert starting.returncode == 130
+    assert [line for line in said if not line.startswith(b"import time:")] == []
