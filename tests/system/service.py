@@ -72,7 +72,7 @@ class Service:
         """What a member of the group is answered."""
         return json.loads(self.machine.output(f"sd --json {command}", user="bob"))
 
-    def wait_for(self, condition: str, seconds: float = 15.0) -> float:
+    def wait_for(self, condition: str, seconds: float = 60.0) -> float:
         """Until a command in the container succeeds; seconds that it took."""
         began = (
             "a=$(date +%s%N); "

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 SOCKET = "/run/spacedrive/daemon.sock"
 HAMMER = (Path(__file__).parent / "hammer.py").read_text()
+HAMMERED = "/root/hammered"  # what it has said so far
 
 
 def hammered(machine: Machine, disturbances: list[str], apart: float = 1.0) -> dict[str, Any]:
@@ -23,10 +24,13 @@ def hammered(machine: Machine, disturbances: list[str], apart: float = 1.0) -> d
     seconds = apart * (len(disturbances) + 1)
     output: list[str] = []
     clients = threading.Thread(
-        target=lambda: output.append(machine.output(f"python3 /root/hammer.py {SOCKET} {seconds}"))
+        target=lambda: output.append(
+            machine.output(f"python3 /root/hammer.py {SOCKET} {seconds} | tee {HAMMERED}")
+        )
     )
+    machine.run(f": > {HAMMERED}")
     clients.start()
-    machine.run(f"until pgrep -f hammer.py >/dev/null; do sleep 0.05; done; sleep {apart}")
+    machine.run(f"until grep -q hammering {HAMMERED}; do sleep 0.05; done; sleep {apart}")
     for command in disturbances:
         machine.run(f"{command}; sleep {apart * 0.8}")
     clients.join()

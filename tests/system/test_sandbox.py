@@ -96,7 +96,7 @@ def test_every_example_is_tried() -> None:
 
 MAIN_JOB = (
     "set -e; cd /tmp; {sd} library create Home; timeout 60 {sd} events --follow --json > {log} &"
-    "until grep -q . {log} || [ $((i += 1)) -gt 10 ]; do sleep 0.05; done;"
+    "until {sd} status --json | grep -qE '\"subscriptions\": ?[1-9]'; do sleep 0.05; done;"
     "{sd} location add {folder} --wait; {sd} search sunset;"
     "until grep -q IndexingCompleted {log} || grep -q JobCompleted {log}; do sleep 0.05; done;"
     "kill %1"
