@@ -145,7 +145,10 @@ class Peer:
         with contextlib.suppress(ConnectionError):
             while data := await reader.read(65536):
                 encoding = connected.encoding
-                for request in connected.wire.receive(data):
+                received = connected.wire.receive(data)
+                while connected.wire.has_more:
+                    received += connected.wire.more()
+                for request in received:
                     assert not isinstance(request, Rejected), request
                     self.requests.append(request)
                     connected.requests.append(request)

@@ -86,7 +86,9 @@ async def change(client: CoreClient, until: float) -> list[str]:
         if time.monotonic() > until:
             return made
         try:
-            await client.call(UpdateAppConfig(theme=f"{number}"), correlation_id=f"change-{number}")
+            await client.call(
+                UpdateAppConfig(language=f"{number}"), correlation_id=f"change-{number}"
+            )
             made.append(f"change-{number}")
         except SdError:
             pass  # it may have happened or not: the subscribers will say
