@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -26,7 +27,6 @@ PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "dbus-user-session", "libpam-systemd"),
     *("python3", "ca-certificates", "procps"),
 )
-MIRROR = "http://deb.debian.org/debian"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "spacedrive-tests"
 CGROUPS = Path("/sys/fs/cgroup")
 
@@ -38,6 +38,18 @@ def missing() -> list[str]:
     """What this machine lacks to boot another one in it."""
     lacks = [tool for tool in ("mmdebstrap", "systemd-nspawn", "nsenter") if not shutil.which(tool)]
     return lacks if os.geteuid() == 0 else ["root", *lacks]
+
+
+def mirror() -> str:
+    """Where this machine itself gets its Debian packages from."""
+    folder = Path("/etc/apt")
+    sources = [folder / "sources.list", *sorted((folder / "sources.list.d").glob("*"))]
+    for source in sources:
+        text = source.read_text("utf-8", "replace") if source.is_file() else ""
+        found = re.search(r"^(?:URIs:|deb(?: \[.*\])?)\s+(\S+/debian)/?\s", text, re.MULTILINE)
+        if found:
+            return found[1]
+    return "the Debian mirror of /etc/apt/sources.list"  # which mmdebstrap will complain of
 
 
 def root_archive(release: str) -> Path:
@@ -54,7 +66,7 @@ def root_archive(release: str) -> Path:
                 f"--include={','.join(PACKAGES)}",
                 release,
                 begun,
-                f"deb {MIRROR} {release} main",
+                f"deb {mirror()} {release} main",
             ],
             check=True,
             capture_output=True,
