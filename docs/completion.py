@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from command_line import EVERYWHERE, SD, Argument, Command, Option, Value
+from written import write_or_check
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -381,17 +382,7 @@ SCRIPTS = {"sd.bash": bash, "_sd": zsh, "sd.fish": fish}
 
 def main() -> int:
     """Write or check."""
-    FOLDER.mkdir(exist_ok=True)
-    wrong = []
-    for name, make in SCRIPTS.items():
-        path, text = FOLDER / name, make()
-        if "--check" not in sys.argv:
-            path.write_text(text, "utf-8")
-        elif not path.exists() or path.read_text("utf-8") != text:
-            wrong.append(name)
-    if wrong:
-        print(f"not up to date: {', '.join(wrong)}; run: make derived", file=sys.stderr)
-    return 1 if wrong else 0
+    return write_or_check(FOLDER, {name: make() for name, make in SCRIPTS.items()}, alone=True)
 
 
 if __name__ == "__main__":

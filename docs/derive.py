@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from written import write_or_check
 
 from sd_wire.describe import contract
 from sd_wire.errors import ExitStatus
@@ -195,16 +196,7 @@ DOCUMENTS = {
 
 def main() -> int:
     """Write or check."""
-    wrong = []
-    for name, make in DOCUMENTS.items():
-        path, text = HERE / name, make()
-        if "--check" not in sys.argv:
-            path.write_text(text, "utf-8")
-        elif not path.exists() or path.read_text("utf-8") != text:
-            wrong.append(name)
-    if wrong:
-        print(f"not up to date: {', '.join(wrong)}; run: make derived", file=sys.stderr)
-    return 1 if wrong else 0
+    return write_or_check(HERE, {name: make() for name, make in DOCUMENTS.items()})
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import mdoc
 from command_line import EVERYWHERE, SD, Argument, Command, Option
 from derive import STATUS_MEANING
 from manual_daemon import configuration, daemon, sockets
+from written import write_or_check
 
 from sd_client.cli.main import EXAMPLES
 from sd_wire import places
@@ -241,21 +242,7 @@ def pages() -> dict[str, str]:
 
 def main() -> int:
     """Write or check."""
-    wanted = pages()
-    there = {path.name: path.read_text("utf-8") for path in MAN.glob("*")}
-    if "--check" in sys.argv:
-        wrong = sorted(
-            name for name in wanted.keys() | there if wanted.get(name) != there.get(name)
-        )
-        if wrong:
-            print(f"not up to date: {', '.join(wrong)}; run: make derived", file=sys.stderr)
-        return 1 if wrong else 0
-    MAN.mkdir(exist_ok=True)
-    for name in there.keys() - wanted.keys():
-        (MAN / name).unlink()
-    for name, text in wanted.items():
-        (MAN / name).write_text(text, "utf-8")
-    return 0
+    return write_or_check(MAN, pages(), alone=True)
 
 
 if __name__ == "__main__":
