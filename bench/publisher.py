@@ -16,13 +16,11 @@ import gc
 import os
 import sys
 import time
-from inspect import signature
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import msgspec
 
-from sd_daemon.core.bus import Bus
 from sd_daemon.host.daemon import Daemon, Start
 from sd_daemon.host.limits import raise_file_limit
 from sd_daemon.host.main import new_event_loop
@@ -39,11 +37,6 @@ STAMP = "@t=%016d"
 JOB = UUID("c9f0f895-fb98-4b91-8d1c-0f6e5a1b2c3d")
 LIBRARY = UUID("8f14e45f-ceea-467f-9b1c-2d6f5d1c4a11")
 DEVICE = UUID("45c48cce-2e2d-4fbd-8a2e-6b2f5a0f9c77")
-
-AS_PROGRESS = {"transient": True} if "transient" in signature(Bus.publish).parameters else {}
-"""How the progress of jobs is published, where the bus makes a difference."""
-
-_BEHIND = 32 * 1024  # bytes that may wait for a subscriber; from 64 KiB on progress is coalesced
 
 
 class Order(msgspec.Struct):
@@ -92,23 +85,16 @@ class Publisher:
     def _publish(self) -> None:
         self._published += 1
         job = UUID(int=self._published) if self._order.jobs else JOB
-        how: dict[str, Any] = {} if self._order.durable else AS_PROGRESS
-        self._instance.core.bus.publish(update(time.monotonic_ns(), job), **how)
+        self._instance.core.bus.publish(
+            update(time.monotonic_ns(), job), transient=not self._order.durable
+        )
 
     async def _flood(self) -> None:
         end = time.monotonic() + self._order.seconds
-        room = getattr(self._instance.fanout, "room", self._room)
         while time.monotonic() < end:
             for _ in range(BATCH):
                 self._publish()
-            await asyncio.sleep(0)
-            await room()
-
-    async def _room(self) -> None:
-        """Until nobody who reads is far behind, for a fan-out that cannot tell it itself."""
-        transports = [session.transport for session in self._instance._sessions]
-        while any(one.get_write_buffer_size() > _BEHIND for one in transports):  # noqa: ASYNC110
-            await asyncio.sleep(0)
+            await self._instance.core.bus.room()
 
     async def _at_a_rate(self) -> None:
         began, step = time.monotonic(), 1 / self._order.rate
