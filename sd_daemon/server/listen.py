@@ -53,7 +53,7 @@ class Listener:
         """Whether the service manager owns it."""
         return self._made is None
 
-    async def serve(self, protocol: Callable[[], asyncio.Protocol]) -> None:
+    async def serve(self, protocol: Callable[[], asyncio.BaseProtocol]) -> None:
         """Accept clients from now on."""
         loop = asyncio.get_running_loop()
         if isinstance(loop, asyncio.BaseEventLoop):

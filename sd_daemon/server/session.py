@@ -30,7 +30,7 @@ from sd_daemon.server.needs import name_of, need_of
 from sd_daemon.server.peer import NOBODY, has_hung_up, in_kernel, peer_of
 from sd_daemon.server.routes import RANK
 from sd_daemon.server.subscriptions import Subscriptions
-from sd_wire.connection import PING_LINE, ServerConnection
+from sd_wire.connection import PING_LINE, ServerConnection, State
 from sd_wire.encoding import JSON
 from sd_wire.errors import SdError, ShuttingDown, TooManyRequests
 from sd_wire.messages import (
@@ -46,6 +46,8 @@ from sd_wire.messages import (
 from sd_wire.reading import Batch, Received, Rejected, Request, written
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sd_daemon.server.instance import Instance
 
 log = get_log(__name__)
@@ -57,7 +59,7 @@ _CALLS = (Call, Batch)
 PONG_LINE = JSON.frame("Pong")
 
 
-class Session(asyncio.Protocol):
+class Session(asyncio.BaseProtocol):
     """The daemon's end of a connection."""
 
     __slots__ = (
@@ -188,26 +190,37 @@ class Session(asyncio.Protocol):
             self._paused = True
             self.transport.pause_reading()
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether all that was begun here is done, and all that was said is with the kernel."""
+        waits = self._calls or self._line or self._held is not None or self._wire.has_more
+        return not (waits or self._is_unsaid)
+
+    @property
+    def _is_unsaid(self) -> bool:
+        """Whether the client is still to be told something of what has happened."""
+        behind = self._kept is not None or (self._watched is not None and self._watched.are_behind)
+        behind = behind or self._congested or self.transport.is_closing()
+        return behind or self.transport.get_write_buffer_size() > 0
+
     def hand_over(self, name: str) -> KeptConnection | None:
         """What the process that follows has to know, or None where not all of it is known."""
         rest = self._wire.rest
         waiting = [*(self._line or ()), *(self._held or ())]
-        unfinished = self._calls or self._congested or self.transport.get_write_buffer_size()
-        unfinished = unfinished or self._wire.has_more
-        watches = [] if self._watched is None else self._watched.hand_over()
-        if self.transport.is_closing() or self._peer_done or unfinished:
+        if self._calls or self._is_unsaid or self._wire.has_more or rest is None:
             return None
-        if rest is None or watches is None or any(isinstance(one, Rejected) for one in waiting):
+        if any(isinstance(one, Rejected) for one in waiting):
             return None
         encoding = self._wire.encoding
         unread = [written(one, encoding) for one in waiting if isinstance(one, Request)]
         return KeptConnection(
             name,
             self._instance.settings.name,
-            self._wire.state,
+            # That the client has said everything is read once more, by whoever reads next.
+            State.OPEN if self._wire.state is State.PEER_DONE else self._wire.state,
             encoding.name,
             b"".join(unread) + rest,
-            watches,
+            [] if self._watched is None else self._watched.hand_over(),
         )
 
     def go_on(self) -> None:
@@ -246,6 +259,11 @@ class Session(asyncio.Protocol):
             self._watched.flush()
         self._wire.close()
         self.transport.close()
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the client is the daemon itself, asking how it is."""
+        return self.peer.pid == self._instance.capacity.own_pid
 
     @property
     def descriptor(self) -> int:
@@ -410,11 +428,16 @@ class Session(asyncio.Protocol):
         if self._watched is None:
             lagging = partial(self._cut_off, "it does not read its events")
             self._watched = Subscriptions(
-                self._instance, self._wire.encoding, self.transport.write, lagging
+                self._instance, self._wire.encoding, self._events_writer, lagging
             )
             if self._congested:
                 self._watched.hold()
         return self._watched
+
+    @property
+    def _events_writer(self) -> Callable[[bytes], object]:
+        """What takes the events that the client is sent."""
+        return self.transport.write
 
     # --- pace and end ----------------------------------------------------------------------------
 
@@ -443,6 +466,6 @@ class Session(asyncio.Protocol):
 
     def _close_if_done(self) -> None:
         """A client that will ask nothing more gets its answers, and then the end."""
-        busy = self._calls or self._line or self._held is not None or self._watched
+        busy = self._calls or self._line or self._held is not None or self._watched or self._kept
         if self._peer_done and not busy and not self._wire.has_more:
             self.transport.close()
