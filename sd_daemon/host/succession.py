@@ -68,6 +68,8 @@ async def enter(
             await instance.adopt(kept, slot, waiting.pop(kept.name))
         elif ledger is not None:
             ledger.end(slot)
+    if instances.keeper is not None:
+        instances.keeper.begin()
     for name, sock in waiting.items():
         supervisor.forget(name)
         with suppress(OSError), sock:

@@ -7,7 +7,8 @@ part, the requests whose turn had not come, and the subscriptions. (The number o
 that was sent is the same for all, see `sd_daemon.server.ledger`.)
 
 A connection is handed over only where all of that is known. One that has not read what was written
-to it, or is being told of the past, is closed: its client asks anew and resumes.
+to it, or is being told the state or log records of the past, is closed: its client asks anew and
+resumes.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ class KeptWatch(msgspec.Struct, omit_defaults=True):
     id: Id = msgspec.UNSET
     events: Subscribe | None = None
     logs: SubscribeLogs | None = None
+    after: int | None = None  # it was behind: number of the last event that it was sent
+    is_told: bool = False  # when it has caught up
 
 
 class KeptConnection(msgspec.Struct, omit_defaults=True):

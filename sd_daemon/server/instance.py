@@ -46,6 +46,8 @@ log = get_log(__name__)
 
 ANSWER_TIME = 0.3  # seconds that calls get to finish when the daemon stops
 CLOSE_TIME = 1.4  # the core bounds itself; this is for the day it does not
+SENDING_TIME = 0.2  # for clients that are just reading what they will go on from
+LOOK = 0.005
 HANG_UP_TIME = 0.15  # for clients that still have to read what is left
 
 _FULL = (TooManyConnections, DescriptorsExhausted)
@@ -256,6 +258,10 @@ class Instance:
             return set()
         for _ in range(TURNS):  # what is said last leaves at the end of one
             await asyncio.sleep(0)
+        until = self.loop.time() + SENDING_TIME
+        # A transport tells nobody that all is sent.
+        while any(s.is_sending for s in self._sessions) and self.loop.time() < until:  # noqa: ASYNC110
+            await asyncio.sleep(LOOK)
         keeper.leave_position(self)
         left: set[Session] = set()
         left.update(one for one in self._sessions if isinstance(one, KeptSession) and one.leave())

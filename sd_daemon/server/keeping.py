@@ -67,12 +67,17 @@ class Keeper:
         self._loop = asyncio.get_running_loop()
         self._places: dict[Instance, Place] = {}
         self._touched: dict[KeptSession, None] = {}
-        self._due = False
+        self._due = True  # and `begin` does it
         self._doubtful: dict[KeptSession, None] = {}  # they stay so for a while
         self._pause = SOON
         self._timer: asyncio.TimerHandle | None = None
         self._newcomers: dict[KeptSession, None] = {}
         self._waiting: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        """All connections that were left are served again. Before that nothing is settled: to say
+        how far everybody was served would be wrong for those who are not here yet."""
+        self._settle()
 
     # --- instances -------------------------------------------------------------------------------
 

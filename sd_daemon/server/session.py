@@ -115,9 +115,13 @@ class Session(asyncio.BaseProtocol):
             self.transport.write(JSON.failure(refused, msgspec.UNSET))
             self.transport.close()
         elif self._kept is not None:
-            self._instance.wake()
-            if self._kept.unread:
-                self.data_received(self._kept.unread)
+            unread = self._kept.unread
+            if self._instance.ready:  # somebody who came before has had it opened
+                self.go_on()
+            else:
+                self._instance.wake()
+            if unread:
+                self.data_received(unread)
 
     def data_received(self, data: bytes) -> None:
         """Answer what is complete."""
@@ -185,7 +189,10 @@ class Session(asyncio.BaseProtocol):
     # --- what the instance calls -----------------------------------------------------------------
 
     def pause(self) -> None:
-        """Take nothing more in: it is for the process that follows."""
+        """Take nothing more in, and tell nothing more of the past: it is for the process that
+        follows."""
+        if self._watched is not None:
+            self._watched.halt()
         if not self.transport.is_closing():
             self._paused = True
             self.transport.pause_reading()
@@ -193,23 +200,29 @@ class Session(asyncio.BaseProtocol):
     @property
     def is_settled(self) -> bool:
         """Whether all that was begun here is done, and all that was said is with the kernel."""
-        waits = self._calls or self._line or self._held is not None or self._wire.has_more
-        return not (waits or self._is_unsaid)
+        waits = self._line or self._held is not None
+        behind = self._watched is not None and self._watched.are_behind
+        return not (waits or behind or self._is_unfinished)
 
     @property
-    def _is_unsaid(self) -> bool:
-        """Whether the client is still to be told something of what has happened."""
-        behind = self._kept is not None or (self._watched is not None and self._watched.are_behind)
-        behind = behind or self._congested or self.transport.is_closing()
-        return behind or self.transport.get_write_buffer_size() > 0
+    def _is_unfinished(self) -> bool:
+        """Whether nobody but us could go on from here."""
+        busy = self._calls or self._kept is not None or self._congested or self._wire.has_more
+        return bool(busy or self.transport.is_closing() or self.is_sending)
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether the kernel has not yet taken all that was said."""
+        return self.transport.get_write_buffer_size() > 0
 
     def hand_over(self, name: str) -> KeptConnection | None:
         """What the process that follows has to know, or None where not all of it is known."""
         rest = self._wire.rest
         waiting = [*(self._line or ()), *(self._held or ())]
-        if self._calls or self._is_unsaid or self._wire.has_more or rest is None:
+        if self._is_unfinished or rest is None or any(isinstance(r, Rejected) for r in waiting):
             return None
-        if any(isinstance(one, Rejected) for one in waiting):
+        watches = [] if self._watched is None else self._watched.hand_over()
+        if watches is None:
             return None
         encoding = self._wire.encoding
         unread = [written(one, encoding) for one in waiting if isinstance(one, Request)]
@@ -220,7 +233,7 @@ class Session(asyncio.BaseProtocol):
             State.OPEN if self._wire.state is State.PEER_DONE else self._wire.state,
             encoding.name,
             b"".join(unread) + rest,
-            [] if self._watched is None else self._watched.hand_over(),
+            watches,
         )
 
     def go_on(self) -> None:

@@ -114,26 +114,37 @@ class Subscriptions:
     @property
     def are_behind(self) -> bool:
         """Whether one is being told of the past, or the client does not read."""
-        if not self._outbox.open:
-            return True
-        for watch in self._watches.values():
-            if isinstance(watch, LogWatch):
-                if not watch.is_live:
-                    return True
-            elif (catch_up := self._catching_up.get(watch)) is not None and not catch_up.is_over:
-                return True
-        return False
+        told = any(not one.is_live for one in self._watches.values() if isinstance(one, LogWatch))
+        return told or bool(self._behind()) or not self._outbox.open
 
-    def hand_over(self) -> list[KeptWatch]:
-        """The subscriptions for the process that follows. What they asked of the past is told;
-        from here on it is ours to know."""
+    def _behind(self) -> list[CatchUp]:
+        return [one for one in self._catching_up.values() if not one.is_over]
+
+    def halt(self) -> None:
+        """Send nothing more of the past: that is for the process that follows."""
+        for catch_up in self._behind():
+            catch_up.end()
+
+    def hand_over(self) -> list[KeptWatch] | None:
+        """The subscriptions for the process that follows; None where it could not go on with all
+        of them. What they asked of the past is told, or ours to know from here on."""
+        if not self._outbox.open:
+            return None
         kept = []
         for (_, request_id), watch in self._watches.items():
             if isinstance(watch, LogWatch):
+                if not watch.is_live:
+                    return None
                 kept.append(KeptWatch(request_id, logs=SubscribeLogs(watch.asked.filter)))
-            else:
-                asked = Subscribe(watch.request.event_types, watch.request.filter)
-                kept.append(KeptWatch(request_id, events=asked))
+                continue
+            asked = Subscribe(watch.request.event_types, watch.request.filter)
+            one = KeptWatch(request_id, events=asked)
+            catch_up = self._catching_up.get(watch)
+            if catch_up is not None and not catch_up.is_over:
+                if catch_up.rest is None:
+                    return None
+                one.after, one.is_told = catch_up.rest
+            kept.append(one)
         return kept
 
     def resume(self, kept: KeptWatch) -> bytes:
@@ -149,8 +160,9 @@ class Subscriptions:
             return b""
         watch = EventWatch(self._outbox, self._encoding, kept.id, kept.events or Subscribe())
         self._watches["events", kept.id] = watch
+        after = left_off.event if kept.after is None else kept.after
         core, fanout = self._instance.core, self._instance.fanout
-        catch_up = CatchUp(core, fanout, watch, after=left_off.event, resumes=True)
+        catch_up = CatchUp(core, fanout, watch, after=after, resumes=not kept.is_told)
         self._catching_up[watch] = catch_up
         return catch_up.begin()
 

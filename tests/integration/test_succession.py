@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import signal
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -61,9 +63,9 @@ def wait_for_marks(manager: Manager, expected: list[int]) -> None:
         time.sleep(0.01)  # memory tells nobody that it has changed
 
 
-def set_language(wire: Wire, language: str) -> None:
+def set_language(wire: Wire, language: str, **more: str) -> None:
     update = {"method": "action:config.app.update.input", "payload": {"language": language}}
-    assert "JsonOk" in wire.ask({"Action": update, "id": language})
+    assert "JsonOk" in wire.ask({"Action": update, "id": language, **more})
 
 
 def test_a_connection_goes_on_with_the_next_process(manager: Manager, disturb: Any) -> None:
@@ -215,6 +217,52 @@ def test_a_subscription_of_a_killed_daemon_goes_on_likewise(manager: Manager) ->
         assert [line["Event"] for line in lines] == expected
         assert [plain.read() for _ in expected] == [{"Event": event} for event in expected]
         assert watched.ask({"Unsubscribe": None, "id": "w"}) == {"Unsubscribed": None, "id": "w"}
+
+
+def test_many_subscribers_go_on(manager: Manager, disturb: Any) -> None:
+    """The core is open before the last of them is taken over."""
+    manager.start()
+    with contextlib.ExitStack() as all_of_them:
+        wires = [all_of_them.enter_context(manager.connect()) for _ in range(400)]
+        for wire in wires:
+            assert wire.ask({"Subscribe": {"event_types": ["ConfigChanged"]}}) == "Subscribed"
+        wait_until_sure(manager, len(wires))
+        disturb(manager)
+        with manager.connect() as other:
+            set_language(other, "another")
+        for wire in wires:
+            assert wire.read() == {"Event": {"ConfigChanged": {"field": "language"}}}
+
+
+def test_a_restart_finds_subscribers_that_are_told_of_the_past(manager: Manager) -> None:
+    """They get the rest of it from the next process, and are told when they have caught up."""
+    manager.start()
+    events, wires = 500, 8
+    with manager.connect() as other:
+        for number in range(events):
+            set_language(other, f"language {number}", correlation_id="😀" * 128)
+    with contextlib.ExitStack() as all_of_them, ThreadPoolExecutor(wires) as readers:
+        made = [all_of_them.enter_context(manager.connect()) for _ in range(wires)]
+        for wire in made:
+            wire.send({"Subscribe": {"event_types": ["ConfigChanged"], "after": 0}, "id": "w"})
+        read = [readers.submit(read_until, wire, b"CaughtUp") for wire in made]
+        restart(manager)
+        for one in read:
+            first, *told, last = [json.loads(line) for line in one.result().splitlines()]
+            assert "Subscribed" in first
+            assert "CaughtUp" in last
+            assert len(told) == events
+            assert all(a["sequence"] < b["sequence"] for a, b in itertools.pairwise(told))
+
+
+def read_until(wire: Wire, word: bytes) -> bytes:
+    """Without a look at what it is, which would take longer than to send it."""
+    found = bytearray()
+    while word not in found[-200:]:
+        piece = wire.socket.recv(1 << 20)
+        assert piece, "the connection has ended"
+        found += piece
+    return bytes(found)
 
 
 def test_a_second_kill_before_the_first_is_mended_loses_nothing(manager: Manager) -> None:
