@@ -116,10 +116,9 @@ class Bus:
         self.stream = uuid4() if journal is None else journal.stream
         self.sequence = 0 if journal is None else journal.sequence
         self.kept = self.sequence  # number of the last event that was not transient
-        self.delivered = self.sequence  # of the last that has left for clients
         self.device_id = device_id
         self._receivers: dict[str, tuple[Subscription, ...]] = {}
-        self._delivery: Delivery | None = None
+        self.delivery: Delivery | None = None
         self._ending = False  # the end of the turn is seen to
         self._closed = False
 
@@ -145,7 +144,7 @@ class Bus:
 
     def deliver_by(self, delivery: Delivery) -> None:
         """Say who brings events to clients."""
-        self._delivery = delivery
+        self.delivery = delivery
 
     def wanted(self, event: type[Event]) -> bool:
         """Whether anybody would receive such an event now."""
@@ -183,7 +182,7 @@ class Bus:
                 subscription.receive(published)
             except Exception as error:  # what has happened has happened, whoever cannot hear of it
                 log.error("an event was not received", error=error, event=published.name)
-        if not self._ending and (journal is not None or self._delivery is not None):
+        if not self._ending and (journal is not None or self.delivery is not None):
             self._end_soon()
 
     def flush(self) -> None:
@@ -191,15 +190,13 @@ class Bus:
         self._ending = False
         if self.journal is not None:
             self.journal.write()
-        sequence = self.sequence
-        if self._delivery is not None:
-            self._delivery.flush()
-        self.delivered = sequence
+        if self.delivery is not None:
+            self.delivery.flush()
 
     async def room(self) -> None:
         """Return when there is room for more, for whoever publishes much and can wait."""
-        if self._delivery is not None:
-            await self._delivery.room()
+        if self.delivery is not None:
+            await self.delivery.room()
 
     def close(self) -> None:
         """What is published from here on is said to nobody."""

@@ -149,6 +149,8 @@ class Instance:
         self._opened(self)
         for session in tuple(self._sessions):
             session.go_on()
+        if self._keeper is not None:
+            self._keeper.open(self)
         self.core.bus.publish(CoreStarted())
         return self.core
 

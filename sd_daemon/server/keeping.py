@@ -5,10 +5,11 @@ the ledger (`sd_daemon.server.ledger`) says at any instant what is sure of it. W
 the end of a process cannot be said any more, so nothing here waits for that end: an orderly stop
 only settles what is still in doubt.
 
-When a read or a write puts a connection in doubt, it is looked at again in the next turn of the
-loop. What the loop had to write is with the kernel then, and what could be answered is answered:
-its doubt ends. Where a request is still being worked on, or the client does not read, it is looked
-at again later, less and less often.
+A read puts a connection in doubt, and its answer ends the doubt, where it can be given at once and
+the kernel takes all of it. (So the transport must not put anything off: it has no buffer of its own
+as long as the kernel has room.) A turn's events put those in doubt that they are sent to, until all
+of them are sent and the position is written down. Where a request is still being worked on, or the
+client does not read, a timer looks again, less and less often.
 
 A connection that the manager has, too, does not end when we close our descriptor. So it is shut
 down, which its client sees at once, and the manager is told to forget it.
@@ -21,25 +22,27 @@ import os
 import socket
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from sd_daemon.core.log import get_log
 from sd_daemon.server.handover import KeptConnection, encoded
-from sd_daemon.server.ledger import IN_DOUBT, SURE, Ledger, Position
+from sd_daemon.server.ledger import IN_DOUBT, SURE, Ledger
 from sd_daemon.server.log_feed import microseconds
 from sd_daemon.server.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sd_daemon.core.bus import Bus
+    from sd_daemon.server.fanout import Fanout
     from sd_daemon.server.instance import Instance
-    from sd_daemon.server.ledger import Place
+    from sd_daemon.server.ledger import Place, Position
     from sd_wire.messages import Id
 
 log = get_log(__name__)
 
 NEW_FOR = 0.25  # seconds; most connections are over before, and need not be kept by anybody
-SOON = 0.01  # seconds until one that stays in doubt is looked at again; then twice as long
+SOON = 0.01  # seconds until one that stays in doubt is looked at again; then twice as long,
 LATE = 2.0  # and never longer
 PART_LIMIT = 4096  # bytes of a request in part that are written down while the client goes on
 READ_BYTES = 256 * 1024
@@ -62,22 +65,26 @@ class Keeper:
         """`first`: a number from which on no connection is named yet."""
         self.ledger = ledger
         self.room = bytearray(READ_BYTES)  # one for all: what is read is taken out at once
+        self.delivering = False  # the events of a turn
+        self.written: list[KeptSession] = []  # those that were sent some
+        self._begun = False
         self._store = store
         self._number = first
         self._loop = asyncio.get_running_loop()
         self._places: dict[Instance, Place] = {}
-        self._touched: dict[KeptSession, None] = {}
-        self._due = True  # and `begin` does it
-        self._doubtful: dict[KeptSession, None] = {}  # they stay so for a while
+        self._doubtful: dict[KeptSession, None] = {}
         self._pause = SOON
         self._timer: asyncio.TimerHandle | None = None
         self._newcomers: dict[KeptSession, None] = {}
         self._waiting: asyncio.TimerHandle | None = None
 
     def begin(self) -> None:
-        """All connections that were left are served again. Before that nothing is settled: to say
-        how far everybody was served would be wrong for those who are not here yet."""
-        self._settle()
+        """All connections that were left are served again. Before that no position is written
+        down: it would be wrong for those who are not here yet."""
+        self._begun = True
+        for instance in self._places:
+            if instance.ready:
+                self.open(instance)
 
     # --- instances -------------------------------------------------------------------------------
 
@@ -92,19 +99,21 @@ class Keeper:
         """How far they were served before the instance was opened."""
         return self._places[instance].position
 
-    def _tell_positions(self) -> None:
-        for instance, place in self._places.items():
-            if instance.ready:
-                place.tell(Position(instance.core.bus.delivered, instance.logs.told))
+    def open(self, instance: Instance) -> None:
+        """Its core is open, and all who were here are in doubt until they have caught up."""
+        if self._begun and not isinstance(instance.core.bus.delivery, KeptDelivery):
+            bus = instance.core.bus
+            bus.flush()
+            bus.deliver_by(KeptDelivery(self, instance.fanout, bus, self._places[instance]))
+            self._places[instance].tell(bus.sequence, instance.logs.told)
 
-    # --- what sessions say -----------------------------------------------------------------------
+    def leave_position(self, instance: Instance) -> None:
+        """Its core is closed: everything that has happened was told."""
+        place = self._places.pop(instance, None)
+        if place is not None:
+            place.tell(instance.core.bus.sequence, microseconds(datetime.now(UTC)))
 
-    def touch(self, session: KeptSession) -> None:
-        """It is in doubt: look at it in the next turn."""
-        self._touched[session] = None
-        if not self._due:
-            self._due = True
-            self._loop.call_soon(self._settle)
+    # --- connections -----------------------------------------------------------------------------
 
     def meet(self, session: KeptSession) -> None:
         """A connection was made: keep it when it has lasted for a while."""
@@ -122,18 +131,24 @@ class Keeper:
             self._number += 1
             session.name = f"connection-{self._number}"
             self._store.keep(session.name, [session.descriptor])
-            self.touch(session)
+            self.doubt(session)
         return True
 
     def lose(self, session: KeptSession) -> None:
         """It has ended, or is the next process's now; its descriptor is still open."""
-        for known in (self._newcomers, self._touched, self._doubtful):
-            known.pop(session, None)
+        self._newcomers.pop(session, None)
+        self._doubtful.pop(session, None)
         if session.slot is not None and not session.left:
             _shut_down(session.descriptor)
             self._store.forget(session.name)
             self.ledger.end(session.slot)
-            session.slot = None
+        session.slot = None
+
+    def close(self) -> None:
+        """Look at nothing any more."""
+        for timer in (self._timer, self._waiting):
+            if timer is not None:
+                timer.cancel()
 
     def _keep_newcomers(self) -> None:
         self._waiting = None
@@ -142,20 +157,17 @@ class Keeper:
 
     # --- doubt -----------------------------------------------------------------------------------
 
-    def _settle(self) -> None:
-        """End the doubt where nothing stands in its way. The positions come first: who is still in
-        doubt would be closed, and who is not has nothing more to come up to there."""
-        self._due = False
-        touched, self._touched = self._touched, {}
-        self._tell_positions()
-        for session in touched:
-            if session.settle():
-                self._doubtful.pop(session, None)
-            elif session not in self._doubtful:
-                self._doubtful[session] = None
-                self._look_again(SOON)
+    def doubt(self, session: KeptSession) -> None:
+        """Look at it before long, unless its doubt ends before."""
+        self._doubtful[session] = None
+        if self._timer is None or self._pause > SOON:
+            self._look_in(SOON)
 
-    def _look_again(self, seconds: float) -> None:
+    def trust(self, session: KeptSession) -> None:
+        """Its doubt has ended."""
+        self._doubtful.pop(session, None)
+
+    def _look_in(self, seconds: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._pause = seconds
@@ -163,26 +175,39 @@ class Keeper:
 
     def _look(self) -> None:
         self._timer = None
-        self._tell_positions()
+        if self._begun:
+            for instance, place in self._places.items():
+                if instance.ready:
+                    place.tell(place.position.event, instance.logs.told)
         for session in tuple(self._doubtful):
-            if session.settle():
-                del self._doubtful[session]
+            session.settle()
         if self._doubtful:
-            self._look_again(min(2 * self._pause, LATE))
+            self._look_in(min(2 * self._pause, LATE))
 
-    # --- the end ---------------------------------------------------------------------------------
 
-    def leave_position(self, instance: Instance) -> None:
-        """Its core is closed: everything that has happened was told."""
-        place = self._places.pop(instance, None)
-        if place is not None:
-            place.tell(Position(instance.core.bus.sequence, microseconds(datetime.now(UTC))))
+class KeptDelivery:
+    """The fan-out of an instance whose position is written down."""
 
-    def close(self) -> None:
-        """Look at nothing any more."""
-        for timer in (self._timer, self._waiting):
-            if timer is not None:
-                timer.cancel()
+    def __init__(self, keeper: Keeper, fanout: Fanout, bus: Bus, place: Place) -> None:
+        self._keeper = keeper
+        self._fanout = fanout
+        self._bus = bus
+        self._place = place
+
+    def flush(self) -> None:
+        """Send what was received. Who was sent something is sure again when it is written down."""
+        keeper, sequence = self._keeper, self._bus.sequence
+        keeper.delivering = True
+        self._fanout.flush()
+        keeper.delivering = False
+        self._place.tell(sequence)
+        written, keeper.written = keeper.written, []
+        for session in written:
+            session.settle()
+
+    async def room(self) -> None:
+        """Return when nobody who reads is behind."""
+        await self._fanout.room()
 
 
 class KeptSession(Session):
@@ -212,25 +237,28 @@ class KeptSession(Session):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client is there, or still is."""
+        cast("asyncio.Transport", transport).set_write_buffer_limits(0)
         if self._kept is not None and self._kept.unread:
-            self._touch()  # or else it would be answered again after a kill
+            self._doubt()  # or else it would be answered again after a kill
         super().connection_made(transport)
         if self.slot is None and not transport.is_closing() and not self.is_own:
             self._keeper.meet(self)
 
     def get_buffer(self, sizehint: int) -> bytearray:
         """Where to put what is read now."""
-        self._touch()
+        self._doubt()
         return self._keeper.room
 
     def buffer_updated(self, nbytes: int) -> None:
         """So much was read."""
         self.data_received(bytes(memoryview(self._keeper.room)[:nbytes]))
+        self.settle()
 
     def resume_writing(self) -> None:
         """The client has caught up."""
-        self._touch()
+        self._doubt()
         super().resume_writing()
+        self.settle()
 
     def connection_lost(self, error: Exception | None) -> None:
         """The client is gone, or we are."""
@@ -242,46 +270,58 @@ class KeptSession(Session):
     def go_on(self) -> None:
         """Answer what was put off, if nothing stands in the way any more."""
         if self._held or (self._kept is not None and self._kept.watches):
-            self._touch()
+            self._doubt()
         super().go_on()
 
     def _answered(self, request_id: Id, reply: bytes) -> None:
-        self._touch()
         super()._answered(request_id, reply)
+        self.settle()
 
     @property
     def _events_writer(self) -> Callable[[bytes], object]:
         return self._write_events
 
     def _write_events(self, data: bytes) -> None:
-        self._touch()
+        if self._keeper.delivering:
+            if self.slot is not None:
+                self._keeper.ledger.marks[self.slot] = IN_DOUBT
+            self._keeper.written.append(self)
+        else:
+            self._doubt()
         self.transport.write(data)
 
-    def _touch(self) -> None:
+    def _doubt(self) -> None:
         if self.slot is not None:
             self._keeper.ledger.marks[self.slot] = IN_DOUBT
-        self._keeper.touch(self)
+        self._keeper.doubt(self)
 
     # --- what ends the doubt ---------------------------------------------------------------------
 
-    def settle(self) -> bool:
-        """Be sure again, if everything is done that was asked. False where it has to be looked at
-        once more."""
+    def settle(self) -> None:
+        """Be sure again, if everything is done that was asked; else it is looked at once more."""
         if self.slot is None:
-            if self._watched and not self.transport.is_closing():
-                self._keeper.keep(self)
-            return True
-        if not self.is_settled:
-            return self.transport.is_closing()  # it is lost before long
+            self._keeper.trust(self)
+            if not self._watched or self.transport.is_closing() or not self._keeper.keep(self):
+                return
+        if self.is_settled and self._is_described():
+            self._keeper.ledger.marks[cast("int", self.slot)] = SURE
+            self._keeper.trust(self)
+        else:
+            self._keeper.doubt(self)
+
+    def _is_described(self) -> bool:
+        """Have all that the next process must know stand in the ledger; False where it cannot."""
         rest = self._wire.rest
         version = 0 if self._watched is None else self._watched.version
         now = self._wire.state, self._wire.encoding.name, version, rest
-        if now != self._described:
-            kept = self.hand_over(self.name) if len(rest or b"") <= PART_LIMIT else None
-            if kept is None or not self._keeper.ledger.describe(self.slot, encoded(kept)):
-                return False
-            self._described = now
-        self._keeper.ledger.marks[self.slot] = SURE
+        if now == self._described:
+            return True
+        if self.slot is None or rest is None or len(rest) > PART_LIMIT:
+            return False
+        kept = self.hand_over(self.name)
+        if kept is None or not self._keeper.ledger.describe(self.slot, encoded(kept)):
+            return False
+        self._described = now
         return True
 
     def leave(self) -> bool:

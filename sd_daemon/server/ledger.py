@@ -60,9 +60,11 @@ class Place:
     def __init__(self, numbers: memoryview) -> None:
         self._numbers = numbers
 
-    def tell(self, position: Position) -> None:
-        """Write it down."""
-        self._numbers[0], self._numbers[1] = position
+    def tell(self, event: int, log_time: int | None = None) -> None:
+        """Write it down; `log_time` where there is something new of that, too."""
+        self._numbers[0] = event
+        if log_time is not None:
+            self._numbers[1] = log_time
 
     @property
     def position(self) -> Position:
