@@ -218,6 +218,7 @@ def test_the_tree_changes_while_it_is_read(library, tree):
 
     def change():
         chance = random.Random(5)
+        # The names are few, so that the tree does not grow with the time that it is read for.
         while not stop.is_set():
             folder = tree / str(chance.randrange(30))
             name = folder / str(chance.randrange(40))
@@ -226,9 +227,9 @@ def test_the_tree_changes_while_it_is_read(library, tree):
                 if what == 0:
                     name.unlink()
                 elif what == 1:
-                    name.rename(tree / str(chance.randrange(30)) / f"moved {chance.random()}")
+                    name.rename(tree / str(chance.randrange(30)) / f"moved {chance.randrange(60)}")
                 elif what == 2:
-                    (folder / f"sub {chance.random()}").mkdir()
+                    (folder / f"sub {chance.randrange(40)}").mkdir()
                 elif what == 3:
                     folder.rename(tree / str(chance.randrange(30)))
                 else:
