@@ -12,6 +12,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, TypeVar
 
+from sd_daemon.core.log import get_log
 from sd_daemon.server.channel import Channel
 from sd_daemon.server.filters import lets_pass
 
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
     from sd_daemon.server.channel import Late
     from sd_daemon.server.outbox import Outbox
     from sd_daemon.server.watch import EventWatch, Interest, Place
+    from sd_wire.messages import EventFilter
 
-TURN_BYTES = 256 * 1024  # of events that wait for the end of a turn
+log = get_log(__name__)
+
 PATIENCE_S = 0.1  # for a client that does not read, before nobody waits for it
 
 
@@ -40,8 +43,7 @@ class Fanout:
         self._index: dict[Place, dict[Channel, None]] = {}  # the others
         self._narrow: dict[str, int] = {}  # names that are in the index
         self._heard: dict[str, tuple[Subscription, int]] = {}  # on the bus, with how many need it
-        self._dirty: list[Channel] = []  # those with something to send
-        self._size = 0  # bytes of what was received in this turn
+        self._received: list[Published] = []  # in this turn
         self._behind: dict[Outbox, float] = {}  # since when they do not read
         self._room = asyncio.Event()  # nobody is behind whom somebody would wait for
         self._room.set()
@@ -83,7 +85,7 @@ class Fanout:
                 self._index.setdefault(place, {})[channel] = None
                 self._narrow[name] = self._narrow.get(name, 0) + 1
             subscription, users = self._heard.get(name) or (
-                self._bus.subscribe([name], self._receive),
+                self._bus.subscribe([name], self._received.append),
                 0,
             )
             self._heard[name] = (subscription, users + 1)
@@ -108,10 +110,8 @@ class Fanout:
 
     def flush(self) -> None:
         """Send what the loop's turn has brought. All of it is in the journal."""
-        dirty, self._dirty = self._dirty, []
-        self._size = 0
         late: Late = {}
-        for channel in dirty:
+        for channel in self._distribute():
             channel.flush(late)
         for outbox, events in late.items():
             # Of several subscriptions, in the one order: a job must not end before it was begun.
@@ -121,19 +121,23 @@ class Fanout:
                 watch.take(published)
             outbox.flush()
 
-    def _receive(self, published: Published) -> None:
-        name = type(published.event).__name__
-        channels: Iterable[Channel] = self._wide.get(name, ())
-        if name in self._narrow:
-            channels = (*channels, *self._narrowed(name, published))
-        for channel in channels:
-            if channel.more is None or lets_pass(channel.more, published.scope, published.event):
-                if not channel.events:
-                    self._dirty.append(channel)
-                channel.events.append(published)
-        self._size += len(published.text)
-        if self._size > TURN_BYTES:
-            self._bus.flush()
+    def _distribute(self) -> list[Channel]:
+        """Put what was received where it is wanted: the channels that have something to send."""
+        received = self._received.copy()
+        self._received.clear()
+        wide, narrow = self._wide, self._narrow
+        dirty: list[Channel] = []
+        for published in received:
+            name = type(published.event).__name__
+            channels: Iterable[Channel] = wide.get(name, ())
+            if name in narrow:
+                channels = (*channels, *self._narrowed(name, published))
+            for channel in channels:
+                if channel.more is None or _lets_pass(channel.more, published):
+                    if not channel.events:
+                        dirty.append(channel)
+                    channel.events.append(published)
+        return dirty
 
     def _narrowed(self, name: str, published: Published) -> Iterator[Channel]:
         index, scope = self._index, published.scope
@@ -173,6 +177,14 @@ class Fanout:
             for outbox, since in tuple(self._behind.items()):
                 if now - since >= PATIENCE_S:
                     self.caught_up(outbox)
+
+
+def _lets_pass(more: EventFilter, published: Published) -> bool:
+    try:
+        return lets_pass(more, published.scope, published.event)
+    except Exception as error:  # one that cannot be compared keeps nobody from the others
+        log.error("an event was not compared", error=error, event=published.name)
+        return False
 
 
 def _take_out(index: dict[K, dict[Channel, None]], place: K, channel: Channel) -> None:

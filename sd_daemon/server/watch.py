@@ -97,7 +97,7 @@ class EventWatch:
     def block(self, events: list[Published]) -> bytes:
         """The same of many."""
         if self._key:
-            return b"".join([self.forms.full(e.text, e.facts, self._key) for e in events])
+            return self.forms.full_block([(e.text, e.facts) for e in events], self._key)
         return self.forms.plain_block([e.text for e in events])
 
     def line_of_kept(self, kept: Kept) -> bytes:
