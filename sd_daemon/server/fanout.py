@@ -60,21 +60,30 @@ class Fanout:
         if channel is None:
             channel = self._channels[interest] = Channel(watch)
             self._open(channel)
-        channel.members[watch] = None
-        watch.outbox.sharers += 1
+        watch.channel = channel
+        watch.outbox.live[watch] = None
+        self._settle(watch.outbox)
 
     def remove(self, watch: EventWatch) -> None:
         """Deliver nothing more to it. What waits in its outbox is still sent."""
-        channel = self._channels.get(watch.interest)
-        if channel is None or watch not in channel.members:
+        channel = watch.channel
+        if channel is None:
             return
         self._bus.flush()
-        del channel.members[watch]
-        watch.outbox.sharers -= 1
-        if not channel.members:
+        channel.leave(watch)
+        watch.channel = None
+        del watch.outbox.live[watch]
+        self._settle(watch.outbox)
+        if not len(channel):
             del self._channels[channel.interest]
             self._close(channel)
         watch.outbox.forget(watch)
+
+    def _settle(self, outbox: Outbox) -> None:
+        """Something has changed that decides how this client is sent what it asked for."""
+        for watch in outbox.live:
+            if watch.channel is not None:
+                watch.channel.settle(watch)
 
     def _open(self, channel: Channel) -> None:
         for place in channel.places:
@@ -115,7 +124,7 @@ class Fanout:
             channel.flush(late)
         for outbox, events in late.items():
             # Of several subscriptions, in the one order: a job must not end before it was begun.
-            if outbox.sharers > 1:
+            if len(outbox.live) > 1:
                 events.sort(key=lambda one: one[0].sequence)
             for published, watch in events:
                 watch.take(published)
@@ -153,11 +162,13 @@ class Fanout:
 
     def fell_behind(self, outbox: Outbox) -> None:
         """The client does not read as fast as it is sent to."""
+        self._settle(outbox)
         self._behind[outbox] = time.monotonic()
         self._room.clear()
 
     def caught_up(self, outbox: Outbox) -> None:
         """It does, or it is gone."""
+        self._settle(outbox)
         if self._behind.pop(outbox, None) is not None and not self._behind:
             self._room.set()
 

@@ -410,10 +410,16 @@ class Session(asyncio.Protocol):
         if self._watched is None:
             lagging = partial(self._cut_off, "it does not read its events")
             self._watched = Subscriptions(
-                self._instance, self._wire.encoding, self.transport.write, lagging
+                self._instance,
+                self._wire.encoding,
+                self.transport.write,
+                lagging,
+                self.descriptor,
             )
             if self._congested:
                 self._watched.hold()
+            # Events pass by the transport, so it has to say as soon as something waits in it.
+            self.transport.set_write_buffer_limits(0)
         return self._watched
 
     # --- pace and end ----------------------------------------------------------------------------

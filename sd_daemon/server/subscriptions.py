@@ -31,12 +31,13 @@ class Subscriptions:
         encoding: Encoding,
         write: Callable[[bytes], object],
         give_up: Callable[[], None],
+        descriptor: int,
     ) -> None:
         """`write` takes bytes for the client; `give_up` ends the connection of one that lags and
-        cannot be told so."""
+        cannot be told so; `descriptor` is its socket's."""
         self._instance = instance
         self._encoding = encoding
-        self._outbox = Outbox(write, give_up)
+        self._outbox = Outbox(write, give_up, descriptor)
         self._catching_up: dict[EventWatch, CatchUp] = {}
         self._watches: dict[tuple[str, Id], EventWatch | LogWatch] = {}
 
