@@ -45,18 +45,21 @@ RESOURCES: dict[str, Any] = {
 
 
 _encode = msgspec.json.Encoder().encode
-_unusual = frozenset(
-    cls for cls in EVENTS.values() if cls in (VolumeAdded, Refresh) or not cls.__struct_fields__
-)
+_NAMES: dict[type[Event], str] = {
+    cls: name
+    for name, cls in EVENTS.items()
+    if cls not in (VolumeAdded, Refresh) and cls.__struct_fields__
+}
+"""Of the events that are their fields, under their name."""
 
 
 def text_of(happened: Event) -> bytes:
     """An event as it stands behind `"Event":`. Raises TypeError, ValueError for what cannot be
     encoded."""
-    kind = type(happened)
-    if kind in _unusual:
+    name = _NAMES.get(type(happened))
+    if name is None:
         return JSON.body(body(happened))
-    text = _encode({kind.__name__: happened})  # what `body` says, without a question
+    text = _encode({name: happened})  # what `body` says, without a question
     return text if text.isascii() else JSON.body(body(happened))
 
 

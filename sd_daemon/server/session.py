@@ -14,6 +14,7 @@ pending is told so where the request has an id, and made to wait where it has no
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import deque
 from functools import partial
 from time import monotonic
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 log = get_log(__name__)
 
 MAX_UNREAD = 32 * 1024 * 1024  # bytes of answers that may wait for a client before it is cut off
+EVENTS_UNREAD = 64 * 1024  # bytes that the kernel takes for who watches: what waits there is late
 SLICE = 256 * 1024  # bytes of replies that are gathered before the socket is asked to take them
 
 _CALLS = (Call, Batch)
@@ -420,6 +422,8 @@ class Session(asyncio.Protocol):
                 self._watched.hold()
             # Events pass by the transport, so it has to say as soon as something waits in it.
             self.transport.set_write_buffer_limits(0)
+            sock = self.transport.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, EVENTS_UNREAD)
         return self._watched
 
     # --- pace and end ----------------------------------------------------------------------------
