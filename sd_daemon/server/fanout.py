@@ -17,12 +17,13 @@ from sd_daemon.server.channel import Channel
 from sd_daemon.server.filters import lets_pass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from sd_daemon.core.bus import Bus, Published, Subscription
     from sd_daemon.server.channel import Late
     from sd_daemon.server.outbox import Outbox
     from sd_daemon.server.watch import EventWatch, Interest, Place
+    from sd_wire.events import Event
     from sd_wire.messages import EventFilter
 
 log = get_log(__name__)
@@ -134,13 +135,17 @@ class Fanout:
         """Put what was received where it is wanted: the channels that have something to send."""
         received = self._received.copy()
         self._received.clear()
-        wide, narrow = self._wide, self._narrow
+        kind: type[Event] | None = None
+        channels: tuple[Channel, ...] = ()
         dirty: list[Channel] = []
         for published in received:
-            name = type(published.event).__name__
-            channels: Iterable[Channel] = wide.get(name, ())
-            if name in narrow:
-                channels = (*channels, *self._narrowed(name, published))
+            if type(published.event) is not kind:  # most are of the same as the one before
+                kind = type(published.event)
+                name = kind.__name__
+                wide = channels = tuple(self._wide.get(name, ()))
+                narrow = name in self._narrow
+            if narrow:
+                channels = (*wide, *self._narrowed(name, published))
             for channel in channels:
                 if channel.more is None or _lets_pass(channel.more, published):
                     if not channel.events:
