@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sd_daemon.server.watch import EventWatch
 
-LIMIT = 1024 * 1024  # bytes of memory that may wait for one client
+LIMIT = 1152 * 1024  # bytes of memory that may wait for one client, who has little in its socket
 SLICE = 64 * 1024  # bytes of one write; more could not be taken back from a slow reader
 OVERHEAD = 160  # bytes that a waiting line costs beside its own
 NONE = -1  # no descriptor
