@@ -82,18 +82,17 @@ class Publisher:
             after.system - before.system,
         )
 
-    def _publish(self) -> None:
-        self._published += 1
-        job = UUID(int=self._published) if self._order.jobs else JOB
-        self._instance.core.bus.publish(
-            update(time.monotonic_ns(), job), transient=not self._order.durable
-        )
+    def _publish(self, count: int) -> None:
+        publish, transient = self._instance.core.bus.publish, not self._order.durable
+        for number in range(self._published, self._published + count):
+            job = UUID(int=number) if self._order.jobs else JOB
+            publish(update(time.monotonic_ns(), job), transient=transient)
+        self._published += count
 
     async def _flood(self) -> None:
         end = time.monotonic() + self._order.seconds
         while time.monotonic() < end:
-            for _ in range(BATCH):
-                self._publish()
+            self._publish(BATCH)
             await self._instance.core.bus.room()
 
     async def _at_a_rate(self) -> None:
@@ -102,7 +101,7 @@ class Publisher:
             wait = due - time.monotonic()
             if wait > 0:
                 await asyncio.sleep(wait)
-            self._publish()
+            self._publish(1)
 
 
 async def _obey(daemon: Daemon) -> None:

@@ -7,6 +7,7 @@ and whichever encoding its reader speaks.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -29,7 +30,6 @@ from sd_wire.types.locations import Location
 from sd_wire.types.volumes import Volume
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from uuid import UUID
 
     from sd_wire.encoding import Encoding
@@ -45,18 +45,21 @@ RESOURCES: dict[str, Any] = {
 
 
 _encode = msgspec.json.Encoder().encode
-_unusual = frozenset(
-    cls for cls in EVENTS.values() if cls in (VolumeAdded, Refresh) or not cls.__struct_fields__
-)
+_NAMES: dict[type[Event], str] = {
+    cls: name
+    for name, cls in EVENTS.items()
+    if cls not in (VolumeAdded, Refresh) and cls.__struct_fields__
+}
+"""Of the events that are their fields, under their name."""
 
 
 def text_of(happened: Event) -> bytes:
     """An event as it stands behind `"Event":`. Raises TypeError, ValueError for what cannot be
     encoded."""
-    kind = type(happened)
-    if kind in _unusual:
+    name = _NAMES.get(type(happened))
+    if name is None:
         return JSON.body(body(happened))
-    text = _encode({kind.__name__: happened})  # what `body` says, without a question
+    text = _encode({name: happened})  # what `body` says, without a question
     return text if text.isascii() else JSON.body(body(happened))
 
 
@@ -99,19 +102,55 @@ def _resource(kind: str, found: Any) -> Any:
 # --- as it stands on the wire --------------------------------------------------------------------
 
 
-def facts_text(
-    sequence: int,
-    time: datetime,
-    library_id: UUID | None,
-    device_id: UUID | None,
-    correlation_id: str | None,
-    *,
-    initial: bool = False,
-) -> bytes:
-    """What stands beside an event, as a JSON object."""
-    facts = EventFacts(sequence, time, library_id, device_id, correlation_id, initial)
-    text = _encode(facts)
-    return text if text.isascii() else JSON.body(facts)
+_SECOND = 1_000_000_000
+_TO_THE_SECOND = ',"time":"%Y-%m-%dT%H:%M:%S.'
+_NO_TIME = datetime.fromtimestamp(0, UTC)
+
+
+def _rest_of(facts: EventFacts) -> bytes:
+    """What stands behind number and time."""
+    return b'Z",' + JSON.body(facts)[len(JSON.body({"sequence": 0, "time": _NO_TIME})) : -1]
+
+
+_Rest = tuple["UUID | None", "UUID | None", "str | None", bytes]
+
+
+class _Facts:
+    """Writes what stands beside events. Of most of them only the number and the time differ from
+    the one before, so the rest is kept as text."""
+
+    def __init__(self) -> None:
+        self._second = (-_SECOND, b"")
+        self._rest: _Rest = (None, None, None, _rest_of(EventFacts(0, _NO_TIME, None, None, None)))
+
+    def text(
+        self,
+        sequence: int,
+        time: int,
+        library_id: UUID | None,
+        device_id: UUID | None,
+        correlation_id: str | None,
+    ) -> bytes:
+        """The fields of EventFacts as JSON, without the braces. `time`: nanoseconds since 1970."""
+        second, start = self._second
+        since = time - second
+        if not 0 <= since < _SECOND:
+            since = time % _SECOND
+            start = datetime.fromtimestamp(time // _SECOND, UTC).strftime(_TO_THE_SECOND).encode()
+            self._second = (time - since, start)
+        library, device, correlation, rest = self._rest
+        # Equal ones need not be the same: that costs a text, and no more.
+        if library is not library_id or device is not device_id or correlation != correlation_id:
+            rest = _rest_of(EventFacts(0, _NO_TIME, library_id, device_id, correlation_id))
+            self._rest = (library_id, device_id, correlation_id, rest)
+        fraction = _encode(since // 1000)  # quicker than any formatting
+        if len(fraction) < 6:
+            fraction = fraction.rjust(6, b"0")
+        return b"".join((b'"sequence":', _encode(sequence), start, fraction, rest))
+
+
+facts_text = _Facts().text
+"""What stands beside an event."""
 
 
 class JsonForms:
@@ -131,7 +170,12 @@ class JsonForms:
 
     def full(self, text: bytes, facts: bytes, key: bytes) -> bytes:
         """With the subscription's id and the facts."""
-        return b'{"Event":%b,"id":%b,%b\n' % (text, key, facts[1:])
+        return b'{"Event":%b,"id":%b,%b}\n' % (text, key, facts)
+
+    def full_block(self, events: list[tuple[bytes, bytes]], key: bytes) -> bytes:
+        """Many at once, each as its text and its facts."""
+        between = b',"id":%b,' % key
+        return b"".join([b'{"Event":%b%b%b}\n' % (e, between, f) for e, f in events])
 
 
 class PackedForms:
@@ -152,13 +196,17 @@ class PackedForms:
 
     def full(self, text: bytes, facts: bytes, key: bytes) -> bytes:
         """With the subscription's id and the facts."""
-        known = msgspec.json.decode(facts, type=EventFacts)
+        known = msgspec.json.decode(b"{%b}" % facts, type=EventFacts)
         beside = MESSAGEPACK.body(known)
         event = MESSAGEPACK.body({"Event": _typed(text)})
         # Both are maps of less than 16 keys, of which the first byte tells only how many.
         count = 0x80 | (1 + 1 + (beside[0] & 0x0F))
         frame = b"%c%b\xa2id%b%b" % (count, event[1:], key, beside[1:])
         return len(frame).to_bytes(LENGTH_BYTES, "big") + frame
+
+    def full_block(self, events: list[tuple[bytes, bytes]], key: bytes) -> bytes:
+        """Many at once, each as its text and its facts."""
+        return b"".join([self.full(text, facts, key) for text, facts in events])
 
 
 def _typed(text: bytes) -> Any:

@@ -16,8 +16,9 @@ only `asked_for` (`JobUpdate`, `LogMessage`) never reach a subscriber that did n
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from time import time_ns
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID, uuid4
 
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 
 log = get_log(__name__)
 
-TURN_BYTES = 256 * 1024  # of events that wait for the end of a turn
+TURN_BYTES = 256 * 1024  # of events that wait for the end of a turn; more, and it ends at once
+NO_LIMIT = sys.maxsize
 
 
 class Published(msgspec.Struct, gc=False):
@@ -40,7 +42,7 @@ class Published(msgspec.Struct, gc=False):
     somebody does."""
 
     sequence: int
-    time: datetime
+    time: int  # nanoseconds since 1970
     event: Event
     text: bytes  # the event as JSON
     device_id: UUID | None = None  # of this machine
@@ -64,17 +66,18 @@ class Published(msgspec.Struct, gc=False):
 
     @property
     def facts(self) -> bytes:
-        """What stands beside it, as JSON."""
-        if not self.made_facts:  # without the scope, which takes longer than all of it
-            self.made_facts = facts_text(
-                self.sequence,
-                self.time,
-                library_of(self.event),
-                getattr(self.event, "device_id", None) or self.device_id,
-                self.correlation_id,
-                initial=self.initial,
+        """What stands beside it, as JSON without the braces."""
+        made = self.made_facts
+        if not made:  # without the scope, which takes longer than all of it
+            event = self.event
+            device = getattr(event, "device_id", None) or self.device_id
+            made = facts_text(
+                self.sequence, self.time, library_of(event), device, self.correlation_id
             )
-        return self.made_facts
+            if self.initial:
+                made += b',"initial":true'
+            self.made_facts = made
+        return made
 
 
 Receive = Callable[[Published], None]
@@ -117,9 +120,11 @@ class Bus:
         self.sequence = 0 if journal is None else journal.sequence
         self.kept = self.sequence  # number of the last event that was not transient
         self.device_id = device_id
-        self._receivers: dict[str, tuple[Subscription, ...]] = {}
+        self._receivers: dict[type[Event], tuple[Subscription, ...]] = {}
+        self._reserved = NO_LIMIT if journal is None else journal.limit  # numbers up to this one
         self.delivery: Delivery | None = None
         self._ending = False  # the end of the turn is seen to
+        self._size = 0  # bytes of what the turn has brought
         self._closed = False
 
     def subscribe(self, names: Iterable[str], receive: Receive) -> Subscription:
@@ -129,18 +134,18 @@ class Bus:
         """
         wanted = frozenset(names) or _KNOWN_TO_ALL
         subscription = Subscription(self, wanted, receive)
-        for name in wanted:
-            self._receivers[name] = (*self._receivers.get(name, ()), subscription)
+        for kind in _kinds(wanted):
+            self._receivers[kind] = (*self._receivers.get(kind, ()), subscription)
         return subscription
 
     def forget(self, subscription: Subscription) -> None:
         """End a subscription."""
-        for name in subscription.names:
-            left = tuple(s for s in self._receivers.get(name, ()) if s is not subscription)
+        for kind in _kinds(subscription.names):
+            left = tuple(s for s in self._receivers.get(kind, ()) if s is not subscription)
             if left:
-                self._receivers[name] = left
+                self._receivers[kind] = left
             else:
-                self._receivers.pop(name, None)
+                self._receivers.pop(kind, None)
 
     def deliver_by(self, delivery: Delivery) -> None:
         """Say who brings events to clients."""
@@ -148,7 +153,7 @@ class Bus:
 
     def wanted(self, event: type[Event]) -> bool:
         """Whether anybody would receive such an event now."""
-        return event.__name__ in self._receivers
+        return event in self._receivers
 
     def publish(
         self, event: Event, correlation_id: str | None = None, *, transient: bool = False
@@ -160,12 +165,10 @@ class Bus:
         if self._closed:
             return
         self.sequence = sequence = self.sequence + 1
-        journal = self.journal
-        if journal is not None and sequence > journal.limit:
-            journal.reserve(sequence)
-            self._end_soon()
-        receivers = self._receivers.get(type(event).__name__, ())
-        if not receivers and (transient or journal is None):
+        if sequence > self._reserved:
+            self._reserve(sequence)
+        receivers = self._receivers.get(type(event), ())
+        if not receivers and (transient or self.journal is None):
             return
         try:
             text = text_of(event)
@@ -173,21 +176,25 @@ class Bus:
             log.error("an event could not be sent", error=error, event=type(event).__name__)
             return
         published = Published(
-            sequence, datetime.now(UTC), event, text, self.device_id, correlation_id, transient
+            sequence, time_ns(), event, text, self.device_id, correlation_id, transient
         )
         if not transient:
-            self._keep(journal, published)
+            self._keep(published)
         for subscription in receivers:
             try:
                 subscription.receive(published)
             except Exception as error:  # what has happened has happened, whoever cannot hear of it
                 log.error("an event was not received", error=error, event=published.name)
-        if not self._ending and (journal is not None or self.delivery is not None):
+        self._size += len(text)
+        if self._size > TURN_BYTES:
+            self.flush()
+        elif not self._ending and (self.journal is not None or self.delivery is not None):
             self._end_soon()
 
     def flush(self) -> None:
         """End the turn: keep what it has brought, then have it delivered."""
         self._ending = False
+        self._size = 0
         if self.journal is not None:
             self.journal.write()
         if self.delivery is not None:
@@ -207,9 +214,18 @@ class Bus:
         self._ending = True
         asyncio.get_running_loop().call_soon(self.flush)
 
-    def _keep(self, journal: EventJournal | None, published: Published) -> None:
+    def _reserve(self, sequence: int) -> None:
+        """Have the journal note that numbers above this one are used."""
+        assert self.journal is not None
+        self.journal.reserve(sequence)
+        self._reserved = self.journal.limit
+        self._end_soon()
+
+    def _keep(self, published: Published) -> None:
         self.kept = published.sequence
-        if journal is not None:
-            journal.add(published.sequence, published.facts, published.text)
-            if journal.size > TURN_BYTES:
-                self.flush()
+        if self.journal is not None:
+            self.journal.add(published.sequence, published.facts, published.text)
+
+
+def _kinds(names: Iterable[str]) -> list[type[Event]]:
+    return [EVENTS[name] for name in names if name in EVENTS]

@@ -70,7 +70,6 @@ class EventJournal:
         self.last = 0  # number of the last event that is kept
         self.segments: list[Segment] = []
         self.lost: list[Range] = []  # what is gone, besides what is older than the first segment
-        self.size = 0  # bytes of what was added and is not written yet
         self._folder = folder
         self._boot = boot
         self._lock: int | None = None
@@ -184,9 +183,7 @@ class EventJournal:
         if self._folder is None:
             self.lost = [Range(1, sequence)]
             return
-        line = b'%b,"Event":%b}\n' % (facts[:-1], text)
-        self._lines.append(line)
-        self.size += len(line)
+        self._lines.append(b'{%b,"Event":%b}\n' % (facts, text))
         self._first_added = self._first_added or sequence
         self._last_added = sequence
 
@@ -230,7 +227,6 @@ class EventJournal:
 
     def _forget_added(self) -> None:
         self._lines.clear()
-        self.size = 0
         self._first_added = 0
 
     def _lose(self, error: OSError | None) -> None:

@@ -121,7 +121,7 @@ class Kept(NamedTuple):
     sequence: int
     library_id: UUID | None
     text: bytes  # the event
-    facts: bytes  # what stands beside it
+    facts: bytes  # what stands beside it, without the braces
 
 
 class Part(NamedTuple):
@@ -174,7 +174,7 @@ class JournalReader:
             if entry.mark is None and entry.sequence > self.position:
                 self.position = entry.sequence
                 text = bytes(entry.Event)
-                facts = line[: len(line) - len(text) - len(b',"Event":}\n')] + b"}"
+                facts = line[1 : len(line) - len(text) - len(b',"Event":}\n')]
                 found.append(Kept(entry.sequence, entry.library_id, text, facts))
         return found
 

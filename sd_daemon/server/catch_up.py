@@ -13,7 +13,7 @@ the latest counts.
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from time import time_ns
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -117,7 +117,7 @@ class CatchUp:
         bus, watch = self._core.bus, self._watch
         for _ in range(GATHERINGS):
             self._after = self._lost_before = bus.sequence
-            now = datetime.now(UTC)
+            now = time_ns()
             found = await current_state(self._core, watch.names, watch.wanted.library_id)
             if bus.kept <= self._after:
                 break

@@ -12,18 +12,22 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, TypeVar
 
+from sd_daemon.core.log import get_log
 from sd_daemon.server.channel import Channel
 from sd_daemon.server.filters import lets_pass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from sd_daemon.core.bus import Bus, Published, Subscription
     from sd_daemon.server.channel import Late
     from sd_daemon.server.outbox import Outbox
     from sd_daemon.server.watch import EventWatch, Interest, Place
+    from sd_wire.events import Event
+    from sd_wire.messages import EventFilter
 
-TURN_BYTES = 256 * 1024  # of events that wait for the end of a turn
+log = get_log(__name__)
+
 PATIENCE_S = 0.1  # for a client that does not read, before nobody waits for it
 
 
@@ -40,8 +44,7 @@ class Fanout:
         self._index: dict[Place, dict[Channel, None]] = {}  # the others
         self._narrow: dict[str, int] = {}  # names that are in the index
         self._heard: dict[str, tuple[Subscription, int]] = {}  # on the bus, with how many need it
-        self._dirty: list[Channel] = []  # those with something to send
-        self._size = 0  # bytes of what was received in this turn
+        self._received: list[Published] = []  # in this turn
         self._behind: dict[Outbox, float] = {}  # since when they do not read
         self._room = asyncio.Event()  # nobody is behind whom somebody would wait for
         self._room.set()
@@ -58,21 +61,30 @@ class Fanout:
         if channel is None:
             channel = self._channels[interest] = Channel(watch)
             self._open(channel)
-        channel.members[watch] = None
-        watch.outbox.sharers += 1
+        watch.channel = channel
+        watch.outbox.live[watch] = None
+        self._settle(watch.outbox)
 
     def remove(self, watch: EventWatch) -> None:
         """Deliver nothing more to it. What waits in its outbox is still sent."""
-        channel = self._channels.get(watch.interest)
-        if channel is None or watch not in channel.members:
+        channel = watch.channel
+        if channel is None:
             return
         self._bus.flush()
-        del channel.members[watch]
-        watch.outbox.sharers -= 1
-        if not channel.members:
+        channel.leave(watch)
+        watch.channel = None
+        del watch.outbox.live[watch]
+        self._settle(watch.outbox)
+        if not len(channel):
             del self._channels[channel.interest]
             self._close(channel)
         watch.outbox.forget(watch)
+
+    def _settle(self, outbox: Outbox) -> None:
+        """Something has changed that decides how this client is sent what it asked for."""
+        for watch in outbox.live:
+            if watch.channel is not None:
+                watch.channel.settle(watch)
 
     def _open(self, channel: Channel) -> None:
         for place in channel.places:
@@ -83,7 +95,7 @@ class Fanout:
                 self._index.setdefault(place, {})[channel] = None
                 self._narrow[name] = self._narrow.get(name, 0) + 1
             subscription, users = self._heard.get(name) or (
-                self._bus.subscribe([name], self._receive),
+                self._bus.subscribe([name], self._received.append),
                 0,
             )
             self._heard[name] = (subscription, users + 1)
@@ -108,32 +120,38 @@ class Fanout:
 
     def flush(self) -> None:
         """Send what the loop's turn has brought. All of it is in the journal."""
-        dirty, self._dirty = self._dirty, []
-        self._size = 0
         late: Late = {}
-        for channel in dirty:
+        for channel in self._distribute():
             channel.flush(late)
         for outbox, events in late.items():
             # Of several subscriptions, in the one order: a job must not end before it was begun.
-            if outbox.sharers > 1:
+            if len(outbox.live) > 1:
                 events.sort(key=lambda one: one[0].sequence)
             for published, watch in events:
                 watch.take(published)
             outbox.flush()
 
-    def _receive(self, published: Published) -> None:
-        name = type(published.event).__name__
-        channels: Iterable[Channel] = self._wide.get(name, ())
-        if name in self._narrow:
-            channels = (*channels, *self._narrowed(name, published))
-        for channel in channels:
-            if channel.more is None or lets_pass(channel.more, published.scope, published.event):
-                if not channel.events:
-                    self._dirty.append(channel)
-                channel.events.append(published)
-        self._size += len(published.text)
-        if self._size > TURN_BYTES:
-            self._bus.flush()
+    def _distribute(self) -> list[Channel]:
+        """Put what was received where it is wanted: the channels that have something to send."""
+        received = self._received.copy()
+        self._received.clear()
+        kind: type[Event] | None = None
+        channels: tuple[Channel, ...] = ()
+        dirty: list[Channel] = []
+        for published in received:
+            if type(published.event) is not kind:  # most are of the same as the one before
+                kind = type(published.event)
+                name = kind.__name__
+                wide = channels = tuple(self._wide.get(name, ()))
+                narrow = name in self._narrow
+            if narrow:
+                channels = (*wide, *self._narrowed(name, published))
+            for channel in channels:
+                if channel.more is None or _lets_pass(channel.more, published):
+                    if not channel.events:
+                        dirty.append(channel)
+                    channel.events.append(published)
+        return dirty
 
     def _narrowed(self, name: str, published: Published) -> Iterator[Channel]:
         index, scope = self._index, published.scope
@@ -149,11 +167,13 @@ class Fanout:
 
     def fell_behind(self, outbox: Outbox) -> None:
         """The client does not read as fast as it is sent to."""
+        self._settle(outbox)
         self._behind[outbox] = time.monotonic()
         self._room.clear()
 
     def caught_up(self, outbox: Outbox) -> None:
         """It does, or it is gone."""
+        self._settle(outbox)
         if self._behind.pop(outbox, None) is not None and not self._behind:
             self._room.set()
 
@@ -173,6 +193,14 @@ class Fanout:
             for outbox, since in tuple(self._behind.items()):
                 if now - since >= PATIENCE_S:
                     self.caught_up(outbox)
+
+
+def _lets_pass(more: EventFilter, published: Published) -> bool:
+    try:
+        return lets_pass(more, published.scope, published.event)
+    except Exception as error:  # one that cannot be compared keeps nobody from the others
+        log.error("an event was not compared", error=error, event=published.name)
+        return False
 
 
 def _take_out(index: dict[K, dict[Channel, None]], place: K, channel: Channel) -> None:

@@ -28,6 +28,7 @@ from sd_daemon.core.log import get_log
 from sd_daemon.server.handover import KeptConnection, encoded
 from sd_daemon.server.ledger import IN_DOUBT, SURE, Ledger
 from sd_daemon.server.log_feed import microseconds
+from sd_daemon.server.outbox import Outbox
 from sd_daemon.server.session import Session
 
 if TYPE_CHECKING:
@@ -277,9 +278,8 @@ class KeptSession(Session):
         super()._answered(request_id, reply)
         self.settle()
 
-    @property
-    def _events_writer(self) -> Callable[[bytes], object]:
-        return self._write_events
+    def _outbox(self, give_up: Callable[[], None]) -> Outbox:
+        return Outbox(self._write_events, give_up)
 
     def _write_events(self, data: bytes) -> None:
         if self._keeper.delivering:

@@ -19,9 +19,12 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LIMIT = 1024 * 1024  # bytes of memory that may wait for one client
+    from sd_daemon.server.watch import EventWatch
+
+LIMIT = 1152 * 1024  # bytes of memory that may wait for one client, who has little in its socket
 SLICE = 64 * 1024  # bytes of one write; more could not be taken back from a slow reader
 OVERHEAD = 160  # bytes that a waiting line costs beside its own
+NONE = -1  # no descriptor
 
 Key = tuple[object, ...]
 
@@ -44,17 +47,26 @@ class Outbox:
         "_number",
         "_readers",
         "_size",
+        "descriptor",
         "give_up",
         "held",
-        "sharers",
+        "live",
         "write",
     )
 
-    def __init__(self, write: Callable[[bytes], object], give_up: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        write: Callable[[bytes], object],
+        give_up: Callable[[], None],
+        descriptor: int = NONE,
+    ) -> None:
+        """`descriptor`: of a socket, as long as the client is there. It may be written to while
+        this is not held, instead of calling `write`."""
         self.write = write
         self.held = False  # the client does not read: nothing may be written
-        self.sharers = 0  # subscriptions that may have something here
+        self.live: dict[EventWatch, None] = {}  # that may have something here
         self.give_up = give_up
+        self.descriptor = descriptor
         self._lines: dict[object, bytes] = {}
         self._lagging: dict[Subscriber, None] = {}
         self._readers: list[asyncio.Future[None]] = []  # who wait until it is empty
@@ -69,6 +81,11 @@ class Outbox:
     def open(self) -> bool:
         """Whether the client has got everything and can be written to."""
         return not (self.held or self._lines or self._lagging)
+
+    @property
+    def direct(self) -> bool:
+        """Whether what its only subscription is sent can be written to the socket."""
+        return self.descriptor != NONE and len(self.live) == 1 and self.open
 
     def put(self, subscriber: Subscriber, line: bytes, key: Key | None = None) -> bool:
         """Take an event; False if it was dropped. `key`: while the client does not read, it

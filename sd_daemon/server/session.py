@@ -14,6 +14,7 @@ pending is told so where the request has an id, and made to wait where it has no
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import deque
 from functools import partial
 from time import monotonic
@@ -27,6 +28,7 @@ from sd_daemon.server.dispatch import refusal
 from sd_daemon.server.greeting import welcome
 from sd_daemon.server.handover import KeptConnection, KeptWatch
 from sd_daemon.server.needs import name_of, need_of
+from sd_daemon.server.outbox import Outbox
 from sd_daemon.server.peer import NOBODY, has_hung_up, in_kernel, peer_of
 from sd_daemon.server.routes import RANK
 from sd_daemon.server.subscriptions import Subscriptions
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
 log = get_log(__name__)
 
 MAX_UNREAD = 32 * 1024 * 1024  # bytes of answers that may wait for a client before it is cut off
+EVENTS_UNREAD = 64 * 1024  # bytes that the kernel takes for who watches: what waits there is late
 SLICE = 256 * 1024  # bytes of replies that are gathered before the socket is asked to take them
 
 _CALLS = (Call, Batch)
@@ -441,16 +444,19 @@ class Session(asyncio.BaseProtocol):
         if self._watched is None:
             lagging = partial(self._cut_off, "it does not read its events")
             self._watched = Subscriptions(
-                self._instance, self._wire.encoding, self._events_writer, lagging
+                self._instance, self._wire.encoding, self._outbox(lagging)
             )
             if self._congested:
                 self._watched.hold()
+            # Events pass by the transport, so it has to say as soon as something waits in it.
+            self.transport.set_write_buffer_limits(0)
+            sock = self.transport.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, EVENTS_UNREAD)
         return self._watched
 
-    @property
-    def _events_writer(self) -> Callable[[bytes], object]:
+    def _outbox(self, give_up: Callable[[], None]) -> Outbox:
         """What takes the events that the client is sent."""
-        return self.transport.write
+        return Outbox(self.transport.write, give_up, self.descriptor)
 
     # --- pace and end ----------------------------------------------------------------------------
 

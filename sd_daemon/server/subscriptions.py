@@ -10,34 +10,24 @@ import msgspec
 from sd_daemon.server.catch_up import CatchUp
 from sd_daemon.server.handover import KeptWatch
 from sd_daemon.server.log_watch import LogWatch
-from sd_daemon.server.outbox import Outbox
 from sd_daemon.server.watch import EventWatch
 from sd_wire.errors import InvalidValue, TooManySubscriptions
 from sd_wire.messages import MAX_PENDING, Id, Range, Subscribe, Subscribed, SubscribeLogs
 from sd_wire.subscribing import warnings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sd_daemon.server.instance import Instance
+    from sd_daemon.server.outbox import Outbox
     from sd_wire.encoding import Encoding
 
 
 class Subscriptions:
     """The subscriptions of one connection."""
 
-    def __init__(
-        self,
-        instance: Instance,
-        encoding: Encoding,
-        write: Callable[[bytes], object],
-        give_up: Callable[[], None],
-    ) -> None:
-        """`write` takes bytes for the client; `give_up` ends the connection of one that lags and
-        cannot be told so."""
+    def __init__(self, instance: Instance, encoding: Encoding, outbox: Outbox) -> None:
         self._instance = instance
         self._encoding = encoding
-        self._outbox = Outbox(write, give_up)
+        self._outbox = outbox
         self._catching_up: dict[EventWatch, CatchUp] = {}
         self._watches: dict[tuple[str, Id], EventWatch | LogWatch] = {}
         self.version = 0  # another number whenever there are other subscriptions

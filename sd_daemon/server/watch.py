@@ -19,6 +19,7 @@ from sd_wire.messages import CaughtUp, EventFilter, Lagged, Subscribe
 if TYPE_CHECKING:
     from sd_daemon.core.bus import Published
     from sd_daemon.core.event_segments import Kept
+    from sd_daemon.server.channel import Channel
     from sd_daemon.server.outbox import Key, Outbox
     from sd_wire.encoding import Encoding
     from sd_wire.messages import Id
@@ -39,6 +40,7 @@ class EventWatch:
 
     __slots__ = (
         "_key",
+        "channel",
         "encoding",
         "forms",
         "missed",
@@ -57,6 +59,7 @@ class EventWatch:
         self.forms = forms_for(encoding)
         self.request_id = request_id
         self.request = request
+        self.channel: Channel | None = None  # while it is live
         self.missed = 0
         self.sent = 0  # number of the last event that was sent, or need not be
         self._key = b"" if request_id is msgspec.UNSET else self.forms.key(request_id)
@@ -97,7 +100,7 @@ class EventWatch:
     def block(self, events: list[Published]) -> bytes:
         """The same of many."""
         if self._key:
-            return b"".join([self.forms.full(e.text, e.facts, self._key) for e in events])
+            return self.forms.full_block([(e.text, e.facts) for e in events], self._key)
         return self.forms.plain_block([e.text for e in events])
 
     def line_of_kept(self, kept: Kept) -> bytes:

@@ -41,13 +41,12 @@ class Scope(msgspec.Struct, frozen=True):
 
 
 _LIBRARY_EVENTS = (LibraryCreated, LibraryOpened, LibraryClosed, LibraryDeleted, LibraryLoadFailed)
+_LIBRARY_FIELD = dict.fromkeys(_LIBRARY_EVENTS, "id")
 
 
 def library_of(happened: Event) -> UUID | None:
     """The library of an event."""
-    if isinstance(happened, _LIBRARY_EVENTS):
-        return happened.id
-    return getattr(happened, "library_id", None)
+    return getattr(happened, _LIBRARY_FIELD.get(type(happened), "library_id"), None)
 
 
 def scope_of(happened: Event) -> Scope:

@@ -53,7 +53,7 @@ class Host:
                 self.journal.reserve(self.sequence)
             self.given.append(self.sequence)
             if number < durable:
-                facts = b'{"sequence":%d,"library_id":null}' % self.sequence
+                facts = b'"sequence":%d,"library_id":null' % self.sequence
                 self.journal.add(self.sequence, facts, text)
                 kept.append(self.sequence)
         self.journal.write()
@@ -247,7 +247,7 @@ def test_an_event_longer_than_a_slice_is_read_whole(host: Host) -> None:
     while part := reader.next_part():
         found += reader.read(part)
     assert [len(one.text) for one in found] == [1_000_008, 13]
-    assert found[1].facts == b'{"sequence":2,"library_id":null}'
+    assert found[1].facts == b'"sequence":2,"library_id":null'
     reader.close()
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -13,7 +15,7 @@ import pytest
 
 from sd_daemon.core.bus import Bus
 from sd_daemon.server.fanout import PATIENCE_S, Fanout
-from sd_daemon.server.outbox import LIMIT, Outbox
+from sd_daemon.server.outbox import LIMIT, NONE, Outbox
 from sd_daemon.server.watch import EventWatch
 from sd_wire.encoding import JSON, MESSAGEPACK
 from sd_wire.events import (
@@ -31,6 +33,8 @@ from sd_wire.messages import EventFilter, Subscribe
 from sd_wire.types.paths import PhysicalPath, SdPath
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from sd_wire.encoding import Encoding
     from sd_wire.messages import Id
 
@@ -40,10 +44,10 @@ HOME, WORK = uuid4(), uuid4()
 class Client:
     """A subscriber and what it was sent."""
 
-    def __init__(self, fanout: Fanout) -> None:
+    def __init__(self, fanout: Fanout, descriptor: int = NONE) -> None:
         self.writes: list[bytes] = []
         self.fanout = fanout
-        self.outbox = Outbox(self.writes.append, lambda: None)
+        self.outbox = Outbox(self.writes.append, lambda: None, descriptor)
         self.encoding: Encoding = JSON
 
     def watch(self, types: list[str], request_id: Id = msgspec.UNSET, **wanted: Any) -> EventWatch:
@@ -319,6 +323,151 @@ async def test_frames_of_messagepack_say_the_same(bus: Bus, fanout: Fanout) -> N
     assert [{**one, "time": None} for one in frames[0]] == [{**one, "time": None} for one in lines]
     assert frames[0][0]["time"] == datetime.fromisoformat(lines[0]["time"])
     assert frames[1] == [{"Event": line["Event"]} for line in lines]
+
+
+# --- straight into sockets -----------------------------------------------------------------------
+
+
+class Connected(Client):
+    """One with a socket. What is given to its transport is in `writes`, and holds up the rest."""
+
+    def __init__(self, fanout: Fanout, ours: socket.socket, theirs: socket.socket) -> None:
+        super().__init__(fanout, ours.fileno())
+        self.ours, self.theirs = ours, theirs
+        self.outbox.write = self.hold
+
+    def hold(self, data: bytes = b"") -> None:
+        self.writes.append(data)
+        self.outbox.held = True
+        self.fanout.fell_behind(self.outbox)
+
+    def go_on(self) -> None:
+        self.outbox.held = False
+        self.outbox.flush()
+        self.fanout.caught_up(self.outbox)
+
+    def sequences(self) -> list[int]:
+        """Of what has come through the socket and of what the transport still has, in this order;
+        nothing of it is left."""
+        self.fanout.flush()
+        came = b""
+        try:
+            while part := self.theirs.recv(1 << 20):
+                came += part
+        except BlockingIOError:
+            pass
+        came += b"".join(self.writes)
+        self.writes.clear()
+        return [json.loads(line)["sequence"] for line in came.splitlines()]
+
+
+@pytest.fixture
+def connect(fanout: Fanout) -> Iterator[Callable[[], Connected]]:
+    with ExitStack() as stack:
+
+        def one_more() -> Connected:
+            ours, theirs = socket.socketpair()
+            for end in (ours, theirs):
+                stack.enter_context(end).settimeout(0)
+            return Connected(fanout, ours, theirs)
+
+        yield one_more
+
+
+async def test_who_reads_is_written_to_without_the_transport(
+    bus: Bus, fanout: Fanout, connect: Callable[[], Connected]
+) -> None:
+    clients = [connect() for _ in range(3)]
+    for client in clients:
+        client.watch(["CoreStarted"], 1)
+    bus.publish(CoreStarted())
+    bus.publish(CoreStarted())
+    fanout.flush()
+    assert [client.writes for client in clients] == [[], [], []]
+    assert [client.sequences() for client in clients] == [[1, 2]] * 3
+
+
+async def test_what_a_socket_does_not_take_is_for_the_transport_and_nothing_passes_it(
+    bus: Bus, fanout: Fanout, connect: Callable[[], Connected]
+) -> None:
+    full, other = connect(), connect()
+    full.watch(["LibraryClosed"], 1)
+    other.watch(["LibraryClosed"], 1)
+    heard: list[int] = []
+    while not full.writes:
+        bus.publish(LibraryClosed(HOME, "x" * 100_000))
+        heard += other.sequences()
+    bus.publish(LibraryClosed(HOME, "x"))
+    bus.flush()
+    assert len(full.writes) == 1, "written to while it does not read"
+    last = bus.sequence
+    got = full.sequences()
+    full.go_on()
+    got += full.sequences()
+    full.go_on()
+    bus.publish(LibraryClosed(HOME, "x"))
+    fanout.flush()
+    assert full.writes == [], "it reads again"
+    got += full.sequences()
+    assert got == list(range(1, last + 2))
+    assert heard + other.sequences() == got
+
+
+async def test_a_socket_that_is_broken_is_for_its_transport_to_find_out(
+    bus: Bus, fanout: Fanout, connect: Callable[[], Connected]
+) -> None:
+    broken, other = connect(), connect()
+    broken.watch(["CoreStarted"], 1)
+    other.watch(["CoreStarted"], 1)
+    broken.theirs.close()
+    bus.publish(CoreStarted())
+    fanout.flush()
+    assert len(broken.writes) == 1
+    assert other.sequences() == [1]
+
+
+async def test_of_two_subscriptions_of_one_client_none_passes_the_other(
+    bus: Bus, fanout: Fanout, connect: Callable[[], Connected]
+) -> None:
+    client = connect()
+    client.watch(["CoreStarted"], 1)
+    bus.publish(CoreStarted())
+    second = client.watch(["LibraryClosed"], 2)
+    bus.publish(LibraryClosed(HOME, "Home"))
+    bus.publish(CoreStarted())
+    bus.publish(LibraryClosed(HOME, "Home"))
+    assert client.sequences() == [1, 2, 3, 4]
+    client.go_on()
+    fanout.remove(second)
+    bus.publish(CoreStarted())
+    fanout.flush()
+    assert client.writes == [], "it has only one left"
+    assert client.sequences() == [5]
+
+
+async def test_a_subscription_that_has_ended_is_not_written_to(
+    bus: Bus, fanout: Fanout, connect: Callable[[], Connected]
+) -> None:
+    ended, other = connect(), connect()
+    watch = ended.watch(["CoreStarted"], 1)
+    other.watch(["CoreStarted"], 1)
+    bus.publish(CoreStarted())
+    fanout.remove(watch)
+    bus.publish(CoreStarted())
+    assert ended.sequences() == [1]
+    assert other.sequences() == [1, 2]
+
+
+async def test_what_a_subscription_was_sent_is_known_when_it_falls_behind(
+    bus: Bus, fanout: Fanout, connect: Callable[[], Connected]
+) -> None:
+    client = connect()
+    watch = client.watch(["CoreStarted"], 1)
+    for _ in range(3):
+        bus.publish(CoreStarted())
+    bus.flush()
+    client.hold()
+    assert watch.sent == 3
 
 
 # --- room ----------------------------------------------------------------------------------------
