@@ -42,6 +42,7 @@ DAEMON_ENVIRONMENT = {
     " each named after its instance.",
     "NOTIFY_SOCKET , WATCHDOG_USEC , WATCHDOG_PID": "The service manager's wish to be told that the"
     " daemon is ready, what it does, and that it lives.",
+    "LOGS_DIRECTORY": "The folder for the log, where a service manager has made one.",
     "JOURNAL_STREAM": "Where standard error is the journal's, records go there with all their"
     " fields.",
 }
@@ -51,6 +52,7 @@ DAEMON_FILES = {
     f"DATA/{CONFIG_FILE}": "The configuration: spacedrive.conf(5).",
     "DATA/libraries": "The libraries that were made without naming another folder.",
     f"{places.log_path('DATA')}": "The log; older files have a number at the end.",
+    f"/var/log/spacedrive/{places.log_name()}": "The same of the daemon of the whole machine.",
     f"{places.instance_dir('DATA', 'NAME')}": "All of that again, of a named instance.",
     places.socket_path("DATA"): "The socket: spacedrive.socket(5).",
     places.system_socket_path(): "The socket of the daemon of the whole machine.",

@@ -8,7 +8,8 @@ every command.
                      macOS  ~/Library/Application Support/spacedrive
     socket           {data}/daemon/daemon.sock, of an instance {data}/daemon/daemon-{instance}.sock
     instance's data  {data}, of an instance {data}/instances/{instance}
-    log              {instance's data}/logs/daemon.log
+    log              {instance's data}/logs/daemon.log; of the system's service
+                     /var/log/spacedrive/daemon.log, of an instance daemon-{instance}.log
 
 A client looks for its daemon in this order and takes the first that is set or there: the option
 --socket, the option --data-dir, SD_SOCKET, SD_DATA_DIR, the user's socket, the system's socket.
@@ -57,6 +58,11 @@ def instance_dir(data_dir: str, instance: str | None = None) -> str:
 def log_path(data_dir: str, instance: str | None = None) -> str:
     """The log file of an instance."""
     return f"{instance_dir(data_dir, instance)}/logs/daemon.log"
+
+
+def log_name(instance: str | None = None) -> str:
+    """What the log of an instance is called where those of all are in one folder."""
+    return f"daemon{'-' + instance if instance else ''}.log"
 
 
 def system_socket_path(instance: str | None = None) -> str:

@@ -70,6 +70,7 @@ class Core:
         self.runner = JobRunner(self.bus)
         self.volumes = Volumes(device.id, self.bus)
         self.libraries = Libraries(data_dir, device, self.bus, self.runner)
+        self.log_file: str | None = None  # where the host writes its log, if it does
         self.reloading: Callable[[], None] | None = None  # what the host does at the same time
         self._configuring = asyncio.Lock()
         self._refused: FileDamaged | None = None  # why what the file says now is not in force

@@ -155,7 +155,7 @@ def _system(core: Core, socket: str) -> SystemInfo:
         open_files=_open_files(),
         open_files_limit=limit,
         socket=socket,
-        log_file=log_path(core.data_dir),
+        log_file=core.log_file or log_path(core.data_dir),
     )
 
 

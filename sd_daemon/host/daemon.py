@@ -102,7 +102,7 @@ class Daemon:
             loop = asyncio.get_running_loop()
             self._status = Status(loop, self._supervisor, self._sentence)
             self._attendants.append(self._status)
-            self._watch_journal(loop, self._status)
+            self._watch_records(loop, self._status)
         log.info("daemon starts", pid=os.getpid(), data_dir=self._start.data_dir)
         try:
             with self._supervisor.extending():
@@ -223,16 +223,15 @@ class Daemon:
         self._ready()
 
     def _sentence(self) -> str:
-        journal = None if self._recorder is None else self._recorder.journal
-        return describe(self.instances, 0 if journal is None else journal.dropped)
+        return describe(self.instances, self._recorder.lacks if self._recorder else ())
 
-    def _watch_journal(self, loop: asyncio.AbstractEventLoop, status: Status) -> None:
+    def _watch_records(self, loop: asyncio.AbstractEventLoop, status: Status) -> None:
         def changed() -> None:  # in any thread
             with contextlib.suppress(RuntimeError):  # the loop has ended
                 loop.call_soon_threadsafe(status.changed)
 
-        if self._recorder is not None and self._recorder.journal is not None:
-            self._recorder.journal.watcher = changed
+        if self._recorder is not None:
+            self._recorder.watch(changed)
 
     def _ready(self) -> None:
         if self._status is not None:
@@ -247,7 +246,7 @@ class Daemon:
             core.bus.subscribe(TELLING, self._status.changed)
         if recorder is None:
             return
-        core.reloading = recorder.reopen
+        core.reloading, core.log_file = recorder.reopen, recorder.file.path
         recorder.feed(instance.logs)
         if instance.settings.name == self._start.instance and self._start.filter is None:
             levels = recorder.levels

@@ -14,6 +14,7 @@ record and nothing else.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -22,10 +23,11 @@ from datetime import UTC, datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, TextIO
 
-from sd_daemon.core.log import TRACE
+from sd_daemon.core.log import TRACE, get_log
 from sd_daemon.host.traces import trace_of
 from sd_wire.log_history import ROTATED, file_names, part_of
 from sd_wire.log_line import line_of, printable, record_with, rest_of, stamp_of
+from sd_wire.places import log_name, log_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,6 +43,8 @@ FILE_SIZE = 10 * 1024 * 1024  # bytes; then the file is rotated
 LONGEST = 16 * 1024  # characters of one text; the log is no place for whole requests
 
 DEFAULT_FILTER = "info"
+log = get_log(__name__)
+
 LEVELS = {
     "trace": TRACE,
     "debug": logging.DEBUG,
@@ -167,6 +171,7 @@ class LogFile:
     def __init__(self, path: str, *, size: int = FILE_SIZE) -> None:
         self.path = path
         self.lost = 0  # lines that could not be written
+        self.trouble: str | None = None  # why the last one could not be
         self._size = size
         self._file: int | None = None
         self._written = 0
@@ -185,8 +190,10 @@ class LogFile:
             self._written += written
             self._torn = written < len(data)
             self.lost += self._torn
-        except OSError:
+            self.trouble = os.strerror(errno.ENOSPC) if self._torn else None
+        except OSError as error:
             self.lost += 1
+            self.trouble = error.strerror or str(error)
             self.reopen()
 
     def reopen(self) -> None:
@@ -236,6 +243,7 @@ class Recorder(logging.Handler):
         self.file = file
         self.levels = levels
         self.journal = journal
+        self.watcher: Callable[[], None] = _nobody  # called when something could not be recorded
         self._feeds: list[LogFeed] = []
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -246,12 +254,41 @@ class Recorder(logging.Handler):
             self.file.lost += 1
             return
         kept = self.levels.keep(record)
+        before = self.file.trouble
         if kept:
             self.file.append(line_of(message))
             if self.journal is not None:
                 self.journal.take(message, record)
         for feed in self._feeds:
             feed.take(message, kept=kept)
+        if self.file.trouble != before:
+            self._tell_trouble(self.file)
+
+    def _tell_trouble(self, file: LogFile) -> None:
+        """Say it where it can be said: in the journal, in the status, to who watches the log."""
+        self.watcher()
+        if file.trouble is None:
+            log.info("the log file is written again", path=file.path, lost=file.lost)
+        else:
+            log.error("the log file cannot be written", path=file.path, reason=file.trouble)
+
+    @property
+    def lacks(self) -> list[str]:
+        """What is not recorded as it should be; sentences."""
+        found = []
+        if self.file.trouble is not None:
+            found.append(f"the log file {self.file.path} cannot be written: {self.file.trouble}")
+        dropped = 0 if self.journal is None else self.journal.dropped
+        if dropped:
+            records = "1 record" if dropped == 1 else f"{dropped} records"
+            found.append(f"the journal lacks {records} that the log file has")
+        return found
+
+    def watch(self, watcher: Callable[[], None]) -> None:
+        """Have `watcher` called, in any thread, when it may lack something else."""
+        self.watcher = watcher
+        if self.journal is not None:
+            self.journal.watcher = watcher
 
     def feed(self, feed: LogFeed) -> None:
         """Give this one every record from now on."""
@@ -306,6 +343,17 @@ class Terminal(logging.StreamHandler[TextIO]):
 
     def handleError(self, record: logging.LogRecord) -> None:
         """A terminal that is gone is no reason to say anything."""
+
+
+def _nobody() -> None:
+    """Nobody wants to know."""
+
+
+def log_file(data_dir: str, instance: str | None, environ: Mapping[str, str]) -> str:
+    """The path of the log: in the folder that a service manager has made for it
+    (LogsDirectory= in systemd.exec(5)), else in the data folder."""
+    folder = environ.get("LOGS_DIRECTORY", "").partition(":")[0]
+    return f"{folder}/{log_name(instance)}" if folder else log_path(data_dir, instance)
 
 
 def journal_of(environ: Mapping[str, str], stderr: int = 2) -> Journal | None:

@@ -16,10 +16,10 @@ from sd_daemon.handlers.core import daemon_version
 from sd_daemon.host.daemon import Daemon, Start
 from sd_daemon.host.inherit import inherited_sockets
 from sd_daemon.host.limits import raise_file_limit
-from sd_daemon.host.logs import DEFAULT_FILTER, Recorder, journal_of, set_up
+from sd_daemon.host.logs import DEFAULT_FILTER, Recorder, journal_of, log_file, set_up
 from sd_daemon.host.notify import Supervisor
 from sd_wire.errors import ExitStatus, InvalidInstanceName, SdError
-from sd_wire.places import default_data_dir, is_instance_name, log_path
+from sd_wire.places import default_data_dir, is_instance_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -117,7 +117,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         start, terminal = read_start(argv)
         recorder = set_up(
-            log_path(start.data_dir, start.instance),
+            log_file(start.data_dir, start.instance, os.environ),
             start.filter or DEFAULT_FILTER,
             terminal=terminal,
             journal=journal,

@@ -38,6 +38,7 @@ MESSAGE_IDS = {
     "job failed": "ab51d614ce4748acb48b3e5d5e431ee3",
     "a worker complained": "0f7be427f5904655aa78070ddc002cf4",
     # the disk
+    "the log file cannot be written": "d2e3d4f2d9634f4cba8d9df836d07f1c",
     "a job's state was not stored": "1c3c727411a24b5a8a7f5b2e785faeed",
     "events are not kept": "e24509a613be4f719f7f59edecd38d38",
     "some events may be gone": "dc4a5c8a44124651ac5835ae2bd41c1d",

@@ -24,7 +24,7 @@ from sd_wire.events import (
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sd_daemon.host.notify import Supervisor
     from sd_daemon.server.instances import CoreInstanceManager
@@ -41,9 +41,8 @@ TELLING = tuple(
 """The events after which the sentence may be another one."""
 
 
-def describe(instances: CoreInstanceManager, unrecorded: int = 0) -> str:
-    """What is served, to whom, what is being done, and what is wrong. `unrecorded`: log records
-    that the journal did not take."""
+def describe(instances: CoreInstanceManager, more: Sequence[str] = ()) -> str:
+    """What is served, to whom, what is being done, and what is wrong; `more` of that."""
     cores = [one.core for one in instances.instances.values() if one.ready]
     counts = [core.runner.counts() for core in cores]
     queued, running = sum(waiting for waiting, _ in counts), sum(active for _, active in counts)
@@ -51,11 +50,9 @@ def describe(instances: CoreInstanceManager, unrecorded: int = 0) -> str:
     places = sorted(core.data_dir for core in cores)
     parts = [_many(libraries, "library", "libraries"), _many(instances.capacity.used, "client")]
     parts.append(_many(running, "job") + (f" running, {queued} waiting" if queued else " running"))
-    problems = [problem for core in cores for problem in core.problems]
+    problems = [*more, *(problem for core in cores for problem in core.problems)]
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     wrong = f"; problem: {problems[0]}{more}" if problems else ""
-    if unrecorded:
-        wrong += f"; the journal lacks {_many(unrecorded, 'record')} that the log file has"
     return f"serving {', '.join(places) or instances.data_dir}: {', '.join(parts)}{wrong}"
 
 

@@ -4,6 +4,9 @@ inside.py ping SOCKET                 one request; milliseconds
 inside.py subscribe SOCKET COUNT      hold subscriptions until their end; print "held" first
 inside.py cold SOCKET COUNT UNIT      stop the unit, connect, and so on; milliseconds of each
 inside.py visit SOCKET COUNT PAUSE    requests with pauses, about so long; what went wrong
+inside.py shutdown SOCKET             ask the daemon to end; what it says
+inside.py polite SOCKET SECONDS       one request after the other; how many failed, and the slowest
+inside.py hostile SOCKET SECONDS      whatever a client should not do
 inside.py try                         what a service may do, tried from within its sandbox
 """
 
@@ -17,7 +20,10 @@ import socket
 import subprocess
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 QUESTION = b'{"Query":{"method":"query:libraries.list"}}\n'
 TIME = 30.0
@@ -80,6 +86,70 @@ def visit(path: str, count: str, pause: str) -> dict[str, Any]:
     return {"failed": failed, "daemons": len(started)}
 
 
+def shutdown(path: str) -> dict[str, Any]:
+    """Ask the daemon to end; what it says."""
+    return ask(path, b'{"Shutdown":null,"id":1}\n')
+
+
+def polite(path: str, seconds: str) -> dict[str, Any]:
+    """One request after the other, each over a new connection."""
+    failed: list[str] = []
+    times: list[float] = []
+    until = time.monotonic() + float(seconds)
+    while time.monotonic() < until:
+        try:
+            times.append(ping(path))
+        except (OSError, ValueError, AssertionError) as error:
+            failed.append(repr(error))
+        time.sleep(0.01)
+    times.sort()
+    slowest = {"p99_ms": times[len(times) * 99 // 100], "worst_ms": times[-1]} if times else {}
+    return {"failed": failed, "requests": len(times), **slowest}
+
+
+def hostile(path: str, seconds: str) -> str:
+    """Whatever a client should not do, all of it at once."""
+    until = time.monotonic() + float(seconds)
+    held: list[socket.socket] = []
+
+    def connected() -> socket.socket:
+        sock = socket.socket(socket.AF_UNIX)
+        sock.settimeout(0.2)
+        sock.connect(path)
+        return sock
+
+    def garbage() -> None:
+        connected().sendall(random.randbytes(65536) + b"\n{]\n" * 1000)
+
+    def endless() -> None:
+        sock = connected()
+        for _ in range(100):
+            sock.sendall(b"[" * 1_000_000)
+
+    def slow() -> None:
+        sock = connected()
+        held.append(sock)
+        for letter in QUESTION[:20]:
+            sock.sendall(bytes([letter]))
+
+    def deaf() -> None:
+        sock = connected()
+        held.append(sock)
+        for _ in range(1000):
+            sock.sendall(b'{"Query":{"method":"query:core.describe"},"id":1}\n')
+
+    def many() -> None:
+        held.extend(connected() for _ in range(200))
+
+    while time.monotonic() < until:
+        for one in (garbage, endless, slow, deaf, many):
+            try:
+                one()
+            except OSError:
+                pass  # refused, cut off, made to wait: as it should be
+    return "done"
+
+
 def attempt() -> dict[str, str]:
     """What came of each thing that a daemon has no business with."""
     libc = ctypes.CDLL(None, use_errno=True)
@@ -126,5 +196,8 @@ def attempt() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    commands = {"ping": ping, "subscribe": subscribe, "cold": cold, "visit": visit, "try": attempt}
+    commands: dict[str, Callable[..., object]] = {
+        one.__name__: one for one in (ping, subscribe, cold, visit, shutdown, polite, hostile)
+    }
+    commands["try"] = attempt
     print(json.dumps(commands[sys.argv[1]](*sys.argv[2:])))

@@ -124,7 +124,7 @@ def test_a_record_is_an_entry_once(daemon: Machine) -> None:
     assert ready[0]["CODE_FILE"].endswith("sd_daemon/host/daemon.py")
     assert {one["_TRANSPORT"] for one in ours} == {"journal"}
     assert {one["PRIORITY"] for one in ours} <= set("34567")
-    file = daemon.output("cat /var/lib/spacedrive/logs/daemon.log").splitlines()
+    file = daemon.output("cat /var/log/spacedrive/daemon.log").splitlines()
     stamps = [line.split()[0] for line in file]
     assert [one["TIMESTAMP"] for one in ours] == stamps[-len(ours) :]
 
@@ -186,7 +186,7 @@ def test_journal_file_and_daemon_tell_the_same(daemon: Machine) -> None:
     daemon.run("journalctl --sync")
     since = f"--since {begin}"
     wishes = (since, f"-n 2 {since}", f"{since} --target host.daemon --json", f"-n 0 {since}")
-    file = daemon.output("cat /var/lib/spacedrive/logs/daemon.log").splitlines()
+    file = daemon.output("cat /var/log/spacedrive/daemon.log").splitlines()
     sd = f"sd --socket {SOCKET} logs"
     for wish in wishes:
         told = daemon.output(f"{sd} {wish}", user="bob")
@@ -199,7 +199,7 @@ def test_journal_file_and_daemon_tell_the_same(daemon: Machine) -> None:
     daemon.run("journalctl --sync")
     stopped = daemon.run(f"{sd} -n 3", user="bob")
     assert "this is what the journal has of spacedrive.service" in stopped.stderr
-    file = daemon.output("cat /var/lib/spacedrive/logs/daemon.log").splitlines()
+    file = daemon.output("cat /var/log/spacedrive/daemon.log").splitlines()
     assert stopped.stdout.splitlines() == file[-3:]
     refused = daemon.run(f"{sd} --journal", user="carol", check=False)
     assert refused.returncode != 0
@@ -241,7 +241,7 @@ def test_a_journal_that_stands_still_holds_nobody_up(daemon: Machine) -> None:
     reports = sum("did not reach" in one["MESSAGE"] for one in ours)
     assert missing > 0
     assert reports == 1
-    stamps = "cat /var/lib/spacedrive/logs/daemon.log* | cut -d' ' -f1 | sort"
+    stamps = "cat /var/log/spacedrive/daemon.log* | cut -d' ' -f1 | sort"
     begin = min(one["TIMESTAMP"] for one in ours)
     written = [stamp for stamp in daemon.output(stamps).splitlines() if stamp >= begin]
     assert len(ours) - reports + missing == len(written)
