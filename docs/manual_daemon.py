@@ -43,6 +43,8 @@ DAEMON_ENVIRONMENT = {
     "NOTIFY_SOCKET , WATCHDOG_USEC , WATCHDOG_PID": "The service manager's wish to be told that the"
     " daemon is ready, what it does, and that it lives.",
     "LOGS_DIRECTORY": "The folder for the log, where a service manager has made one.",
+    "MEMORY_PRESSURE_WATCH , MEMORY_PRESSURE_WRITE": "What tells that memory runs short: the daemon"
+    " then gives back what it can read from the disk again.",
     "JOURNAL_STREAM": "Where standard error is the journal's, records go there with all their"
     " fields.",
 }

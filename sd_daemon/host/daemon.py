@@ -22,6 +22,7 @@ from sd_daemon.host.idle import IdleExit
 from sd_daemon.host.limits import connection_limit
 from sd_daemon.host.loop_failures import LoopFailures
 from sd_daemon.host.notify import Supervisor
+from sd_daemon.host.pressure import MemoryPressure
 from sd_daemon.host.status import TELLING, Status, describe
 from sd_daemon.host.succession import PATIENCE, Inheritance, enter, keeper_for
 from sd_daemon.host.vital import Vital
@@ -54,6 +55,7 @@ class Start(msgspec.Struct, frozen=True):
     filter: str | None = None  # named by the user, and so stronger than the configuration
     inherited: dict[str | None, socket.socket] = {}
     inheritance: Inheritance = Inheritance({})  # what the process before has left
+    pressure: int | None = None  # a descriptor of what tells that memory is short
     idle_exit: float | None = None  # seconds without anything to do, after which it may end
 
 
@@ -82,7 +84,7 @@ class Daemon:
         self._start = start
         self._recorder = recorder
         self._supervisor = supervisor or Supervisor.of(os.environ, os.getpid())
-        self._attendants: list[Status | IdleExit | Watchdog] = []
+        self._attendants: list[Status | IdleExit | Watchdog | MemoryPressure] = []
         self._status: Status | None = None
         self._reloading: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
@@ -172,10 +174,18 @@ class Daemon:
             watchdog = Watchdog(loop, self._supervisor, vital.questions, workers.look)
             watchdog.start()
             self._attendants.append(watchdog)
+        if self._start.pressure is not None:
+            pressure = MemoryPressure(loop, self._start.pressure, self._forget_pages)
+            self._attendants.append(pressure)
         if self._start.idle_exit is not None and self._start.inherited:
             idle = IdleExit(self.instances, self._start.idle_exit, self._nobody_is_there)
             capacity.watchers.append(idle.stirred)
             self._attendants.append(idle)
+
+    async def _forget_pages(self) -> None:
+        for instance in self.instances.instances.values():
+            if instance.ready:
+                await instance.core.forget_pages()
 
     def _nobody_is_there(self) -> None:
         log.info("nobody is there: ends until somebody comes", seconds=self._start.idle_exit)

@@ -11,8 +11,11 @@ import sys
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+import msgspec
+
 from sd_daemon.core.log import get_log
 from sd_daemon.handlers.core import daemon_version
+from sd_daemon.host import pressure
 from sd_daemon.host.daemon import Daemon, Start
 from sd_daemon.host.inherit import inherited_sockets
 from sd_daemon.host.limits import raise_file_limit
@@ -123,6 +126,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             journal=journal,
         )
         raise_file_limit()
+        start = msgspec.structs.replace(start, pressure=pressure.opened(os.environ))
         _run(start, recorder, supervisor)
     except SdError as error:
         supervisor.status(error.text)

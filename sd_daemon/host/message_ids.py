@@ -19,6 +19,7 @@ MESSAGE_IDS = {
     "not all is well": "63261b219fe04febb16e04fa1ef03d57",
     "the loop was held up": "116cdf225b59409793694dfc39a7c237",
     "the core could not be opened": "c508308e15d0452b97451746c676cb1e",
+    "memory is short: what can be read again is forgotten": "05ae9f913133413794895439fdc8d369",
     "a handler failed": "79ffaa73591e4c77987bc35622a12dd5",
     DROPPED: "0b5b56be4c83476cbd2ad8835c252482",
     # clients

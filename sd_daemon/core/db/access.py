@@ -98,6 +98,16 @@ class Database:
             readers = loop.run_in_executor(self._reading, _nothing)
             await asyncio.gather(readers, loop.run_in_executor(self._writing, _nothing))
 
+    async def forget_pages(self) -> None:
+        """Give back the memory of what can be read from the disk again."""
+        if not self._closed:
+            await asyncio.to_thread(self._forget_pages)
+
+    def _forget_pages(self) -> None:
+        for connection in (self._writer, *self._readers):
+            with contextlib.suppress(sqlite3.Error):  # it is being closed
+                connection.execute("PRAGMA shrink_memory")
+
     def busy_time(self) -> int:
         """Nanoseconds that the threads have computed. A thread that hangs adds nothing to them, one
         with a long query does, and so does one that waits for another's lock."""
