@@ -17,6 +17,7 @@ from sd_wire.errors import (
     ConnectionRefused,
     DaemonNotRunning,
     SdError,
+    SocketOfAnother,
     SocketPathTooLong,
     SocketPermissionDenied,
     from_wire,
@@ -36,6 +37,17 @@ def check_length(socket_path: str) -> None:
     length = len(os.fsencode(socket_path))
     if length > limit:
         raise SocketPathTooLong(socket=socket_path, length=length, limit=limit)
+
+
+def check_owner(socket_path: str) -> None:
+    """Raise where a socket that nobody has named is neither root's nor ours. Who listens behind it
+    cannot be asked: of a socket that a service manager made, the kernel names only the manager."""
+    try:
+        owner = os.stat(socket_path).st_uid
+    except OSError:
+        return  # to connect fails likewise, with a sentence
+    if owner not in (0, os.geteuid()):
+        raise SocketOfAnother(socket=socket_path, owner=owner)
 
 
 def unreachable(error: OSError, socket_path: str) -> SdError:

@@ -12,7 +12,8 @@ every command.
                      /var/log/spacedrive/daemon.log, of an instance daemon-{instance}.log
 
 A client looks for its daemon in this order and takes the first that is set or there: the option
---socket, the option --data-dir, SD_SOCKET, SD_DATA_DIR, the user's socket, the system's socket.
+--socket, the option --data-dir, SD_SOCKET, SD_DATA_DIR, the user's socket, the system's socket. Of
+the last two, which nobody has named, it asks none that is neither root's nor the user's own.
 """
 
 from __future__ import annotations

@@ -94,6 +94,8 @@ def connect(line: Line, environ: dict[str, str]) -> socket:
         made = socket(AF_UNIX, SOCK_STREAM)
         made.settimeout(PATIENCE)
         try:
+            if len(paths) > 1 and posix.stat(path).st_uid not in (0, posix.geteuid()):
+                raise NotQuick  # nobody has named it, and it is another user's
             made.connect(path)
         except FileNotFoundError:
             continue

@@ -11,6 +11,7 @@ import click
 from sd_client.blocking import BlockingClient
 from sd_client.cli.lazy import load
 from sd_client.cli.output import Output
+from sd_client.reaching import check_owner
 from sd_wire import places
 from sd_wire.errors import DaemonNotRunning, InvalidInstanceName, SocketPermissionDenied
 
@@ -68,9 +69,12 @@ class Session:
         That of the whole machine, which is tried last, may be for others only: then it is none.
         """
         absent: DaemonNotRunning | None = None
-        for path in self.sockets():
+        paths = self.sockets()
+        for path in paths:
             client = BlockingClient(path, timeout=timeout)
             try:
+                if len(paths) > 1:  # nobody has named it
+                    check_owner(path)
                 client.connect()
             except DaemonNotRunning as error:
                 absent = absent or error

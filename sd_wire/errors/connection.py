@@ -24,6 +24,15 @@ class SocketPermissionDenied(SdError):
     exit_status = ExitStatus.DENIED
 
 
+class SocketOfAnother(SdError):
+    """The socket that was found is another user's: what it answers may be anything."""
+
+    kind = "ConnectionFailed"
+    message = "the socket {socket} belongs to user {owner}, and is not asked"
+    hint = "name it, if you mean it: --socket {socket}"
+    exit_status = ExitStatus.DENIED
+
+
 class ConnectionRefused(SdError):
     """The socket is there, and nobody listens behind it."""
 

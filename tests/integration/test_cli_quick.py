@@ -83,6 +83,26 @@ def test_without_a_daemon_there_is_a_sentence_and_a_hint(tmp_path: Path, word: s
     assert ran.err.endswith("hint: start it with 'sd start'\n")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to somebody else")
+@pytest.mark.parametrize("words", [("status",), ("library", "list")])
+def test_a_socket_of_somebody_else_is_asked_only_where_it_is_named(
+    sd: Sd, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """A folder of a person who is not root, found in a home that root was sent to."""
+    os.chown(sd.data_dir / "daemon" / "daemon.sock", 1234, -1)
+    (tmp_path / "spacedrive").symlink_to(sd.data_dir)
+    socket = tmp_path / "spacedrive" / "daemon" / "daemon.sock"
+    found = {"XDG_DATA_HOME": str(tmp_path), "SD_DATA_DIR": ""}
+    ran = sd(*words, environment=sd.environment(**found))
+    assert ran.status == 4
+    assert ran.err.splitlines() == [
+        f"sd: the socket {socket} belongs to user 1234, and is not asked",
+        f"hint: name it, if you mean it: --socket {socket}",
+    ]
+    named = sd(*words, "--socket", str(socket))
+    assert named.status == 0
+
+
 def test_an_error_of_the_daemon_is_told_by_the_full_command(daemon: Daemon) -> None:
     ran = Sd(daemon.data_dir)("search", "x")
     assert ran.status == 2
