@@ -129,8 +129,8 @@ def _batch_of(envelope: Envelope, given: msgspec.Raw, encoding: Encoding) -> Rec
     try:
         members = encoding.read_batch(given)
     except msgspec.ValidationError as error:
-        pointer = f"/Batch{pointer_of(error)}"
-        return Rejected(UnknownRequest(reason=sentence_of(error), pointer=pointer), envelope.id)
+        reason, pointer = sentence_of(error, "Batch"), f"/Batch{pointer_of(error)}"
+        return Rejected(UnknownRequest(reason=reason, pointer=pointer), envelope.id)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return _malformed(bytes(given), encoding, error, envelope.id)
     requests = []
@@ -139,7 +139,7 @@ def _batch_of(envelope: Envelope, given: msgspec.Raw, encoding: Encoding) -> Rec
         if isinstance(found, Request) and isinstance(found.body, Call):
             requests.append(found)
             continue
-        reason = "only queries and actions can be in a batch"
+        reason = f"Batch[{place}]: only queries and actions can be in a batch"
         other = UnknownRequest(reason=reason, pointer=f"/Batch/{place}")
         return Rejected(other, envelope.id)
     return Request(Batch(requests), envelope.id, envelope.timeout_ms, envelope.correlation_id)
@@ -284,6 +284,7 @@ def _announced(array: bytes) -> int:
 
 _MISSING = re.compile(r"missing required field `([^`]*)`")
 _PLACE = re.compile(r" - at `(?:key in )?\$([^`]*)`$")
+_MOST = 200  # characters of a sentence: it may repeat what the client has sent
 
 
 def pointer_of(error: msgspec.ValidationError) -> str:
@@ -292,14 +293,21 @@ def pointer_of(error: msgspec.ValidationError) -> str:
     msgspec ends its sentence with a path such as `$.sort[0].field`. A field that is missing is
     pointed at by the place where it should be.
     """
-    text = str(error)
-    place = _PLACE.search(text)
-    path = place[1] if place else ""
-    pointer = path.replace("[...]", "").replace("[", "/").replace("]", "").replace(".", "/")
-    missing = _MISSING.search(text)
-    return f"{pointer}/{missing[1]}" if missing else pointer
+    path = _path_of(error).replace("[...]", "")
+    return path.replace("[", "/").replace("]", "").replace(".", "/")
 
 
-def sentence_of(error: msgspec.ValidationError) -> str:
-    """What a validation error says, without the path that `pointer_of` tells."""
-    return _PLACE.sub("", str(error))
+def sentence_of(error: msgspec.ValidationError, within: str = "") -> str:
+    """What a validation error says, after the place that it says it of: `payload.sort[0].field:
+    expected str, got int`. `within`: the name of what was read. Clients without ids have nothing
+    but this to tell them where."""
+    place = (within + _path_of(error)).lstrip(".")
+    said = "it is missing" if _MISSING.search(str(error)) else _PLACE.sub("", str(error))
+    said = said[:1].lower() + said[1:_MOST].replace("`", "")
+    return f"{place}: {said}" if place else said
+
+
+def _path_of(error: msgspec.ValidationError) -> str:
+    """Where it is, from what was read on: `.sort[0].field`."""
+    place, missing = _PLACE.search(str(error)), _MISSING.search(str(error))
+    return (place[1] if place else "") + (f".{missing[1]}" if missing else "")

@@ -101,11 +101,24 @@ def test_a_wrong_payload_is_pointed_at(daemon: Daemon) -> None:
         daemon.call("query:test.ping", {"message": 7})
     assert failed.value.reply["details"]["pointer"] == "/payload/message"
     assert failed.value.reply["Error"] == {
-        "DeserializationError": "query:test.ping: Expected `str`, got `int`"
+        "DeserializationError": "query:test.ping: payload.message: expected str, got int"
     }
     with pytest.raises(CallFailed) as failed:
         daemon.call("query:test.ping", {})
     assert failed.value.reply["details"]["pointer"] == "/payload/message"
+
+
+def test_the_place_is_in_the_sentence_where_there_is_nothing_else(daemon: Daemon) -> None:
+    call = {"method": "query:test.ping", "payload": {"count": 1}}
+    with daemon.connect() as wire:
+        said = "query:test.ping: payload.message: it is missing"
+        assert wire.ask({"Query": call}) == {"Error": {"DeserializationError": said}}
+        said = "this is not a request: Subscribe.event_types[1]: expected str, got int"
+        asked = {"Subscribe": {"event_types": ["JobCompleted", 7]}}
+        assert wire.ask(asked) == {"Error": {"InvalidRequest": said}}
+        said = "this is not a request: Batch[1].Query.method: it is missing"
+        asked = {"Batch": [{"Query": call}, {"Query": {}}]}
+        assert wire.ask(asked) == {"Error": {"InvalidRequest": said}}
 
 
 @pytest.mark.parametrize("payload", [b"null", b"{}", b"[]", b'{"unknown": 1}', None])
