@@ -31,13 +31,17 @@ from __future__ import annotations
 
 from collections import deque
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from sd_wire.encoding import ENCODINGS, JSON, Encoding
 from sd_wire.errors import EncodingSettled, MalformedRequest, RequestTooLarge
 from sd_wire.messages import MAX_LINE, Call, Hello, Reply
-from sd_wire.reading import Received, Rejected, Request, parse
+from sd_wire.reading import Received, Rejected, Request, parse, reading
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 
 class State(StrEnum):
@@ -52,6 +56,9 @@ class State(StrEnum):
 AT_ONCE = 256
 """Requests that are read before somebody else has a turn."""
 
+LONG = 256 * 1024
+"""Bytes of a message that is read a little at a time, with turns for others in between."""
+
 _NEW, _OPEN = State.NEW, State.OPEN  # asked for with each request
 PING_LINE = b'"Ping"\n'
 _PING_WORD = b'"Ping"'
@@ -61,12 +68,13 @@ _PING = Request("Ping")
 class ServerConnection:
     """The daemon's end of one connection."""
 
-    __slots__ = ("_buffer", "_put_off", "encoding", "state")
+    __slots__ = ("_buffer", "_put_off", "_reading", "encoding", "state")
 
     def __init__(self, limit: int = MAX_LINE) -> None:
         self.encoding: Encoding = JSON
         self._buffer = JSON.buffer(limit)
         self._put_off: deque[bytes | None] | None = None  # messages of an open connection
+        self._reading: Generator[None, None, Received] | None = None  # of the first of these
         self.state = State.NEW
 
     def __repr__(self) -> str:
@@ -96,11 +104,10 @@ class ServerConnection:
         `has_more`. A second call never repeats one."""
         if self.state is _OPEN:
             messages = self._buffer.feed(data)
-            if self._put_off is None:
-                if len(messages) == 1 and messages[0] is not None:  # the usual case
-                    return [self._settled(parse(messages[0], self.encoding))]
-                if len(messages) <= AT_ONCE:
-                    return [self._settled(self._read(message)) for message in messages]
+            if self._put_off is None and len(messages) == 1:  # the usual case
+                message = messages[0]
+                if message is not None and len(message) <= LONG:
+                    return [self._settled(parse(message, self.encoding))]
             return self._some_of(messages)
         return self._begin(data) if self.state is _NEW else []
 
@@ -111,14 +118,33 @@ class ServerConnection:
     def _some_of(self, messages: list[bytes | None]) -> list[Received]:
         waiting = self._put_off or deque()
         waiting.extend(messages)
-        some = [waiting.popleft() for _ in range(min(AT_ONCE, len(waiting)))]
+        some: list[Received] = []
+        while waiting and len(some) < AT_ONCE:
+            received = self._read_on(waiting[0]) if _is_long(waiting[0]) else self._read(waiting[0])
+            if received is None:
+                break
+            some.append(self._settled(received))
+            del waiting[0]
         self._put_off = waiting or None
-        return [self._settled(self._read(message)) for message in some]
+        return some
+
+    def _read_on(self, message: bytes | None) -> Received | None:
+        """Go on with a long message by one step: None while it is not read to its end."""
+        assert message is not None
+        if self._reading is None:
+            self._reading = reading(message, self.encoding)
+        try:
+            next(self._reading)
+        except StopIteration as ended:
+            self._reading = None
+            received: Received = ended.value
+            return received
+        return None
 
     def takes_a_word(self) -> bool:
         """Let a line that is a bare word be answered without being received: said by whoever has
         seen that one read brought exactly that. Not where it would be part of something else."""
-        if self._buffer.underway or self.encoding is not JSON:
+        if self._buffer.underway or self.encoding is not JSON or self._put_off is not None:
             return False
         if self.state is _NEW:
             self.state = _OPEN
@@ -133,9 +159,8 @@ class ServerConnection:
         rest = self._buffer.end()
         if gone or rest is None or not rest.strip():
             return []
-        if self._put_off is not None:
-            self._put_off.append(rest)
-            return []
+        if self._put_off is not None or _is_long(rest):
+            return self._some_of([rest])
         received = self._read(rest)
         return [received if fresh else self._settled(received)]
 
@@ -155,6 +180,10 @@ class ServerConnection:
             end = data.find(b"\n") + 1 or len(data)
             first, data = data[:end], data[end:]
             for message in self._buffer.feed(first):
+                if _is_long(message):  # no greeting is
+                    self.state = State.OPEN
+                    received += self._some_of([message])
+                    continue
                 request = self._read(message)
                 received.append(request)
                 self._greet(request)
@@ -178,6 +207,10 @@ class ServerConnection:
             error = EncodingSettled(encoding=self.encoding.name, pointer="/Hello/encoding")
             return Rejected(error, received.id)
         return received
+
+
+def _is_long(message: bytes | None) -> bool:
+    return message is not None and len(message) > LONG
 
 
 class ClientConnection:

@@ -189,14 +189,19 @@ class MessagePackFrames(Encoding):
         return self._encode(value)
 
     def document_reader(self, wanted: Any) -> Callable[[bytes | msgspec.Raw], Any]:
-        """A decoder of what the bytes hold. Nil instead of bytes is the document nil."""
+        """A decoder of what the bytes hold."""
         decode = msgspec.msgpack.Decoder(wanted).decode
 
         def read(given: bytes | msgspec.Raw) -> Any:
-            held = self._bytes(given) if isinstance(given, msgspec.Raw) else given
-            return decode(b"\xc0" if held is None else held)
+            return decode(self.held(given) if isinstance(given, msgspec.Raw) else given)
 
         return read
+
+    def held(self, payload: msgspec.Raw) -> bytes:
+        """The document that the bytes of a payload hold. Nil instead of bytes is the document nil;
+        anything else raises msgspec.ValidationError."""
+        held = self._bytes(payload)
+        return b"\xc0" if held is None else held
 
 
 JSON = JsonLines()

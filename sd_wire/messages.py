@@ -29,6 +29,10 @@ MAX_LINE = 8 * 1024 * 1024
 MAX_DEPTH = 128
 """Arrays and objects inside each other in one request. The deepest real one has 12."""
 
+MAX_VALUES = 262_144
+"""Members of all arrays and objects in one request. A path of usual length costs four; so many
+paths as fit into a message are half of it."""
+
 MAX_PENDING = 1024
 """Requests of one connection that are not answered yet, its subscriptions, the operations in one
 batch, and the event types in one subscription."""
@@ -112,8 +116,8 @@ class Cancel(msgspec.Struct):
     id: RequestId
 
 
-class CallEnvelope(msgspec.Struct, gc=False):
-    """What is looked at of a request first: nearly all are one of these two."""
+class CallEnvelope(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """What is looked at of a request first: nearly all are one of these two, and nothing else."""
 
     Query: Call | Unset = msgspec.UNSET
     Action: Call | Unset = msgspec.UNSET
@@ -227,6 +231,7 @@ class Limits(msgspec.Struct):
 
     message_bytes: int = MAX_LINE
     depth: int = MAX_DEPTH
+    values: int = MAX_VALUES
     pending: int = MAX_PENDING
 
 

@@ -144,6 +144,7 @@ class Session(asyncio.Protocol):
         gone = has_hung_up(self.transport.get_extra_info("socket"))
         self._take(self._wire.receive_end(gone=gone))
         self._peer_done = True
+        self._go_on_later()
         if gone and not self._wire.has_more:
             self.transport.abort()  # it is not even listening: a watch must not outlive it
         else:

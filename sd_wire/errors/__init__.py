@@ -29,6 +29,7 @@ from sd_wire.errors.connection import (
     TooManyConnectionsOfUser,
     TooManyRequests,
     TooManySubscriptions,
+    TooManyValues,
     UnknownRequest,
 )
 from sd_wire.errors.error import (
@@ -121,6 +122,7 @@ __all__ = [
     "TooManyConnectionsOfUser",
     "TooManyRequests",
     "TooManySubscriptions",
+    "TooManyValues",
     "UnknownFailure",
     "UnknownRequest",
     "UnsupportedPath",

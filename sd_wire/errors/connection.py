@@ -95,6 +95,15 @@ class RequestTooDeep(SdError):
     exit_status = ExitStatus.USAGE
 
 
+class TooManyValues(SdError):
+    """Arrays and objects with so many members that to read them would keep others waiting."""
+
+    kind = "SerializationError"
+    message = "the request has more than {limit} values"
+    hint = "send it in smaller pieces"
+    exit_status = ExitStatus.UNAVAILABLE
+
+
 class EncodingSettled(SdError):
     """Hello asks for another encoding after the conversation has begun."""
 

@@ -90,6 +90,35 @@ def test_nonsense_is_answered_and_the_connection_lives_on(
         assert wire.read() == "Pong"
 
 
+def test_a_long_line_is_answered_in_its_turn_while_others_are(daemon: Daemon) -> None:
+    long = echo("x" * (4 * MIB))
+    heavy = b'{"Query":{"method":"query:test.ping","payload":[%s0]},"id":1}\n' % (b"0," * 300_000)
+    with daemon.connect() as wire, daemon.connect() as other:
+        wire.send("Ping", echo("first"), long, "Ping", echo("last"))
+        assert other.ask("Ping") == "Pong"
+        assert wire.read() == "Pong"
+        assert wire.read()["JsonOk"]["echo"] == "first"
+        assert wire.read()["JsonOk"]["echo"] == "x" * (4 * MIB)
+        assert wire.read() == "Pong"
+        assert wire.read()["JsonOk"]["echo"] == "last"
+        refused = wire.ask(heavy)
+        assert (refused["id"], refused["details"]["code"]) == (1, "too-many-values")
+        wire.send(json.dumps(long).encode())
+        wire.done()
+        (answer,) = wire.read_rest()
+        assert len(answer["JsonOk"]["echo"]) == 4 * MIB
+
+
+def test_two_requests_in_one_are_refused_and_neither_is_carried_out(daemon: Daemon) -> None:
+    create = {"method": "action:libraries.create.input", "payload": {"name": "Home", "path": None}}
+    with daemon.connect() as wire:
+        reply = wire.ask({"Action": create, "Ping": None, "id": 1})
+        assert reply["details"]["code"] == "unknown-request"
+        assert reply["details"]["pointer"] == "/Ping"
+        assert "Action and Ping are different requests" in reply["Error"]["InvalidRequest"]
+        assert wire.ask(LIST) == {"JsonOk": []}
+
+
 def test_an_unknown_method_is_named(daemon: Daemon) -> None:
     with daemon.connect() as wire:
         reply = wire.ask({"Query": {"method": "query:nope"}})
