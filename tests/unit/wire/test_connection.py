@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 
 import msgspec
 import pytest
@@ -14,6 +15,7 @@ from sd_wire.connection import (
     ServerConnection,
     State,
 )
+from sd_wire.encoding import JSON
 from sd_wire.errors import MalformedRequest, RequestTooLarge
 from sd_wire.framing import LineBuffer
 from sd_wire.messages import Call
@@ -119,6 +121,18 @@ def test_the_payload_is_kept_as_it_came() -> None:
     assert isinstance(received, Request)
     assert isinstance(received.body, Call)
     assert bytes(received.body.payload) == b'{"b": 1,"a":[2]}'
+
+
+@given(st.text(st.sampled_from('a"\\/\n\0\x7f\u00e9\u2028\U0001f600'), max_size=12))
+def test_what_is_not_ascii_leaves_as_escapes_and_comes_back(text: str) -> None:
+    message = {"JsonOk": [text, "\u00e9"], text: '"'}
+    line = JSON.frame(message)
+    assert line.isascii()
+    assert json.loads(line) == message
+
+
+def test_a_character_beyond_the_first_plane_is_a_pair() -> None:
+    assert JSON.frame("\U0001f600") == b'"\\ud83d\\ude00"\n'
 
 
 def test_a_client_that_hears_something_else_stops_listening() -> None:
