@@ -36,12 +36,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sd_wire.encoding import ENCODINGS, JSON, Encoding
-from sd_wire.errors import EncodingSettled, MalformedRequest, RequestTooLarge
+from sd_wire.errors import EncodingSettled, MalformedRequest, RequestTooLarge, SdError
 from sd_wire.messages import MAX_LINE, Call, Hello, Reply
 from sd_wire.reading import Received, Rejected, Request, parse, reading
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
 
 class State(StrEnum):
@@ -59,6 +59,9 @@ AT_ONCE = 256
 LONG = 256 * 1024
 """Bytes of a message that is read a little at a time, with turns for others in between."""
 
+Message = bytes | SdError | None
+"""What is to be read: None is one that was too long, an error one that was refused on its way."""
+
 _NEW, _OPEN = State.NEW, State.OPEN  # asked for with each request
 PING_LINE = b'"Ping"\n'
 _PING_WORD = b'"Ping"'
@@ -73,7 +76,7 @@ class ServerConnection:
     def __init__(self, limit: int = MAX_LINE) -> None:
         self.encoding: Encoding = JSON
         self._buffer = JSON.buffer(limit)
-        self._put_off: deque[bytes | None] | None = None  # messages of an open connection
+        self._put_off: deque[Message] | None = None  # messages of an open connection
         self._reading: Generator[None, None, Received] | None = None  # of the first of these
         self.state = State.NEW
 
@@ -93,6 +96,28 @@ class ServerConnection:
     def rest(self) -> bytes | None:
         """What has arrived of a request that is not complete; None where that is not known."""
         return self._buffer.rest
+
+    @property
+    def holds(self) -> bool:
+        """Whether something has arrived that is not read yet."""
+        return self._buffer.underway or self._put_off is not None
+
+    @property
+    def arriving(self) -> int:
+        """Bytes of a request that is not complete."""
+        return self._buffer.held
+
+    @property
+    def held(self) -> int:
+        """Bytes of what has arrived and is not read yet."""
+        waiting = sum(len(one) for one in self._put_off or () if isinstance(one, bytes))
+        return self._buffer.held + waiting
+
+    def refuse(self, error: SdError) -> list[Received]:
+        """Keep nothing of the request that is arriving, and answer it with an error in its turn."""
+        self._buffer.skip()
+        self.state = _OPEN if self.state is _NEW else self.state  # that was no greeting
+        return self._some_of([error]) if self._put_off is not None else [Rejected(error)]
 
     @property
     def has_more(self) -> bool:
@@ -115,7 +140,7 @@ class ServerConnection:
         """The next of the requests that were put off."""
         return self._some_of([])
 
-    def _some_of(self, messages: list[bytes | None]) -> list[Received]:
+    def _some_of(self, messages: Sequence[Message]) -> list[Received]:
         waiting = self._put_off or deque()
         waiting.extend(messages)
         some: list[Received] = []
@@ -128,9 +153,9 @@ class ServerConnection:
         self._put_off = waiting or None
         return some
 
-    def _read_on(self, message: bytes | None) -> Received | None:
+    def _read_on(self, message: Message) -> Received | None:
         """Go on with a long message by one step: None while it is not read to its end."""
-        assert message is not None
+        assert isinstance(message, bytes)
         if self._reading is None:
             self._reading = reading(message, self.encoding)
         try:
@@ -160,7 +185,9 @@ class ServerConnection:
         if gone or rest is None or not rest.strip():
             return []
         if self._put_off is not None or _is_long(rest):
-            return self._some_of([rest])
+            self._put_off = self._put_off or deque()
+            self._put_off.append(rest)
+            return []
         received = self._read(rest)
         return [received if fresh else self._settled(received)]
 
@@ -168,9 +195,11 @@ class ServerConnection:
         """Nothing is read from here on."""
         self.state = State.CLOSED
 
-    def _read(self, message: bytes | None) -> Received:
+    def _read(self, message: Message) -> Received:
         if message is None:
             return Rejected(RequestTooLarge(limit=self._buffer.limit))
+        if isinstance(message, SdError):
+            return Rejected(message)
         return _PING if message == _PING_WORD else parse(message, self.encoding)
 
     def _begin(self, data: bytes) -> list[Received]:
@@ -209,8 +238,8 @@ class ServerConnection:
         return received
 
 
-def _is_long(message: bytes | None) -> bool:
-    return message is not None and len(message) > LONG
+def _is_long(message: Message) -> bool:
+    return isinstance(message, bytes) and len(message) > LONG
 
 
 class ClientConnection:

@@ -14,6 +14,7 @@ import resource
 from typing import TYPE_CHECKING
 
 from sd_daemon.core.access import is_owner
+from sd_daemon.server.unfinished import Unfinished
 from sd_wire.errors import (
     DescriptorsExhausted,
     SdError,
@@ -35,6 +36,7 @@ class Capacity:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.used = 0
+        self.unfinished = Unfinished()
         self.own_pid: int | None = None  # of who is no client: we ourselves, asking how we are
         self.watchers: list[Callable[[], None]] = []  # called whenever `used` is another
         self._users: dict[int, int] = {}

@@ -192,6 +192,11 @@ class Instance:
         if not self._sessions:
             self._empty.set()
 
+    def count_unfinished(self, peer: Peer, more: int) -> SdError | None:
+        """Count so many bytes more of requests that have not arrived whole; or say why not."""
+        limit = self._limits().unfinished_bytes
+        return self.capacity.unfinished.change(peer.uid, more, limit)
+
     def note_refusal(self, peer: Peer, name: str) -> None:
         """A peer has asked for what it may not do."""
         self.refused.note(peer, name, self.loop.time())

@@ -30,6 +30,7 @@ from sd_daemon.server.needs import name_of, need_of
 from sd_daemon.server.peer import NOBODY, has_hung_up, in_kernel, peer_of
 from sd_daemon.server.routes import RANK
 from sd_daemon.server.subscriptions import Subscriptions
+from sd_daemon.server.unfinished import FREE
 from sd_wire.connection import PING_LINE, ServerConnection
 from sd_wire.encoding import JSON
 from sd_wire.errors import SdError, ShuttingDown, TooManyRequests
@@ -64,6 +65,7 @@ class Session(asyncio.Protocol):
         "_active",
         "_calls",
         "_congested",
+        "_counted",
         "_held",
         "_instance",
         "_kept",
@@ -99,6 +101,7 @@ class Session(asyncio.Protocol):
         self._watched: Subscriptions | None = None
         self._active = monotonic()  # when it last was not idle
         self._partial = False  # it has begun a request, and not ended it
+        self._counted = 0  # bytes of requests that are not complete, in the count of all
         self._watch_rank = 0  # what it must be allowed to do to go on watching
 
     # --- what the event loop calls ---------------------------------------------------------------
@@ -128,6 +131,8 @@ class Session(asyncio.Protocol):
             self._partial = False
             return
         received = self._wire.receive(data)
+        if self._wire.holds or self._counted:
+            received += self._count()
         if received or not self._partial:
             self._active = monotonic()
         self._partial = not received
@@ -142,7 +147,7 @@ class Session(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The client has said everything; it may still want to hear the answers."""
         gone = has_hung_up(self.transport.get_extra_info("socket"))
-        self._take(self._wire.receive_end(gone=gone))
+        self._take([*self._wire.receive_end(gone=gone), *self._count()])
         self._peer_done = True
         self._go_on_later()
         if gone and not self._wire.has_more:
@@ -172,6 +177,7 @@ class Session(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """The client is gone. What it asked to be changed is still changed."""
         self._wire.close()
+        self._instance.count_unfinished(self.peer, -self._counted)
         self._instance.hang_ups.forget(self)
         self._instance.sweep.reads_again(self)
         self._instance.leave(self)
@@ -318,10 +324,21 @@ class Session(asyncio.Protocol):
     def _take_more(self) -> None:
         if self.transport.is_closing():
             return
-        self._take(self._wire.more())
+        self._take([*self._wire.more(), *self._count()])
         self._go_on_later()
         self._pace()
         self._close_if_done()
+
+    def _count(self) -> list[Received]:
+        """Have what has arrived and is not read counted with that of all others. Where it would be
+        too much it is thrown away, and this is the answer to it."""
+        more = max(0, self._wire.held - FREE) - self._counted
+        refused = self._instance.count_unfinished(self.peer, more) if more else None
+        if refused is None:
+            self._counted += more
+        elif self._wire.arriving > FREE:
+            return [*self._wire.refuse(refused), *self._count()]
+        return []
 
     def _may_answer(self) -> bool:
         return self._held is None and not self._congested and self._instance.answering

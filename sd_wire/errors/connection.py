@@ -87,6 +87,17 @@ class RequestTooLarge(SdError):
     exit_status = ExitStatus.UNAVAILABLE
 
 
+class NoRoomForRequest(SdError):
+    """Requests that have not arrived whole take all the memory that there is for them. This one is
+    skipped to its end; the connection lives on."""
+
+    kind = "RequestTooLarge"
+    message = "requests that have not arrived whole already take most of {limit} bytes"
+    hint = "send it again in a moment, or in smaller pieces"
+    exit_status = ExitStatus.UNAVAILABLE
+    retryable = True
+
+
 class RequestTooDeep(SdError):
     """Arrays and objects inside each other beyond any use."""
 

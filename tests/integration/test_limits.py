@@ -11,6 +11,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from as_user import needs_root, person, reachable
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from running import Daemon, Wire
 
 LIMIT = 40  # connections
+MIB = 1024 * 1024
+NO_ROOM = "requests that have not arrived whole already take most of {} bytes"
 EVENTS: dict[str, Any] = {"Subscribe": {"event_types": ["ConfigChanged"], "filter": None}}
 LIST: dict[str, Any] = {"Query": {"method": "query:libraries.list"}}
 
@@ -231,6 +234,71 @@ def test_more_pending_requests_than_allowed_are_refused_and_the_others_answered(
         codes = {replies[number]["details"]["code"] for number in refused}
         assert codes == {"too-many-requests"}
         assert "JsonOk" in wire.ask({**slow, "id": "later"})
+
+
+# --- requests that do not end -------------------------------------------------------------------
+
+
+def begin(wire: Wire, size: int) -> None:
+    """The beginning of a request, so many bytes of it."""
+    head = b'{"Query":{"method":"query:test.ping","payload":{"message":"'
+    wire.send(head + b"x" * (size - len(head)))
+
+
+END = b'"}}}\n'
+
+
+def test_requests_that_do_not_end_share_what_memory_there_is(daemon: Daemon) -> None:
+    configure(daemon, limits_unfinished_bytes=20 * MIB)
+    before = daemon.memory()
+    waiting = [daemon.connect() for _ in range(2)]
+    for wire in waiting:
+        begin(wire, 8 * MIB - 10)
+    for _ in range(20):
+        with daemon.connect() as wire:
+            begin(wire, 7 * MIB)  # some of it is kept, until it is too much
+            assert wire.read() == {"Error": {"RequestTooLarge": NO_ROOM.format(20 * MIB)}}
+            wire.send(END, "Ping")
+            assert wire.read() == "Pong"
+            begin(wire, 3000)  # what is short is not counted
+            wire.send(END)
+            assert "JsonOk" in wire.read()
+    assert daemon.memory() - before < 48 * 1024
+    waiting.pop().close()
+    waiting[0].send(END)
+    assert len(waiting[0].read()["JsonOk"]["echo"]) > 7 * MIB
+    for _ in range(3):  # what was given back can be taken again
+        begin(waiting[0], 7 * MIB)
+        waiting[0].send(END)
+        assert len(waiting[0].read()["JsonOk"]["echo"]) > 6 * MIB
+
+
+def test_frames_that_do_not_end_share_it_as_well(daemon: Daemon) -> None:
+    configure(daemon, limits_unfinished_bytes=2 * MIB)
+    hello = {"Hello": {"version": 1, "encoding": "messagepack"}}
+    with daemon.connect() as wire:
+        assert "Hello" in wire.ask(hello)
+        wire.send((4 * MIB).to_bytes(4, "big") + b"\xc6" + b"x" * (3 * MIB))
+        size = int.from_bytes(wire.read_bytes(4), "big")
+        (kind,) = msgspec.msgpack.decode(wire.read_bytes(size))["Error"].items()
+        assert kind == ("RequestTooLarge", NO_ROOM.format(2 * MIB))
+        wire.send(b"x" * (MIB - 1) + bytes.fromhex("00000005a450696e67"))
+        assert wire.read_bytes(9) == bytes.fromhex("00000005a4506f6e67")
+
+
+@needs_root
+def test_one_user_cannot_take_all_the_memory_for_requests(small: Daemon) -> None:
+    configure(small, limits_unfinished_bytes=16 * MIB)
+    with person(small) as alice, person(small, uid=41002) as bob, small.connect() as owner:
+        begin(alice, 5 * MIB)
+        assert alice.read() == {"Error": {"RequestTooLarge": NO_ROOM.format(4 * MIB)}}
+        for wire in (bob, owner):
+            begin(wire, 3 * MIB)
+            wire.send(END)
+            assert "JsonOk" in wire.read()
+        begin(owner, 7 * MIB)
+        owner.send(END)
+        assert "JsonOk" in owner.read()
 
 
 # --- descriptors ---------------------------------------------------------------------------------
