@@ -47,7 +47,8 @@ Unset = msgspec.UnsetType
 
 Milliseconds = Annotated[int, msgspec.Meta(ge=1, le=86_400_000)]
 Version = Annotated[int, msgspec.Meta(ge=1)]
-CorrelationId = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+MAX_CORRELATION = 128  # characters
+CorrelationId = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_CORRELATION)]
 Sequence = Annotated[int, msgspec.Meta(ge=0)]
 EncodingName = Literal["json", "messagepack"]
 
@@ -72,6 +73,15 @@ class EventFilter(msgspec.Struct):
     resource_type: str | None = None
     path_scope: SdPath | None = None
     include_descendants: bool | None = None
+
+
+def uuid_named(text: str) -> str | None:
+    """A UUID in the one spelling of the many it has that events and records have; None where the
+    text is none."""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        return None
 
 
 class Subscribe(msgspec.Struct):
