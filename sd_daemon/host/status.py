@@ -50,7 +50,9 @@ def describe(instances: CoreInstanceManager) -> str:
     places = sorted(core.data_dir for core in cores)
     parts = [_many(libraries, "library", "libraries"), _many(instances.capacity.used, "client")]
     parts.append(_many(running, "job") + (f" running, {queued} waiting" if queued else " running"))
-    problems = [problem for core in cores for problem in core.problems]
+    listeners = [one.listener for one in instances.instances.values()]
+    problems = [one.trouble for one in listeners if one.trouble is not None]
+    problems += [problem for core in cores for problem in core.problems]
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     wrong = f"; problem: {problems[0]}{more}" if problems else ""
     return f"serving {', '.join(places) or instances.data_dir}: {', '.join(parts)}{wrong}"

@@ -38,7 +38,7 @@ class Capacity:
         self.used = 0
         self.unfinished = Unfinished()
         self.own_pid: int | None = None  # of who is no client: we ourselves, asking how we are
-        self.watchers: list[Callable[[], None]] = []  # called whenever `used` is another
+        self.watchers: list[Callable[[], None]] = []  # called by `tell`
         self._users: dict[int, int] = {}
         self._kept = max(1, min(KEPT, limit // 8))
 
@@ -60,8 +60,7 @@ class Capacity:
         """A client of this user is served."""
         self.used += 1
         self._users[uid] = self._users.get(uid, 0) + 1
-        for watcher in self.watchers:
-            watcher()
+        self.tell()
 
     def give_back(self, uid: int) -> None:
         """It is not any more."""
@@ -71,5 +70,9 @@ class Capacity:
             self._users[uid] = left
         else:
             del self._users[uid]
+        self.tell()
+
+    def tell(self) -> None:
+        """Whether clients are there, or can be, is another than before."""
         for watcher in self.watchers:
             watcher()

@@ -110,6 +110,7 @@ class Instance:
     async def serve(self) -> None:
         """Accept clients."""
         await self.listener.serve(lambda: Session(self))
+        self.listener.guard(self.capacity.tell)
 
     # --- the core ----------------------------------------------------------------------------
 
