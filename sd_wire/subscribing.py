@@ -28,25 +28,26 @@ if TYPE_CHECKING:
     from sd_wire.messages import EventFilter, LogFilter, Subscribe
     from sd_wire.types.paths import SdPath
 
-NEVER_SENT = (
-    "Custom",
-    "DeviceConnected",
-    "DeviceDisconnected",
-    "FileOperationCompleted",
-    "FilesModified",
-    "FsRawChange",
-    "ProxyPairingConfirmationRequired",
-    "ProxyPairingVouchingReady",
-    "SyncActivity",
-    "SyncConnectionChanged",
-    "SyncError",
-    "SyncStateChanged",
-    "ThumbnailsGenerated",
-    "VolumeError",
-    "VolumeMountChanged",
-    "VolumeSpeedTested",
-)
-"""Events that existing clients know and this daemon has no cause to send."""
+_NO_NETWORK = "this daemon does not talk to other devices"
+_MOUNTS = "a volume is there while it is mounted: VolumeAdded and VolumeRemoved tell it"
+NEVER_SENT = {
+    "Custom": "what happens has an event of its own",
+    "DeviceConnected": _NO_NETWORK,
+    "DeviceDisconnected": _NO_NETWORK,
+    "FileOperationCompleted": "JobCompleted tells it, with what was done",
+    "FsRawChange": "the events of entries and resources tell what became of it in the index",
+    "ProxyPairingConfirmationRequired": _NO_NETWORK,
+    "ProxyPairingVouchingReady": _NO_NETWORK,
+    "SyncActivity": _NO_NETWORK,
+    "SyncConnectionChanged": _NO_NETWORK,
+    "SyncError": _NO_NETWORK,
+    "SyncStateChanged": _NO_NETWORK,
+    "ThumbnailsGenerated": "this daemon makes no thumbnails",
+    "VolumeError": "volumes.refresh answers how many volumes did not",
+    "VolumeMountChanged": _MOUNTS,
+    "VolumeSpeedTested": "this daemon does not measure volumes",
+}
+"""Events that existing clients know and this daemon has no cause to send, and why."""
 
 _OF_A_LIBRARY = (LibraryClosed, LibraryCreated, LibraryDeleted, LibraryLoadFailed, LibraryOpened)
 _FILTERS = {
@@ -95,7 +96,7 @@ def _about_name(name: str) -> str | None:
     if name in EVENTS:
         return None
     if name in NEVER_SENT:
-        return f"this daemon never sends {name}"
+        return f"this daemon never sends {name}: {NEVER_SENT[name]}"
     return f"there is no event {name[:_QUOTED]!r}"
 
 
