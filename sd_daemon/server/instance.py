@@ -99,9 +99,7 @@ class Instance:
         self.turned_away = Tally("a client was turned away")
         self._sessions: set[Session] = set()
         self.hang_ups = HangUps(self.loop)
-        self.sweep = Sweep(
-            self.loop, self._sessions, self._limits, (self.refused, self.turned_away)
-        )
+        self.sweep = Sweep(self.loop, self._sessions, self.limits, (self.refused, self.turned_away))
         self._opening: asyncio.Task[Core] | None = None
         self._opened = opened
         self._ask_to_stop = ask_to_stop
@@ -166,7 +164,7 @@ class Instance:
             self._sessions.add(session)
             return None
         obstacle = self.capacity.obstacle(
-            peer.uid, session.descriptor, self._limits().connections_per_user
+            peer.uid, session.descriptor, self.limits().connections_per_user
         )
         # Nobody has to make room for a user who has too many already.
         if isinstance(obstacle, _FULL) and self.sweep.make_room():
@@ -193,17 +191,13 @@ class Instance:
         if not self._sessions:
             self._empty.set()
 
-    def count_unfinished(self, peer: Peer, more: int) -> SdError | None:
-        """Count so many bytes more of requests that have not arrived whole; or say why not."""
-        limit = self._limits().unfinished_bytes
-        return self.capacity.unfinished.change(peer.uid, more, limit)
-
     def note_refusal(self, peer: Peer, name: str) -> None:
         """A peer has asked for what it may not do."""
         self.refused.note(peer, name, self.loop.time())
         self.sweep.within(QUIET)
 
-    def _limits(self) -> LimitsConfig:
+    def limits(self) -> LimitsConfig:
+        """How much clients may occupy."""
         return self.core.config.stored.limits if self.ready else _USUAL_LIMITS
 
     def _permit(self, peer: Peer) -> None:
@@ -216,7 +210,7 @@ class Instance:
             session.permission_changed()
 
     def _watch_idle(self) -> None:
-        seconds = self._limits().idle_seconds
+        seconds = self.limits().idle_seconds
         if seconds:
             self.sweep.within(seconds)
 

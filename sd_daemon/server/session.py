@@ -30,11 +30,12 @@ from sd_daemon.server.needs import name_of, need_of
 from sd_daemon.server.peer import NOBODY, has_hung_up, in_kernel, peer_of
 from sd_daemon.server.routes import RANK
 from sd_daemon.server.subscriptions import Subscriptions
-from sd_daemon.server.unfinished import FREE
+from sd_daemon.server.unfinished import Share, size_of
 from sd_wire.connection import PING_LINE, ServerConnection
 from sd_wire.encoding import JSON
 from sd_wire.errors import SdError, ShuttingDown, TooManyRequests
 from sd_wire.messages import (
+    MAX_LINE,
     MAX_PENDING,
     Call,
     Cancel,
@@ -65,14 +66,15 @@ class Session(asyncio.Protocol):
         "_active",
         "_calls",
         "_congested",
-        "_counted",
         "_held",
         "_instance",
         "_kept",
         "_line",
+        "_line_size",
         "_partial",
         "_paused",
         "_peer_done",
+        "_share",
         "_turn_taken",
         "_watch_rank",
         "_watched",
@@ -94,6 +96,7 @@ class Session(asyncio.Protocol):
         self._calls: Calls | None = None
         self._turn_taken = False  # a request without id waits for its answer
         self._line: deque[Received] | None = None  # those behind it
+        self._line_size = 0  # bytes of these
         self._held: list[Received] | None = None  # nothing is answered now: read, and put off
         self._congested = False  # the client does not read
         self._paused = False  # nor do we
@@ -101,7 +104,7 @@ class Session(asyncio.Protocol):
         self._watched: Subscriptions | None = None
         self._active = monotonic()  # when it last was not idle
         self._partial = False  # it has begun a request, and not ended it
-        self._counted = 0  # bytes of requests that are not complete, in the count of all
+        self._share: Share | None = None  # of the memory for requests, once it has a long one
         self._watch_rank = 0  # what it must be allowed to do to go on watching
 
     # --- what the event loop calls ---------------------------------------------------------------
@@ -131,8 +134,8 @@ class Session(asyncio.Protocol):
             self._partial = False
             return
         received = self._wire.receive(data)
-        if self._wire.holds or self._counted:
-            received += self._count()
+        if self._wire.holds or self._share is not None:
+            received += self._own_share().arrived(self._wire)
         if received or not self._partial:
             self._active = monotonic()
         self._partial = not received
@@ -140,6 +143,8 @@ class Session(asyncio.Protocol):
             reply = self._begin(received[0])
             if reply:
                 self.transport.write(reply)
+            else:
+                self._pace()
         else:
             self._take(received)
             self._go_on_later()
@@ -147,7 +152,7 @@ class Session(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The client has said everything; it may still want to hear the answers."""
         gone = has_hung_up(self.transport.get_extra_info("socket"))
-        self._take([*self._wire.receive_end(gone=gone), *self._count()])
+        self._take(self._wire.receive_end(gone=gone))
         self._peer_done = True
         self._go_on_later()
         if gone and not self._wire.has_more:
@@ -177,7 +182,8 @@ class Session(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """The client is gone. What it asked to be changed is still changed."""
         self._wire.close()
-        self._instance.count_unfinished(self.peer, -self._counted)
+        if self._share is not None:
+            self._share.give_back()
         self._instance.hang_ups.forget(self)
         self._instance.sweep.reads_again(self)
         self._instance.leave(self)
@@ -312,8 +318,7 @@ class Session(asyncio.Protocol):
                     size = 0
         if replies:
             self.transport.write(replies[0] if len(replies) == 1 else b"".join(replies))
-        if self._held is not None or self._line:
-            self._pace()
+        self._pace()
 
     def _go_on_later(self) -> None:
         """Let others have their turn before the rest of what has arrived."""
@@ -324,21 +329,10 @@ class Session(asyncio.Protocol):
     def _take_more(self) -> None:
         if self.transport.is_closing():
             return
-        self._take([*self._wire.more(), *self._count()])
+        self._take([*self._wire.more(), *self._own_share().arrived(self._wire)])
         self._go_on_later()
         self._pace()
         self._close_if_done()
-
-    def _count(self) -> list[Received]:
-        """Have what has arrived and is not read counted with that of all others. Where it would be
-        too much it is thrown away, and this is the answer to it."""
-        more = max(0, self._wire.held - FREE) - self._counted
-        refused = self._instance.count_unfinished(self.peer, more) if more else None
-        if refused is None:
-            self._counted += more
-        elif self._wire.arriving > FREE:
-            return [*self._wire.refuse(refused), *self._count()]
-        return []
 
     def _may_answer(self) -> bool:
         return self._held is None and not self._congested and self._instance.answering
@@ -349,6 +343,7 @@ class Session(asyncio.Protocol):
             if self._line is None:
                 self._line = deque()
             self._line.append(request)
+            self._line_size += size_of(request)
             return b""
         self._instance.counts.requests += 1
         encoding = self._wire.encoding
@@ -392,7 +387,7 @@ class Session(asyncio.Protocol):
             self.transport.write(reply)
         if request_id is msgspec.UNSET:
             self._turn_taken = False
-            waiting, self._line = self._line, None
+            waiting, self._line, self._line_size = self._line, None, 0
             if waiting and self._held is not None:
                 self._held[:0] = waiting  # what is put off came after them
             else:
@@ -444,8 +439,9 @@ class Session(asyncio.Protocol):
 
     def _pace(self) -> None:
         """Read from the client exactly while there is room for what it sends."""
+        waiting = self._waiting()
         full = self._congested or self._held is not None or self._instance.handing_over
-        full = full or self._wire.has_more
+        full = full or self._wire.has_more or waiting > MAX_LINE
         full = full or (self._line is not None and len(self._line) >= MAX_PENDING)
         if full == self._paused or self._peer_done or self.transport.is_closing():
             return
@@ -454,6 +450,19 @@ class Session(asyncio.Protocol):
             self.transport.pause_reading()
         else:
             self.transport.resume_reading()
+
+    def _own_share(self) -> Share:
+        if self._share is None:
+            unfinished, limits = self._instance.capacity.unfinished, self._instance.limits
+            self._share = Share(unfinished, self.peer.uid, lambda: limits().unfinished_bytes)
+        return self._share
+
+    def _waiting(self) -> int:
+        """Bytes of long requests that wait for their answers."""
+        size = self._line_size + (0 if self._calls is None else self._calls.size)
+        if size or self._share is not None:
+            self._own_share().waits(size)
+        return size
 
     def _cut_off(self, reason: str) -> None:
         if not self.transport.is_closing():

@@ -9,6 +9,7 @@ import resource
 import signal
 import sys
 import time
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,6 +19,7 @@ from as_user import needs_root, person, reachable
 from sd_daemon.server import sweep
 from sd_daemon.server.instances import CoreInstanceManager
 from sd_daemon.server.listen import claim
+from sd_daemon.server.routes import ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -216,24 +218,103 @@ def test_a_client_that_reads_slowly_is_not_cut_off(daemon: Daemon) -> None:
 # --- requests ------------------------------------------------------------------------------------
 
 
-def test_more_pending_requests_than_allowed_are_refused_and_the_others_answered(
-    daemon: Daemon,
+class Held:
+    """A server in this process whose test.ping waits until it is let go."""
+
+    def __init__(self, manager: CoreInstanceManager, path: str) -> None:
+        self.manager = manager
+        self.path = path
+        self.go = asyncio.Event()
+
+    async def wait(self, _: object, request: Any) -> str:
+        """What answers test.ping."""
+        await self.go.wait()
+        return str(len(request.message))
+
+    @property
+    def bytes(self) -> int:
+        """Of requests that are not answered, as far as they count."""
+        return self.manager.capacity.unfinished.used
+
+
+@pytest.fixture
+async def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Held]:
+    manager = CoreInstanceManager(str(tmp_path / "data"), limit=16)
+    path = str(tmp_path / "sd.sock")
+    await manager.serve(None, await claim(path))
+    await manager.open()
+    made = Held(manager, path)
+    monkeypatch.setattr(ROUTES["query:test.ping"], "handler", made.wait)
+    yield made
+    await manager.shutdown_all()
+
+
+def ping(size: int, **beside: Any) -> bytes:
+    call = {"method": "query:test.ping", "payload": {"message": "x" * size}}
+    return json.dumps({"Query": call, **beside}).encode() + b"\n"
+
+
+async def test_more_pending_requests_than_allowed_are_refused_and_the_others_answered(
+    held: Held,
 ) -> None:
+    client = await Client.connect(held.path)
+    client.writer.write(b"".join(ping(1, id=number) for number in range(1500)))
+    refused = [json.loads(await client.reader.readline()) for _ in range(1500 - 1024)]
+    assert [one["id"] for one in refused] == list(range(1024, 1500))
+    assert {one["details"]["code"] for one in refused} == {"too-many-requests"}
+    held.go.set()
+    answers = [json.loads(await client.reader.readline()) for _ in range(1024)]
+    assert sorted(one["id"] for one in answers) == list(range(1024))
+    assert all("JsonOk" in one for one in answers)
+    client.writer.write(ping(1, id="later"))
+    assert "JsonOk" in json.loads(await client.reader.readline())
+    client.writer.close()
+    await client.writer.wait_closed()
+
+
+def test_who_asks_faster_than_it_can_be_answered_is_told_so(daemon: Daemon) -> None:
     daemon.call("action:libraries.create.input", {"name": "Home", "path": None})
-    slow = {"Query": {"method": "query:jobs.list"}}  # it waits for a disk
+    call = {"method": "query:search.files", "payload": {"query": "xq", "filters": {}}}
+    asked = [{"Query": call, "id": number} for number in range(4000)]
     with daemon.connect() as wire:
-        wire.ask("Ping")
-        daemon.signal(signal.SIGSTOP)  # it finds all of them in one read
-        wire.send(*[{**slow, "id": number} for number in range(1500)])
-        daemon.signal(signal.SIGCONT)
-        replies = {reply["id"]: reply for reply in (wire.read() for _ in range(1500))}
+        sending = Thread(target=wire.send, args=asked)
+        sending.start()
+        replies = {reply["id"]: reply for reply in (wire.read() for _ in asked)}
+        sending.join()
         refused = [number for number, reply in replies.items() if "Error" in reply]
-        assert sorted(replies) == list(range(1500))
         assert refused
         assert min(refused) >= 1024
-        codes = {replies[number]["details"]["code"] for number in refused}
-        assert codes == {"too-many-requests"}
-        assert "JsonOk" in wire.ask({**slow, "id": "later"})
+        assert {replies[one]["details"]["code"] for one in refused} == {"too-many-requests"}
+
+
+@pytest.mark.parametrize("ids", [True, False])
+async def test_who_has_long_requests_waiting_is_not_read_from(held: Held, *, ids: bool) -> None:
+    client = await Client.connect(held.path)
+    for number in range(5):
+        client.writer.write(ping(5 * MIB, **({"id": number} if ids else {})))
+    turns = 0
+    async with asyncio.timeout(20):
+        while held.bytes < 10 * MIB or turns < 1000:  # the server has as many turns
+            await asyncio.sleep(0)
+            turns += 1
+            assert held.bytes < 11 * MIB
+    held.go.set()
+    answers = [json.loads(await client.reader.readline()) for _ in range(5)]
+    assert [one["JsonOk"] for one in answers] == [str(5 * MIB)] * 5
+    assert held.bytes == 0
+    client.writer.close()
+    await client.writer.wait_closed()
+
+
+async def test_what_waited_for_one_who_is_gone_counts_no_more(held: Held) -> None:
+    client = await Client.connect(held.path)
+    client.writer.write(ping(MIB) + ping(MIB) + ping(MIB)[:-1])
+    async with asyncio.timeout(20):
+        while held.bytes < 3 * MIB - 8192:  # noqa: ASYNC110 (nobody tells)
+            await asyncio.sleep(0.001)
+        client.writer.transport.abort()
+        while held.bytes:  # noqa: ASYNC110 (nobody tells)
+            await asyncio.sleep(0.001)
 
 
 # --- requests that do not end -------------------------------------------------------------------

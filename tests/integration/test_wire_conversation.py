@@ -104,7 +104,12 @@ def test_hello_says_who_is_there_and_who_asks(daemon: Daemon) -> None:
     assert said["instance"] is None
     assert (said["encoding"], said["encodings"]) == ("json", ["json", "messagepack"])
     assert set(CAPABILITIES) <= set(said["capabilities"])
-    assert said["limits"] == {"message_bytes": 8 * 1024 * 1024, "depth": 128, "pending": 1024}
+    assert said["limits"] == {
+        "message_bytes": 8 * 1024 * 1024,
+        "depth": 128,
+        "values": 262_144,
+        "pending": 1024,
+    }
     peer = said["peer"]
     assert (peer["pid"], peer["uid"], peer["gid"]) == (os.getpid(), os.getuid(), os.getgid())
     assert peer["permission"] == "admin"
