@@ -116,6 +116,7 @@ class Bus:
         self.stream = uuid4() if journal is None else journal.stream
         self.sequence = 0 if journal is None else journal.sequence
         self.kept = self.sequence  # number of the last event that was not transient
+        self.delivered = self.sequence  # of the last that has left for clients
         self.device_id = device_id
         self._receivers: dict[str, tuple[Subscription, ...]] = {}
         self._delivery: Delivery | None = None
@@ -190,8 +191,10 @@ class Bus:
         self._ending = False
         if self.journal is not None:
             self.journal.write()
+        sequence = self.sequence
         if self._delivery is not None:
             self._delivery.flush()
+        self.delivered = sequence
 
     async def room(self) -> None:
         """Return when there is room for more, for whoever publishes much and can wait."""

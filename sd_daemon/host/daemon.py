@@ -23,7 +23,7 @@ from sd_daemon.host.limits import connection_limit
 from sd_daemon.host.loop_failures import LoopFailures
 from sd_daemon.host.notify import Supervisor
 from sd_daemon.host.status import TELLING, Status, describe
-from sd_daemon.host.succession import Estate, Inheritance, enter
+from sd_daemon.host.succession import PATIENCE, Inheritance, enter, keeper_for
 from sd_daemon.host.vital import Vital
 from sd_daemon.host.watchdog import Watchdog
 from sd_daemon.host.workers import Workers
@@ -53,7 +53,7 @@ class Start(msgspec.Struct, frozen=True):
     boot: str | None = None  # what the kernel calls this boot, where the manager has said it
     filter: str | None = None  # named by the user, and so stronger than the configuration
     inherited: dict[str | None, socket.socket] = {}
-    inheritance: Inheritance | None = None  # what the process before has left
+    inheritance: Inheritance = Inheritance({})  # what the process before has left
     idle_exit: float | None = None  # seconds without anything to do, after which it may end
 
 
@@ -100,8 +100,9 @@ class Daemon:
         self._watch_signals()
         if self._supervisor.listens:
             loop = asyncio.get_running_loop()
-            self._status = Status(loop, self._supervisor, lambda: describe(self.instances))
+            self._status = Status(loop, self._supervisor, self._sentence)
             self._attendants.append(self._status)
+            self._watch_journal(loop, self._status)
         log.info("daemon starts", pid=os.getpid(), data_dir=self._start.data_dir)
         try:
             with self._supervisor.extending():
@@ -122,10 +123,12 @@ class Daemon:
             log.info("daemon stopped", pid=os.getpid())
 
     async def _serve(self) -> None:
-        for name, listener in (await self._listeners()).items():
+        inheritance = self._start.inheritance
+        listeners = await self._listeners()
+        self.instances.keeper = keeper_for(self._supervisor, inheritance)
+        for name, listener in listeners.items():
             await self.instances.serve(name, listener)
-        if self._start.inheritance is not None:
-            await enter(self._start.inheritance, self.instances, self._supervisor)
+        await enter(inheritance, self.instances, self._supervisor)
         # The default one is opened now, so that what is wrong with it is said where it is started.
         if self._start.instance in self.instances.instances:
             self._supervisor.status(f"opening {self._start.data_dir}")
@@ -137,13 +140,11 @@ class Daemon:
 
     async def _end(self) -> None:
         """Close everything. Told to by the service manager, leave connections to what follows."""
-        if not (self._stop.is_set() and self._supervisor.listens):
-            await self.instances.shutdown_all()
-            return
-        estate = Estate()
-        await self.instances.shutdown_all(estate.keep)
-        estate.positions = self.instances.positions
-        await estate.leave(self._supervisor)
+        keeper = self.instances.keeper
+        await self.instances.shutdown_all(hand_over=self._stop.is_set() and keeper is not None)
+        if keeper is not None:
+            keeper.close()
+            await self._supervisor.barrier(PATIENCE)
 
     async def _listeners(self) -> dict[str | None, Listener]:
         start = self._start
@@ -220,6 +221,18 @@ class Daemon:
                 except SdError as error:
                     log.error("the configuration stays as it was", reason=error.text)
         self._ready()
+
+    def _sentence(self) -> str:
+        journal = None if self._recorder is None else self._recorder.journal
+        return describe(self.instances, 0 if journal is None else journal.dropped)
+
+    def _watch_journal(self, loop: asyncio.AbstractEventLoop, status: Status) -> None:
+        def changed() -> None:  # in any thread
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(status.changed)
+
+        if self._recorder is not None and self._recorder.journal is not None:
+            self._recorder.journal.watcher = changed
 
     def _ready(self) -> None:
         if self._status is not None:

@@ -12,7 +12,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from sd_daemon.core.log import get_log
-from sd_daemon.host.succession import STATE, Inheritance
+from sd_daemon.host.succession import LEDGER, Inheritance
 from sd_wire.places import is_instance_name
 
 if TYPE_CHECKING:
@@ -33,14 +33,15 @@ def inherited_sockets(
     owner = environ.pop("LISTEN_PID", "")
     names = environ.pop("LISTEN_FDNAMES", "").split(":")
     if owner != str(pid) or not count.isascii() or not count.isdecimal():
-        return {}, Inheritance({}, b"")
+        return {}, Inheritance({})
     found: dict[str | None, socket.socket] = {}
     connections: dict[str, socket.socket] = {}
-    state = b""
+    ledger = None
     for place in range(int(count)):
         name = names[place] if place < len(names) else ""
-        if name == STATE:
-            state = _content_of(FIRST + place)
+        if name == LEDGER:
+            ledger = FIRST + place
+            os.set_inheritable(ledger, False)  # noqa: FBT003 - its only parameter
             continue
         sock = _stream_socket(FIRST + place)
         if sock is None:
@@ -55,7 +56,7 @@ def inherited_sockets(
             sock.detach()
             continue
         found[instance] = sock
-    return found, Inheritance(connections, state)
+    return found, Inheritance(connections, ledger)
 
 
 def instance_of(name: str, default: str | None) -> str | None:
@@ -63,16 +64,6 @@ def instance_of(name: str, default: str | None) -> str | None:
     if name in _DEFAULT or name.endswith(".socket") or not is_instance_name(name):
         return default
     return name
-
-
-def _content_of(descriptor: int) -> bytes:
-    try:
-        with open(descriptor, "rb") as file:
-            file.seek(0)
-            return file.read()
-    except OSError as error:
-        log.warning("what the daemon before has left cannot be read", reason=error.strerror)
-        return b""
 
 
 def _stream_socket(descriptor: int) -> socket.socket | None:

@@ -33,7 +33,7 @@ from sd_wire.log_entry import entry_of
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 SOCKET = "/run/systemd/journal/socket"
 IDENTIFIER = "sd-daemon"
@@ -84,6 +84,7 @@ class Journal:
 
     def __init__(self, path: str = SOCKET, *, limit: int = LIMIT) -> None:
         self.dropped = 0  # records that journald will never have
+        self.watcher: Callable[[], None] = _nobody  # called when they have become more
         self._path = path
         self._limit = limit
         self._lock = threading.RLock()  # what is collected under it may log
@@ -132,6 +133,8 @@ class Journal:
     def _drop(self) -> None:
         self.dropped += 1
         self._untold += 1
+        if self._untold == 1:  # and once more when it is known how many they were
+            self.watcher()
 
     def _drain(self, most: int) -> None:
         """Send those that wait, and then how many did not come so far."""
@@ -146,6 +149,7 @@ class Journal:
 
     def _tell_dropped(self) -> None:
         count, self._untold = str(self._untold), 0
+        self.watcher()
         said = LogMessage(
             datetime.now(UTC), "WARN", __name__, DROPPED, None, None, {"count": count}
         )
@@ -220,6 +224,10 @@ class Journal:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
+
+
+def _nobody() -> None:
+    """Nobody wants to know."""
 
 
 def _send(sock: socket.socket, data: bytes) -> None:

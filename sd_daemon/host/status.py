@@ -41,8 +41,9 @@ TELLING = tuple(
 """The events after which the sentence may be another one."""
 
 
-def describe(instances: CoreInstanceManager) -> str:
-    """What is served, to whom, what is being done, and what is wrong."""
+def describe(instances: CoreInstanceManager, unrecorded: int = 0) -> str:
+    """What is served, to whom, what is being done, and what is wrong. `unrecorded`: log records
+    that the journal did not take."""
     cores = [one.core for one in instances.instances.values() if one.ready]
     counts = [core.runner.counts() for core in cores]
     queued, running = sum(waiting for waiting, _ in counts), sum(active for _, active in counts)
@@ -55,6 +56,8 @@ def describe(instances: CoreInstanceManager) -> str:
     problems += [problem for core in cores for problem in core.problems]
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     wrong = f"; problem: {problems[0]}{more}" if problems else ""
+    if unrecorded:
+        wrong += f"; the journal lacks {_many(unrecorded, 'record')} that the log file has"
     return f"serving {', '.join(places) or instances.data_dir}: {', '.join(parts)}{wrong}"
 
 

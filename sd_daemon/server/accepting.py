@@ -22,7 +22,7 @@ _PAUSE = 1.0  # seconds; connections wait in the backlog meanwhile
 class Acceptor:
     """Hands the connections of one listening socket to protocols."""
 
-    def __init__(self, sock: socket.socket, protocol: Callable[[], asyncio.Protocol]) -> None:
+    def __init__(self, sock: socket.socket, protocol: Callable[[], asyncio.BaseProtocol]) -> None:
         self._loop = asyncio.get_running_loop()
         self._socket = sock
         self._protocol = protocol

@@ -61,6 +61,7 @@ class CatchUp:
         self._resumes = resumes
         self._lost_before = core.bus.sequence  # what is gone up to here was said already
         self._task: asyncio.Task[None] | None = None
+        self._reached = None if initial else after
         self.is_over = False  # and the subscription live
 
     def begin(self) -> bytes:
@@ -72,8 +73,14 @@ class CatchUp:
         self._task = asyncio.get_running_loop().create_task(self._run())
         return b""
 
+    @property
+    def rest(self) -> tuple[int, bool] | None:
+        """What another process would have to tell: the events after this number, and whether that
+        the client has caught up. None while it is not known: the state is half told."""
+        return None if self._reached is None else (self._reached, not self._resumes)
+
     def end(self) -> None:
-        """The subscription has ended."""
+        """The subscription has ended, or somebody else goes on with it."""
         if self._task is not None:
             self._task.cancel()
 
@@ -94,13 +101,15 @@ class CatchUp:
         self.is_over = True
         return b"" if self._resumes else self._watch.caught_up(self._core.bus.sequence)
 
-    async def _send(self, data: bytes) -> None:
-        """Write, and return when the client has taken it."""
+    async def _send(self, data: bytes, position: int | None = None) -> None:
+        """Write, and return when the client has taken it. `position`: where it is then."""
         outbox = self._watch.outbox
         await outbox.emptied()
         if data:
             outbox.write(data)
-            await outbox.emptied()
+        if position is not None:
+            self._watch.sent = self._reached = position
+        await outbox.emptied()
 
     # --- the state -------------------------------------------------------------------------------
 
@@ -125,7 +134,7 @@ class CatchUp:
                 await self._send(b"".join(lines))
                 lines, size = [], 0
         await self._send(b"".join(lines))
-        watch.sent = self._after
+        watch.sent = self._reached = self._after
 
     # --- the history -----------------------------------------------------------------------------
 
@@ -140,8 +149,7 @@ class CatchUp:
                 if part is None:
                     break
                 data = await asyncio.to_thread(self._read, reader, part)
-                self._watch.sent = reader.position
-                await self._send(data)
+                await self._send(data, reader.position)
         finally:
             reader.close()
 
@@ -165,6 +173,7 @@ class CatchUp:
         """Say that events are gone before they could be sent."""
         await self._watch.outbox.emptied()
         self._say_missed(count, after)
+        self._reached = after + count
 
     def _tell_lost(self, journal: EventJournal) -> None:
         """Say what the disk has refused meanwhile."""

@@ -10,8 +10,6 @@ subscribers, hang up. A client that sees the end of its connection knows that ev
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,13 +18,14 @@ from sd_daemon.core.core import Core
 from sd_daemon.core.log import get_log
 from sd_daemon.server.failures import defect, error_of
 from sd_daemon.server.fanout import Fanout
-from sd_daemon.server.handover import KeptConnection
 from sd_daemon.server.hang_ups import HangUps
+from sd_daemon.server.keeping import KeptSession
 from sd_daemon.server.log_feed import LogFeed
 from sd_daemon.server.peer import NOBODY
 from sd_daemon.server.session import Session
 from sd_daemon.server.sweep import Sweep
 from sd_daemon.server.tally import QUIET, Tally
+from sd_daemon.server.unfinished import Share
 from sd_wire.errors import DescriptorsExhausted, SdError, ShuttingDown, TooManyConnections
 from sd_wire.events import ConfigChanged, CoreStarted
 from sd_wire.operations.config import LimitsConfig
@@ -34,17 +33,22 @@ from sd_wire.operations.core import ConnectionCounts
 
 if TYPE_CHECKING:
     import socket
-    from datetime import datetime
+    from collections.abc import Callable
 
     from sd_daemon.core.bus import Published
     from sd_daemon.handlers.handler import Peer
     from sd_daemon.server.capacity import Capacity
+    from sd_daemon.server.handover import KeptConnection
+    from sd_daemon.server.keeping import Keeper
+    from sd_daemon.server.ledger import Position
     from sd_daemon.server.listen import Listener
 
 log = get_log(__name__)
 
 ANSWER_TIME = 0.3  # seconds that calls get to finish when the daemon stops
 CLOSE_TIME = 1.4  # the core bounds itself; this is for the day it does not
+SENDING_TIME = 0.2  # for clients that are just reading what they will go on from
+LOOK = 0.005
 HANG_UP_TIME = 0.15  # for clients that still have to read what is left
 
 _FULL = (TooManyConnections, DescriptorsExhausted)
@@ -52,9 +56,6 @@ _USUAL_LIMITS = LimitsConfig()  # until the configuration is read
 
 
 TURNS = 3  # of the loop, until everything that was said has left
-
-Keep = Callable[[KeptConnection, int], None]
-"""Takes a connection, and a descriptor of it that is the taker's."""
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -79,9 +80,11 @@ class Instance:
         listener: Listener,
         capacity: Capacity,
         *,
+        keeper: Keeper | None = None,
         opened: Callable[[Instance], None],
         ask_to_stop: Callable[[Instance], None],
     ) -> None:
+        """`keeper`: keeps the connections for a process that follows."""
         self.settings = settings
         self.listener = listener
         self.capacity = capacity
@@ -92,8 +95,9 @@ class Instance:
         self.answering = False  # requests are answered; else they are put off
         self.stopping = False
         self.handing_over = False  # to a process that follows: no client is to notice
-        self.left_off = 0  # number of the last event that the process before has sent
-        self.left_off_at: datetime | None = None  # and when
+        self._keeper = keeper if keeper is not None and keeper.follow(self) else None
+        if self._keeper is not None:
+            self.left_off: Position = self._keeper.left_off(self)  # by the process before
         self.working: set[asyncio.Task[bytes]] = set()
         self.refused = Tally("a request was refused")
         self.turned_away = Tally("a client was turned away")
@@ -107,7 +111,11 @@ class Instance:
 
     async def serve(self) -> None:
         """Accept clients."""
-        await self.listener.serve(lambda: Session(self))
+        keeper = self._keeper
+        if keeper is None:
+            await self.listener.serve(lambda: Session(self))
+        else:
+            await self.listener.serve(lambda: KeptSession(self, keeper))
         self.listener.guard(self.capacity.tell)
 
     # --- the core ----------------------------------------------------------------------------
@@ -191,6 +199,10 @@ class Instance:
         if not self._sessions:
             self._empty.set()
 
+    def share_of(self, peer: Peer) -> Share:
+        """What a connection has of the memory for requests."""
+        return Share(self.capacity.unfinished, peer.uid, self.limits)
+
     def note_refusal(self, peer: Peer, name: str) -> None:
         """A peer has asked for what it may not do."""
         self.refused.note(peer, name, self.loop.time())
@@ -224,12 +236,12 @@ class Instance:
         """A client wants this instance to end."""
         self._ask_to_stop(self)
 
-    async def stop(self, keep: Keep | None = None) -> None:
-        """End this instance in order and within two seconds. `keep` gets the connections that the
-        process that follows can go on with."""
+    async def stop(self, *, hand_over: bool = False) -> None:
+        """End this instance in order and within two seconds. `hand_over`: leave the connections to
+        the process that follows, as far as it can go on with them."""
         self.stopping = True
         self.listener.close()
-        if keep is not None:
+        if hand_over:
             self.handing_over = True
             self.answering = False
             for session in tuple(self._sessions):
@@ -237,33 +249,35 @@ class Instance:
         if self.working:
             await asyncio.wait(set(self.working), timeout=ANSWER_TIME)
         await self._close_core()
-        if keep is not None and self.ready:
-            await self._hand_over(keep)
-        for session in tuple(self._sessions):
+        left = set() if self._keeper is None else await self._leave(self._keeper, hand_over)
+        for session in self._sessions - left:
             session.finish()
         await self._hang_up()
         self.sweep.close()
         self.hang_ups.close()
         self.listener.release()
 
-    async def _hand_over(self, keep: Keep) -> None:
-        """Name the connections that nothing more is to be said to."""
+    async def _leave(self, keeper: Keeper, hand_over: bool) -> set[Session]:  # noqa: FBT001
+        """Leave the connections that nothing more is to be said to; those that were left."""
+        if not (hand_over and self.ready):
+            return set()
         for _ in range(TURNS):  # what is said last leaves at the end of one
             await asyncio.sleep(0)
-        for session in tuple(self._sessions):
-            if session.peer.pid == self.capacity.own_pid:
-                continue
-            kept = session.hand_over(f"connection-{session.descriptor}")
-            if kept is not None:
-                keep(kept, os.dup(session.descriptor))
+        until = self.loop.time() + SENDING_TIME
+        # A transport tells nobody that all is sent.
+        while any(s.is_sending for s in self._sessions) and self.loop.time() < until:  # noqa: ASYNC110
+            await asyncio.sleep(LOOK)
+        keeper.leave_position(self)
+        left: set[Session] = set()
+        left.update(one for one in self._sessions if isinstance(one, KeptSession) and one.leave())
+        log.info("connections are left to the next daemon", connections=len(left))
+        return left
 
-    def take_over(self, left_off: int, when: datetime) -> None:
-        """Another process has served these clients up to this event."""
-        self.left_off, self.left_off_at = left_off, when
-
-    async def adopt(self, kept: KeptConnection, sock: socket.socket) -> None:
+    async def adopt(self, kept: KeptConnection, slot: int, sock: socket.socket) -> None:
         """Go on with a connection of another process."""
-        await self.loop.connect_accepted_socket(lambda: Session(self, kept), sock)
+        keeper = self._keeper
+        assert keeper is not None
+        await self.loop.connect_accepted_socket(lambda: KeptSession(self, keeper, kept, slot), sock)
 
     async def _close_core(self) -> None:
         if self._opening is not None and not self._opening.done():

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sd_daemon.core.core import Core
-    from sd_daemon.server.instance import Keep
+    from sd_daemon.server.keeping import Keeper
     from sd_daemon.server.listen import Listener
 
 log = get_log(__name__)
@@ -36,8 +36,8 @@ class CoreInstanceManager:
         self.data_dir = data_dir
         self.capacity = Capacity(limit)
         self.idle = asyncio.Event()  # set when the last instance has ended
-        self.positions: dict[str, int] = {}  # number of the last event, of those that have ended
-        self._keep: Keep | None = None
+        self.keeper: Keeper | None = None  # of the connections, for a process that follows
+        self._hand_over = False
         self._networking = networking
         self._boot = boot
         self._opened = opened or (lambda instance: None)
@@ -59,6 +59,7 @@ class CoreInstanceManager:
             Settings(instance_dir(self.data_dir, name), name, self._networking, self._boot),
             listener,
             self.capacity,
+            keeper=self.keeper,
             opened=self._opened,
             ask_to_stop=self._asked_to_stop,
         )
@@ -77,10 +78,10 @@ class CoreInstanceManager:
             # Not cancelled with whoever asked: an end that has begun is carried out.
             await asyncio.shield(self._begin_to_end(name))
 
-    async def shutdown_all(self, keep: Keep | None = None) -> None:
-        """End every instance, all at the same time. `keep` gets the connections that a process
-        that follows can go on with."""
-        self._keep = keep
+    async def shutdown_all(self, *, hand_over: bool = False) -> None:
+        """End every instance, all at the same time. `hand_over`: leave their connections to the
+        process that follows."""
+        self._hand_over = hand_over
         await asyncio.gather(*(self.shutdown(name) for name in tuple(self._instances)))
 
     def _asked_to_stop(self, instance: Instance) -> None:
@@ -94,9 +95,7 @@ class CoreInstanceManager:
     async def _end(self, name: str | None) -> None:
         log.info("instance stops", instance=name)
         try:
-            await self._instances[name].stop(self._keep)
-            if self._instances[name].ready:
-                self.positions[name or ""] = self._instances[name].core.bus.sequence
+            await self._instances[name].stop(hand_over=self._hand_over)
         finally:
             del self._instances[name]
             del self._ending[name]

@@ -48,7 +48,7 @@ class Listener:
         self._lock = lock
         self._made = os.lstat(path) if made else None
         self._server: Acceptor | asyncio.Server | None = None
-        self._protocol: Callable[[], asyncio.Protocol] | None = None
+        self._protocol: Callable[[], asyncio.BaseProtocol] | None = None
         self._guard: Guard | None = None
 
     @property
@@ -67,7 +67,7 @@ class Listener:
         if not self.inherited and self._guard is None:
             self._guard = Guard(self.path, self._is_there, self._make_again, changed)
 
-    async def serve(self, protocol: Callable[[], asyncio.Protocol]) -> None:
+    async def serve(self, protocol: Callable[[], asyncio.BaseProtocol]) -> None:
         """Accept clients from now on."""
         self._protocol = protocol
         loop = asyncio.get_running_loop()

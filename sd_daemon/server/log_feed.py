@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from sd_wire.events import LogMessage
@@ -69,6 +70,7 @@ class LogFeed:
         self._inbox: deque[tuple[int, LogMessage, bool]] = deque()
         self._taken = 0
         self._due = False
+        self.told = microseconds(datetime.now(UTC))  # up to when all records were told
 
     # --- records -----------------------------------------------------------------------------
 
@@ -110,6 +112,7 @@ class LogFeed:
             self._loop.call_soon(self._deliver)
 
     def _tell(self, number: int, record: LogMessage, kept: bool) -> None:  # noqa: FBT001
+        self.told = microseconds(record.timestamp) + 1
         for watch in tuple(self._watches):
             watch.offer(number, record, kept=kept)
         if kept and self._bus.wanted(LogMessage):
@@ -163,3 +166,8 @@ class LogFeed:
                 " on are in the past; config.app.update changes its log_level"
             )
         return found
+
+
+def microseconds(time: datetime) -> int:
+    """Since 1970."""
+    return round(time.timestamp() * 1e6)

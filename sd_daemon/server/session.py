@@ -31,7 +31,7 @@ from sd_daemon.server.peer import NOBODY, has_hung_up, in_kernel, peer_of
 from sd_daemon.server.routes import RANK
 from sd_daemon.server.subscriptions import Subscriptions
 from sd_daemon.server.unfinished import Share, size_of
-from sd_wire.connection import PING_LINE, ServerConnection
+from sd_wire.connection import PING_LINE, ServerConnection, State
 from sd_wire.encoding import JSON
 from sd_wire.errors import SdError, ShuttingDown, TooManyRequests
 from sd_wire.messages import (
@@ -48,6 +48,8 @@ from sd_wire.messages import (
 from sd_wire.reading import Batch, Received, Rejected, Request, written
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sd_daemon.server.instance import Instance
 
 log = get_log(__name__)
@@ -59,7 +61,7 @@ _CALLS = (Call, Batch)
 PONG_LINE = JSON.frame("Pong")
 
 
-class Session(asyncio.Protocol):
+class Session(asyncio.BaseProtocol):
     """The daemon's end of a connection."""
 
     __slots__ = (
@@ -84,6 +86,7 @@ class Session(asyncio.Protocol):
     )
 
     transport: asyncio.Transport
+    _share: Share
 
     def __init__(self, instance: Instance, kept: KeptConnection | None = None) -> None:
         """`kept`: what the process before has left of this connection."""
@@ -104,7 +107,6 @@ class Session(asyncio.Protocol):
         self._watched: Subscriptions | None = None
         self._active = monotonic()  # when it last was not idle
         self._partial = False  # it has begun a request, and not ended it
-        self._share: Share | None = None  # of the memory for requests, once it has a long one
         self._watch_rank = 0  # what it must be allowed to do to go on watching
 
     # --- what the event loop calls ---------------------------------------------------------------
@@ -114,14 +116,19 @@ class Session(asyncio.Protocol):
         # uvloop's transports are none by inheritance, only by what they can do.
         self.transport = cast("asyncio.Transport", transport)
         self.peer = peer_of(transport.get_extra_info("socket"))
+        self._share = self._instance.share_of(self.peer)
         refused = self._instance.admit(self)
         if refused is not None:
             self.transport.write(JSON.failure(refused, msgspec.UNSET))
             self.transport.close()
         elif self._kept is not None:
-            self._instance.wake()
-            if self._kept.unread:
-                self.data_received(self._kept.unread)
+            unread = self._kept.unread
+            if self._instance.ready:  # somebody who came before has had it opened
+                self.go_on()
+            else:
+                self._instance.wake()
+            if unread:
+                self.data_received(unread)
 
     def data_received(self, data: bytes) -> None:
         """Answer what is complete."""
@@ -134,8 +141,8 @@ class Session(asyncio.Protocol):
             self._partial = False
             return
         received = self._wire.receive(data)
-        if self._wire.holds or self._share is not None:
-            received += self._own_share().arrived(self._wire)
+        if self._wire.holds or self._share.arrived:
+            received += self._share.arrives(self._wire)
         if received or not self._partial:
             self._active = monotonic()
         self._partial = not received
@@ -182,8 +189,7 @@ class Session(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """The client is gone. What it asked to be changed is still changed."""
         self._wire.close()
-        if self._share is not None:
-            self._share.give_back()
+        self._share.give_back()
         self._instance.hang_ups.forget(self)
         self._instance.sweep.reads_again(self)
         self._instance.leave(self)
@@ -196,28 +202,48 @@ class Session(asyncio.Protocol):
     # --- what the instance calls -----------------------------------------------------------------
 
     def pause(self) -> None:
-        """Take nothing more in: it is for the process that follows."""
+        """Take nothing more in, and tell nothing more of the past: it is for the process that
+        follows."""
+        if self._watched is not None:
+            self._watched.halt()
         if not self.transport.is_closing():
             self._paused = True
             self.transport.pause_reading()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all that was begun here is done, and all that was said is with the kernel."""
+        waits = self._line or self._held is not None
+        behind = self._watched is not None and self._watched.are_behind
+        return not (waits or behind or self._is_unfinished)
+
+    @property
+    def _is_unfinished(self) -> bool:
+        """Whether nobody but us could go on from here."""
+        busy = self._calls or self._kept is not None or self._congested or self._wire.has_more
+        return bool(busy or self.transport.is_closing() or self.is_sending)
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether the kernel has not yet taken all that was said."""
+        return self.transport.get_write_buffer_size() > 0
 
     def hand_over(self, name: str) -> KeptConnection | None:
         """What the process that follows has to know, or None where not all of it is known."""
         rest = self._wire.rest
         waiting = [*(self._line or ()), *(self._held or ())]
-        unfinished = self._calls or self._congested or self.transport.get_write_buffer_size()
-        unfinished = unfinished or self._wire.has_more
-        watches = [] if self._watched is None else self._watched.hand_over()
-        if self.transport.is_closing() or self._peer_done or unfinished:
+        if self._is_unfinished or rest is None or any(isinstance(r, Rejected) for r in waiting):
             return None
-        if rest is None or watches is None or any(isinstance(one, Rejected) for one in waiting):
+        watches = [] if self._watched is None else self._watched.hand_over()
+        if watches is None:
             return None
         encoding = self._wire.encoding
         unread = [written(one, encoding) for one in waiting if isinstance(one, Request)]
         return KeptConnection(
             name,
             self._instance.settings.name,
-            self._wire.state,
+            # That the client has said everything is read once more, by whoever reads next.
+            State.OPEN if self._wire.state is State.PEER_DONE else self._wire.state,
             encoding.name,
             b"".join(unread) + rest,
             watches,
@@ -259,6 +285,11 @@ class Session(asyncio.Protocol):
             self._watched.flush()
         self._wire.close()
         self.transport.close()
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the client is the daemon itself, asking how it is."""
+        return self.peer.pid == self._instance.capacity.own_pid
 
     @property
     def descriptor(self) -> int:
@@ -329,7 +360,7 @@ class Session(asyncio.Protocol):
     def _take_more(self) -> None:
         if self.transport.is_closing():
             return
-        self._take([*self._wire.more(), *self._own_share().arrived(self._wire)])
+        self._take([*self._wire.more(), *self._share.arrives(self._wire)])
         self._go_on_later()
         self._pace()
         self._close_if_done()
@@ -423,11 +454,16 @@ class Session(asyncio.Protocol):
         if self._watched is None:
             lagging = partial(self._cut_off, "it does not read its events")
             self._watched = Subscriptions(
-                self._instance, self._wire.encoding, self.transport.write, lagging
+                self._instance, self._wire.encoding, self._events_writer, lagging
             )
             if self._congested:
                 self._watched.hold()
         return self._watched
+
+    @property
+    def _events_writer(self) -> Callable[[bytes], object]:
+        """What takes the events that the client is sent."""
+        return self.transport.write
 
     # --- pace and end ----------------------------------------------------------------------------
 
@@ -439,7 +475,7 @@ class Session(asyncio.Protocol):
 
     def _pace(self) -> None:
         """Read from the client exactly while there is room for what it sends."""
-        waiting = self._waiting()
+        waiting = self._share.waits(self._line_size + (self._calls.size if self._calls else 0))
         full = self._congested or self._held is not None or self._instance.handing_over
         full = full or self._wire.has_more or waiting > MAX_LINE
         full = full or (self._line is not None and len(self._line) >= MAX_PENDING)
@@ -451,25 +487,12 @@ class Session(asyncio.Protocol):
         else:
             self.transport.resume_reading()
 
-    def _own_share(self) -> Share:
-        if self._share is None:
-            unfinished, limits = self._instance.capacity.unfinished, self._instance.limits
-            self._share = Share(unfinished, self.peer.uid, lambda: limits().unfinished_bytes)
-        return self._share
-
-    def _waiting(self) -> int:
-        """Bytes of long requests that wait for their answers."""
-        size = self._line_size + (0 if self._calls is None else self._calls.size)
-        if size or self._share is not None:
-            self._own_share().waits(size)
-        return size
-
     def _cut_off(self, reason: str) -> None:
         if not self.transport.is_closing():
             self.cut_off(reason)
 
     def _close_if_done(self) -> None:
         """A client that will ask nothing more gets its answers, and then the end."""
-        busy = self._calls or self._line or self._held is not None or self._watched
+        busy = self._calls or self._line or self._held is not None or self._watched or self._kept
         if self._peer_done and not busy and not self._wire.has_more:
             self.transport.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -39,6 +40,7 @@ class Subscriptions:
         self._outbox = Outbox(write, give_up)
         self._catching_up: dict[EventWatch, CatchUp] = {}
         self._watches: dict[tuple[str, Id], EventWatch | LogWatch] = {}
+        self.version = 0  # another number whenever there are other subscriptions
 
     def __len__(self) -> int:
         return len(self._watches)
@@ -46,6 +48,7 @@ class Subscriptions:
     def begin(self, wanted: Subscribe | SubscribeLogs, request_id: Id) -> bytes:
         """Begin a subscription; one with the same id, or also without any, is replaced."""
         kind = "logs" if isinstance(wanted, SubscribeLogs) else "events"
+        self.version += 1
         if len(self._watches) >= MAX_PENDING and (kind, request_id) not in self._watches:
             return self._encoding.failure(TooManySubscriptions(limit=MAX_PENDING), request_id)
         if isinstance(wanted, SubscribeLogs):
@@ -110,38 +113,58 @@ class Subscriptions:
         self._remove(kind, request_id)
         return self._encoding.word(reply, request_id)
 
+    @property
+    def are_behind(self) -> bool:
+        """Whether one is being told of the past, or the client does not read."""
+        told = any(not one.is_live for one in self._watches.values() if isinstance(one, LogWatch))
+        return told or bool(self._behind()) or not self._outbox.open
+
+    def _behind(self) -> list[CatchUp]:
+        return [one for one in self._catching_up.values() if not one.is_over]
+
+    def halt(self) -> None:
+        """Send nothing more of the past: that is for the process that follows."""
+        for catch_up in self._behind():
+            catch_up.end()
+
     def hand_over(self) -> list[KeptWatch] | None:
-        """The subscriptions for the process that follows; None while one is told of the past."""
+        """The subscriptions for the process that follows; None where it could not go on with all
+        of them. What they asked of the past is told, or ours to know from here on."""
+        if not self._outbox.open:
+            return None
         kept = []
         for (_, request_id), watch in self._watches.items():
             if isinstance(watch, LogWatch):
                 if not watch.is_live:
                     return None
-                # What it asked of the past is told; from here on it is ours to know.
                 kept.append(KeptWatch(request_id, logs=SubscribeLogs(watch.asked.filter)))
                 continue
+            asked = Subscribe(watch.request.event_types, watch.request.filter)
+            one = KeptWatch(request_id, events=asked)
             catch_up = self._catching_up.get(watch)
             if catch_up is not None and not catch_up.is_over:
-                return None
-            asked = Subscribe(watch.request.event_types, watch.request.filter)
-            kept.append(KeptWatch(request_id, events=asked))
+                if catch_up.rest is None:
+                    return None
+                one.after, one.is_told = catch_up.rest
+            kept.append(one)
         return kept
 
     def resume(self, kept: KeptWatch) -> bytes:
         """Go on with what another process has begun, where it has left off."""
         self._instance.counts.subscriptions += 1
+        self.version += 1
+        left_off = self._instance.left_off
         if kept.logs is not None:
-            since = self._instance.left_off_at
+            since = datetime.fromtimestamp(left_off.log_time / 1e6, UTC)
             log_watch = LogWatch(self._outbox, self._encoding, kept.id, kept.logs, since=since)
             self._watches["logs", kept.id] = log_watch
             self._instance.logs.add(log_watch)
             return b""
         watch = EventWatch(self._outbox, self._encoding, kept.id, kept.events or Subscribe())
         self._watches["events", kept.id] = watch
-        after = self._instance.left_off
-        catch_up = CatchUp(
-            self._instance.core, self._instance.fanout, watch, after=after, resumes=True
-        )
+        after = left_off.event if kept.after is None else kept.after
+        core, fanout = self._instance.core, self._instance.fanout
+        catch_up = CatchUp(core, fanout, watch, after=after, resumes=not kept.is_told)
         self._catching_up[watch] = catch_up
         return catch_up.begin()
 
@@ -170,6 +193,7 @@ class Subscriptions:
     def _remove(self, kind: str, request_id: Id) -> None:
         watch = self._watches.pop((kind, request_id), None)
         if watch is not None:
+            self.version += 1
             if isinstance(watch, LogWatch):
                 self._instance.logs.remove(watch)
             else:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sd_wire.connection import ServerConnection
+    from sd_wire.operations.config import LimitsConfig
     from sd_wire.reading import Received
 
 FREE = 4096  # bytes of a request that are not counted
@@ -59,36 +60,41 @@ class Unfinished:
 class Share:
     """What one connection has of it."""
 
-    __slots__ = ("_arrived", "_limit", "_uid", "_unfinished", "waiting")
+    __slots__ = ("_limits", "_uid", "_unfinished", "_waiting", "arrived")
 
-    def __init__(self, unfinished: Unfinished, uid: int, limit: Callable[[], int]) -> None:
+    def __init__(
+        self, unfinished: Unfinished, uid: int, limits: Callable[[], LimitsConfig]
+    ) -> None:
         self._unfinished = unfinished
         self._uid = uid
-        self._limit = limit
-        self._arrived = 0
-        self.waiting = 0  # bytes of requests that wait for their answers
+        self._limits = limits
+        self._waiting = 0  # bytes of requests that wait for their answers
+        self.arrived = 0  # bytes that are not read, as far as they count
 
-    def arrived(self, wire: ServerConnection) -> list[Received]:
+    def arrives(self, wire: ServerConnection) -> list[Received]:
         """Count what has arrived and is not read. Where it would be too much it is thrown away,
         and this is the answer to it."""
-        more = max(0, wire.held - FREE) - self._arrived
-        refused = self._unfinished.change(self._uid, more, self._limit()) if more else None
+        more = max(0, wire.held - FREE) - self.arrived
+        if not more:
+            return []
+        refused = self._unfinished.change(self._uid, more, self._limits().unfinished_bytes)
         if refused is None:
-            self._arrived += more
+            self.arrived += more
         elif wire.arriving > FREE:
-            return [*wire.refuse(refused), *self.arrived(wire)]
+            return [*wire.refuse(refused), *self.arrives(wire)]
         return []
 
-    def waits(self, size: int) -> None:
+    def waits(self, size: int) -> int:
         """So many bytes wait for their answers now."""
-        if size != self.waiting:
-            self._unfinished.change(self._uid, size - self.waiting, 0)
-            self.waiting = size
+        if size != self._waiting:
+            self._unfinished.change(self._uid, size - self._waiting, 0)
+            self._waiting = size
+        return size
 
     def give_back(self) -> None:
         """The connection has ended."""
-        self._unfinished.change(self._uid, -self._arrived - self.waiting, 0)
-        self._arrived = self.waiting = 0
+        self._unfinished.change(self._uid, -self.arrived - self._waiting, 0)
+        self.arrived = self._waiting = 0
 
 
 def size_of(received: Received) -> int:

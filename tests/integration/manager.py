@@ -44,6 +44,7 @@ class Manager:
         self.data_dir = folder / "data"
         self.path = folder / "daemon.sock"
         self.kept: dict[str, int] = {}  # descriptors by name
+        self._changed = threading.Condition()  # of `kept`
         self.process: subprocess.Popen[bytes] | None = None
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self.path))
@@ -55,8 +56,8 @@ class Manager:
         self._hearing = threading.Thread(target=self._hear, daemon=True)
         self._hearing.start()
 
-    def start(self) -> None:
-        """Start it, and return when it is ready."""
+    def start(self, *, ready: bool = True) -> None:
+        """Start it, and return when it is ready, unless nobody wants to wait for that."""
         self._ready.clear()
         names = ["default", *self.kept]
         descriptors = [self._listener.fileno(), *self.kept.values()]
@@ -67,13 +68,19 @@ class Manager:
             ],
             pass_fds=descriptors,
         )
-        assert self._ready.wait(PATIENCE), "it did not become ready"
+        assert not ready or self._ready.wait(PATIENCE), "it did not become ready"
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """End its process. The listening socket and what is kept stay."""
         assert self.process is not None
         self.process.send_signal(number)
         self.process.wait(PATIENCE)
+
+    def wait_for(self, connections: int) -> None:
+        """Return when so many connections are kept, beside the ledger."""
+        with self._changed:
+            kept = self._changed.wait_for(lambda: len(self.kept) == connections + 1, PATIENCE)
+            assert kept, self.kept
 
     def connect(self) -> Wire:
         """A client, whether there is a process or not."""
@@ -100,11 +107,13 @@ class Manager:
             fields = dict(line.split("=", 1) for line in text.decode().splitlines())
             if "END" in fields:
                 return
-            if "FDSTORE" in fields:
-                self.kept[fields["FDNAME"]] = numbers[0]
-                continue
-            if "FDSTOREREMOVE" in fields and fields["FDNAME"] in self.kept:
-                os.close(self.kept.pop(fields["FDNAME"]))
+            with self._changed:
+                self._changed.notify_all()
+                if "FDSTORE" in fields:
+                    self.kept[fields["FDNAME"]] = numbers[0]
+                    continue
+                if "FDSTOREREMOVE" in fields and fields["FDNAME"] in self.kept:
+                    os.close(self.kept.pop(fields["FDNAME"]))
             for descriptor in numbers:  # of a barrier: closing it is the answer
                 os.close(descriptor)
             if "READY" in fields:

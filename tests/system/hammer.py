@@ -33,6 +33,7 @@ class Figures:
         self.failed: list[str] = []
         self.worst = 0.0
         self.ended = 0  # plain connections that the daemon closed
+        self.subscribers_ended = 0
 
 
 async def ask(client: CoreClient, figures: Figures) -> None:
@@ -110,7 +111,7 @@ async def watch_plainly(path: str, seen: list[str], ready: asyncio.Event, figure
     ready.set()
     while line := await line_of(reader):
         seen.append(json.loads(line)["correlation_id"])
-    figures.ended += 1
+    figures.subscribers_ended += 1
 
 
 async def main(path: str, seconds: float) -> None:
@@ -150,6 +151,7 @@ async def main(path: str, seconds: float) -> None:
                 "failures": len(figures.failed),
                 "worst_ms": round(figures.worst * 1000),
                 "plain_connections_ended": figures.ended,
+                "plain_subscribers_ended": figures.subscribers_ended,
                 "events": len(made),
                 "lost": sum(len(set(made) - set(one)) for one in resumed),
                 "doubled": sum(len(one) - len(set(one)) for one in seen),

@@ -44,7 +44,7 @@ def test_an_unnamed_socket_belongs_to_the_instance_that_is_started() -> None:
 )
 def test_descriptors_for_others_are_not_ours(environ: dict[str, str]) -> None:
     given = {**environ, "PATH": "/bin"}
-    assert inherited_sockets(given, 1, None) == ({}, Inheritance({}, b""))
+    assert inherited_sockets(given, 1, None) == ({}, Inheritance({}))
     assert given == {"PATH": "/bin"}, "a child would see the variables"
 
 
