@@ -130,8 +130,6 @@ _FORMS = {
 
 def may_exceed_messagepack(document: bytes) -> bool:
     """Whether it can be beyond a bound at all, with all that its bytes hold."""
-    if len(document) <= MAX_DEPTH:
-        return False
     return len(document) > MAX_VALUES or len(document.translate(None, _NOT_CONTAINERS)) > MAX_DEPTH
 
 

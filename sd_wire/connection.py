@@ -145,17 +145,20 @@ class ServerConnection:
         waiting.extend(messages)
         some: list[Received] = []
         while waiting and len(some) < AT_ONCE:
-            received = self._read_on(waiting[0]) if _is_long(waiting[0]) else self._read(waiting[0])
-            if received is None:
-                break
+            message = waiting.popleft()
+            if isinstance(message, bytes) and len(message) > LONG:
+                received = self._read_on(message)
+                if received is None:
+                    waiting.appendleft(message)
+                    break
+            else:
+                received = self._read(message)
             some.append(self._settled(received))
-            del waiting[0]
         self._put_off = waiting or None
         return some
 
-    def _read_on(self, message: Message) -> Received | None:
+    def _read_on(self, message: bytes) -> Received | None:
         """Go on with a long message by one step: None while it is not read to its end."""
-        assert isinstance(message, bytes)
         if self._reading is None:
             self._reading = reading(message, self.encoding)
         try:
@@ -196,11 +199,11 @@ class ServerConnection:
         self.state = State.CLOSED
 
     def _read(self, message: Message) -> Received:
+        if isinstance(message, bytes):
+            return _PING if message == _PING_WORD else parse(message, self.encoding)
         if message is None:
             return Rejected(RequestTooLarge(limit=self._buffer.limit))
-        if isinstance(message, SdError):
-            return Rejected(message)
-        return _PING if message == _PING_WORD else parse(message, self.encoding)
+        return Rejected(message)
 
     def _begin(self, data: bytes) -> list[Received]:
         """Read line by line, because after a Hello the rest may not be lines any more."""

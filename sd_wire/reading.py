@@ -33,6 +33,7 @@ from sd_wire.errors import (
     UnknownRequest,
 )
 from sd_wire.messages import (
+    MAX_DEPTH,
     MAX_PENDING,
     WORDS,
     Call,
@@ -82,6 +83,8 @@ _NAMES = Envelope.__struct_fields__[: Envelope.__struct_fields__.index("id")]
 
 def parse(message: bytes, encoding: Encoding = JSON) -> Received:
     """One message as a request, or as what is wrong with it."""
+    if len(message) <= MAX_DEPTH:
+        return _decoded(message, encoding)
     may_exceed = may_exceed_json if encoding is JSON else may_exceed_messagepack
     if not may_exceed(message):
         return _decoded(message, encoding)

@@ -25,6 +25,7 @@ from sd_daemon.server.peer import NOBODY
 from sd_daemon.server.session import Session
 from sd_daemon.server.sweep import Sweep
 from sd_daemon.server.tally import QUIET, Tally
+from sd_daemon.server.turns import Turns
 from sd_daemon.server.unfinished import Share
 from sd_wire.errors import DescriptorsExhausted, SdError, ShuttingDown, TooManyConnections
 from sd_wire.events import ConfigChanged, CoreStarted
@@ -103,6 +104,7 @@ class Instance:
         self.turned_away = Tally("a client was turned away")
         self._sessions: set[Session] = set()
         self.hang_ups = HangUps(self.loop)
+        self.turns = Turns(self.loop)
         self.sweep = Sweep(self.loop, self._sessions, self.limits, (self.refused, self.turned_away))
         self._opening: asyncio.Task[Core] | None = None
         self._opened = opened

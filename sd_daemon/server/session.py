@@ -355,7 +355,7 @@ class Session(asyncio.BaseProtocol):
         """Let others have their turn before the rest of what has arrived."""
         if self._wire.has_more:
             self._pace()
-            self._instance.loop.call_soon(self._take_more)
+            self._instance.turns.add(self._take_more)
 
     def _take_more(self) -> None:
         if self.transport.is_closing():
