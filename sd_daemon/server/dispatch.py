@@ -142,7 +142,7 @@ async def _carry_out_all(
                 member.correlation_id = _correlation_of(request) or msgspec.UNSET
             result = _begin(instance, peer, encoding, member)
             if result.__class__ is CoroutineType:
-                result = await _in_time(result, member)
+                result = await in_time(result, member)
             # Encoded one by one: so the size is known in time, and one that cannot be is its own.
             reply = encoding.body(encoding.done(result, member.id))
             if len(reply) > room:
@@ -156,7 +156,13 @@ async def _carry_out_all(
     return encoding.frame({"Batch": replies, **told})
 
 
-async def _in_time(work: Coroutine[Any, Any, Any], member: Request) -> Any:
+def _heard(task: asyncio.Task[Any]) -> None:
+    """Nobody waits for its end any more, whatever that is: it is no failure of the loop."""
+    if not task.cancelled():
+        task.exception()
+
+
+async def in_time(work: Coroutine[Any, Any, Any], member: Request) -> Any:
     """The result of a member of a batch. A query has as long as it was given; an action is brought
     to its end, because the next member may build on it."""
     if member.timeout_ms is msgspec.UNSET or kind_of(member) is Kind.ACTION:
@@ -169,6 +175,7 @@ async def _in_time(work: Coroutine[Any, Any, Any], member: Request) -> Any:
         return task.result()
     finally:
         task.cancel()  # nothing to one that is done
+        task.add_done_callback(_heard)
 
 
 _ROOM = 1024  # bytes that are kept for an error of each member
