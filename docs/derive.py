@@ -17,6 +17,7 @@ from written import write_or_check
 
 from sd_wire.describe import contract
 from sd_wire.errors import ExitStatus
+from sd_wire.subscribing import NEVER_SENT
 from sd_wire.words import fields_of, kind_of
 
 HERE = Path(__file__).parent
@@ -107,6 +108,10 @@ def events() -> str:
     lines += ["`{NAME:{FIELDS}}`, or the bare name where it has no fields.", ""]
     for event in CONTRACT["events"]:
         lines += event_text(event)
+    lines += ["# Never sent", ""]
+    lines += ["Existing clients know these as well. They may be asked for, and never come.", ""]
+    lines += ["| event | why |", "| --- | --- |"]
+    lines += [f"| {name} | {why} |" for name, why in sorted(NEVER_SENT.items())]
     return "\n".join(lines).rstrip() + "\n"
 
 

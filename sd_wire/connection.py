@@ -31,13 +31,17 @@ from __future__ import annotations
 
 from collections import deque
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from sd_wire.encoding import ENCODINGS, JSON, Encoding
-from sd_wire.errors import EncodingSettled, MalformedRequest, RequestTooLarge
+from sd_wire.errors import EncodingSettled, MalformedRequest, RequestTooLarge, SdError
 from sd_wire.messages import MAX_LINE, Call, Hello, Reply
-from sd_wire.reading import Received, Rejected, Request, parse
+from sd_wire.reading import Received, Rejected, Request, parse, reading
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
 
 
 class State(StrEnum):
@@ -52,6 +56,12 @@ class State(StrEnum):
 AT_ONCE = 256
 """Requests that are read before somebody else has a turn."""
 
+LONG = 256 * 1024
+"""Bytes of a message that is read a little at a time, with turns for others in between."""
+
+Message = bytes | SdError | None
+"""What is to be read: None is one that was too long, an error one that was refused on its way."""
+
 _NEW, _OPEN = State.NEW, State.OPEN  # asked for with each request
 PING_LINE = b'"Ping"\n'
 _PING_WORD = b'"Ping"'
@@ -61,12 +71,13 @@ _PING = Request("Ping")
 class ServerConnection:
     """The daemon's end of one connection."""
 
-    __slots__ = ("_buffer", "_put_off", "encoding", "state")
+    __slots__ = ("_buffer", "_put_off", "_reading", "encoding", "state")
 
     def __init__(self, limit: int = MAX_LINE) -> None:
         self.encoding: Encoding = JSON
         self._buffer = JSON.buffer(limit)
-        self._put_off: deque[bytes | None] | None = None  # messages of an open connection
+        self._put_off: deque[Message] | None = None  # messages of an open connection
+        self._reading: Generator[None, None, Received] | None = None  # of the first of these
         self.state = State.NEW
 
     def __repr__(self) -> str:
@@ -87,6 +98,28 @@ class ServerConnection:
         return self._buffer.rest
 
     @property
+    def holds(self) -> bool:
+        """Whether something has arrived that is not read yet."""
+        return self._buffer.underway or self._put_off is not None
+
+    @property
+    def arriving(self) -> int:
+        """Bytes of a request that is not complete."""
+        return self._buffer.held
+
+    @property
+    def held(self) -> int:
+        """Bytes of what has arrived and is not read yet."""
+        waiting = sum(len(one) for one in self._put_off or () if isinstance(one, bytes))
+        return self._buffer.held + waiting
+
+    def refuse(self, error: SdError) -> list[Received]:
+        """Keep nothing of the request that is arriving, and answer it with an error in its turn."""
+        self._buffer.skip()
+        self.state = _OPEN if self.state is _NEW else self.state  # that was no greeting
+        return self._some_of([error]) if self._put_off is not None else [Rejected(error)]
+
+    @property
     def has_more(self) -> bool:
         """Whether requests are complete that `receive` has not given yet."""
         return self._put_off is not None
@@ -96,11 +129,10 @@ class ServerConnection:
         `has_more`. A second call never repeats one."""
         if self.state is _OPEN:
             messages = self._buffer.feed(data)
-            if self._put_off is None:
-                if len(messages) == 1 and messages[0] is not None:  # the usual case
-                    return [self._settled(parse(messages[0], self.encoding))]
-                if len(messages) <= AT_ONCE:
-                    return [self._settled(self._read(message)) for message in messages]
+            if self._put_off is None and len(messages) == 1:  # the usual case
+                message = messages[0]
+                if message is not None and len(message) <= LONG:
+                    return [self._settled(parse(message, self.encoding))]
             return self._some_of(messages)
         return self._begin(data) if self.state is _NEW else []
 
@@ -108,17 +140,39 @@ class ServerConnection:
         """The next of the requests that were put off."""
         return self._some_of([])
 
-    def _some_of(self, messages: list[bytes | None]) -> list[Received]:
+    def _some_of(self, messages: Sequence[Message]) -> list[Received]:
         waiting = self._put_off or deque()
         waiting.extend(messages)
-        some = [waiting.popleft() for _ in range(min(AT_ONCE, len(waiting)))]
+        some: list[Received] = []
+        while waiting and len(some) < AT_ONCE:
+            message = waiting.popleft()
+            if isinstance(message, bytes) and len(message) > LONG:
+                received = self._read_on(message)
+                if received is None:
+                    waiting.appendleft(message)
+                    break
+            else:
+                received = self._read(message)
+            some.append(self._settled(received))
         self._put_off = waiting or None
-        return [self._settled(self._read(message)) for message in some]
+        return some
+
+    def _read_on(self, message: bytes) -> Received | None:
+        """Go on with a long message by one step: None while it is not read to its end."""
+        if self._reading is None:
+            self._reading = reading(message, self.encoding)
+        try:
+            next(self._reading)
+        except StopIteration as ended:
+            self._reading = None
+            received: Received = ended.value
+            return received
+        return None
 
     def takes_a_word(self) -> bool:
         """Let a line that is a bare word be answered without being received: said by whoever has
         seen that one read brought exactly that. Not where it would be part of something else."""
-        if self._buffer.underway or self.encoding is not JSON:
+        if self._buffer.underway or self.encoding is not JSON or self._put_off is not None:
             return False
         if self.state is _NEW:
             self.state = _OPEN
@@ -133,7 +187,8 @@ class ServerConnection:
         rest = self._buffer.end()
         if gone or rest is None or not rest.strip():
             return []
-        if self._put_off is not None:
+        if self._put_off is not None or _is_long(rest):
+            self._put_off = self._put_off or deque()
             self._put_off.append(rest)
             return []
         received = self._read(rest)
@@ -143,10 +198,12 @@ class ServerConnection:
         """Nothing is read from here on."""
         self.state = State.CLOSED
 
-    def _read(self, message: bytes | None) -> Received:
+    def _read(self, message: Message) -> Received:
+        if isinstance(message, bytes):
+            return _PING if message == _PING_WORD else parse(message, self.encoding)
         if message is None:
             return Rejected(RequestTooLarge(limit=self._buffer.limit))
-        return _PING if message == _PING_WORD else parse(message, self.encoding)
+        return Rejected(message)
 
     def _begin(self, data: bytes) -> list[Received]:
         """Read line by line, because after a Hello the rest may not be lines any more."""
@@ -155,6 +212,10 @@ class ServerConnection:
             end = data.find(b"\n") + 1 or len(data)
             first, data = data[:end], data[end:]
             for message in self._buffer.feed(first):
+                if _is_long(message):  # no greeting is
+                    self.state = State.OPEN
+                    received += self._some_of([message])
+                    continue
                 request = self._read(message)
                 received.append(request)
                 self._greet(request)
@@ -178,6 +239,10 @@ class ServerConnection:
             error = EncodingSettled(encoding=self.encoding.name, pointer="/Hello/encoding")
             return Rejected(error, received.id)
         return received
+
+
+def _is_long(message: Message) -> bool:
+    return isinstance(message, bytes) and len(message) > LONG
 
 
 class ClientConnection:

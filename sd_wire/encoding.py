@@ -10,7 +10,7 @@ them; and what JSON has no type for (bytes, times) has its own.
 
 from __future__ import annotations
 
-import codecs
+from json.encoder import encode_basestring_ascii
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -36,15 +36,15 @@ if TYPE_CHECKING:
     from sd_wire.framing import Buffer
 
 
-def _escape(error: UnicodeError) -> tuple[str, int]:
-    """What is not ASCII as JSON escapes, in UTF-16 code units as RFC 8259 has it."""
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
-    return "\\u" + units.hex("u", 2).replace("u", "\\u"), error.end
+def _escaped(text: str) -> str:
+    """JSON with everything that is not ASCII as escapes, in UTF-16 code units as RFC 8259 has it.
 
-
-codecs.register_error("json-escape", _escape)
+    The standard library's escaping of one string is by far the fastest there is. It takes the text
+    for the inside of a string, so that quotation marks and backslashes have to be set free again;
+    NUL, which no JSON has, holds the place of a backslash meanwhile.
+    """
+    inside = encode_basestring_ascii(text)[1:-1]
+    return inside.replace("\\\\", "\0").replace('\\"', '"').replace("\0", "\\")
 
 
 class Encoding:
@@ -129,7 +129,7 @@ class JsonLines(Encoding):
         """A message as one line with its LF."""
         text = self._encode(message)
         if not text.isascii():
-            text = text.decode().encode("ascii", "json-escape")
+            text = _escaped(text.decode()).encode()
         return text + b"\n"
 
     def done(self, value: Any, request_id: Id) -> Done | Packed:
@@ -189,14 +189,19 @@ class MessagePackFrames(Encoding):
         return self._encode(value)
 
     def document_reader(self, wanted: Any) -> Callable[[bytes | msgspec.Raw], Any]:
-        """A decoder of what the bytes hold. Nil instead of bytes is the document nil."""
+        """A decoder of what the bytes hold."""
         decode = msgspec.msgpack.Decoder(wanted).decode
 
         def read(given: bytes | msgspec.Raw) -> Any:
-            held = self._bytes(given) if isinstance(given, msgspec.Raw) else given
-            return decode(b"\xc0" if held is None else held)
+            return decode(self.held(given) if isinstance(given, msgspec.Raw) else given)
 
         return read
+
+    def held(self, payload: msgspec.Raw) -> bytes:
+        """The document that the bytes of a payload hold. Nil instead of bytes is the document nil;
+        anything else raises msgspec.ValidationError."""
+        held = self._bytes(payload)
+        return b"\xc0" if held is None else held
 
 
 JSON = JsonLines()

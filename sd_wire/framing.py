@@ -22,8 +22,15 @@ class Buffer(Protocol):
     def rest(self) -> bytes | None:
         """What has arrived of it; None while it is too long, and thrown away as it comes."""
 
+    @property
+    def held(self) -> int:
+        """Bytes of what has arrived of it and is kept."""
+
     def feed(self, data: bytes) -> list[bytes | None]:
         """The messages that are complete now; None for each that is too long."""
+
+    def skip(self) -> None:
+        """Throw away what has arrived of a message that is not complete, and what is to come."""
 
     def end(self) -> bytes | None:
         """A last message that the end of the stream completes, or None."""
@@ -47,6 +54,16 @@ class LineBuffer:
     def rest(self) -> bytes | None:
         """What has arrived of it; None while it is too long, and thrown away as it comes."""
         return None if self._skipping else bytes(self._rest or b"")
+
+    @property
+    def held(self) -> int:
+        """Bytes of what has arrived of it and is kept."""
+        return len(self._rest) if self._rest else 0
+
+    def skip(self) -> None:
+        """Throw away what has arrived of a line that is not complete, and what is to come."""
+        self._rest = None
+        self._skipping = True
 
     def feed(self, data: bytes) -> list[bytes | None]:
         """The complete lines, without their LF."""
@@ -88,8 +105,7 @@ class LineBuffer:
             self._rest += rest
         if len(self._rest) <= self.limit:
             return []
-        self._rest = None
-        self._skipping = True
+        self.skip()
         return [None]
 
 
@@ -108,6 +124,17 @@ class FrameBuffer:
     def rest(self) -> bytes | None:
         """What has arrived of it; None while it is too long, and thrown away as it comes."""
         return None if self._to_skip else bytes(self._rest)
+
+    @property
+    def held(self) -> int:
+        """Bytes of what has arrived of it and is kept."""
+        return len(self._rest)
+
+    def skip(self) -> None:
+        """Throw away what has arrived of a frame, its length at least, and what is to come."""
+        length = int.from_bytes(self._rest[:LENGTH_BYTES], "big")
+        self._to_skip = LENGTH_BYTES + length - len(self._rest)
+        self._rest.clear()
 
     def feed(self, data: bytes) -> list[bytes | None]:
         """The complete frames, without their lengths."""

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
-from uuid import UUID
 
 from sd_wire.log_line import LEVELS, record_of, stamp_of
-from sd_wire.messages import LogFilter, SubscribeLogs
+from sd_wire.messages import LogFilter, SubscribeLogs, uuid_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,7 +47,7 @@ class Chosen:
         level = level_named(wanted.level)
         self._rank = 0 if level is None else _RANKS[level]
         self._target = wanted.target
-        self._job = None if wanted.job_id is None else _plain(wanted.job_id)
+        self._job = wanted.job_id and (uuid_named(wanted.job_id) or wanted.job_id)
         self._library = wanted.library_id
         self._correlation = wanted.correlation_id
         texts = (wanted.target, wanted.correlation_id, wanted.library_id)
@@ -65,20 +64,12 @@ class Chosen:
             return False
         if self._target is not None and self._target not in record.target:
             return False
-        if self._job is not None and (record.job_id is None or _plain(record.job_id) != self._job):
+        if self._job is not None and record.job_id != self._job:
             return False
         if self._library is not None and record.library_id != self._library:
             return False
         correlation = self._correlation
         return correlation is None or record.fields.get("correlation_id") == correlation
-
-
-def _plain(job: str) -> str:
-    """An id in the one spelling of the many that a UUID has."""
-    try:
-        return str(UUID(job))
-    except ValueError:
-        return job
 
 
 # --- from where ----------------------------------------------------------------------------------

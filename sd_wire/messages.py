@@ -29,6 +29,10 @@ MAX_LINE = 8 * 1024 * 1024
 MAX_DEPTH = 128
 """Arrays and objects inside each other in one request. The deepest real one has 12."""
 
+MAX_VALUES = 262_144
+"""Members of all arrays and objects in one request. A path of usual length costs four; so many
+paths as fit into a message are half of it."""
+
 MAX_PENDING = 1024
 """Requests of one connection that are not answered yet, its subscriptions, the operations in one
 batch, and the event types in one subscription."""
@@ -43,7 +47,8 @@ Unset = msgspec.UnsetType
 
 Milliseconds = Annotated[int, msgspec.Meta(ge=1, le=86_400_000)]
 Version = Annotated[int, msgspec.Meta(ge=1)]
-CorrelationId = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+MAX_CORRELATION = 128  # characters
+CorrelationId = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_CORRELATION)]
 Sequence = Annotated[int, msgspec.Meta(ge=0)]
 EncodingName = Literal["json", "messagepack"]
 
@@ -68,6 +73,15 @@ class EventFilter(msgspec.Struct):
     resource_type: str | None = None
     path_scope: SdPath | None = None
     include_descendants: bool | None = None
+
+
+def uuid_named(text: str) -> str | None:
+    """A UUID in the one spelling of the many it has that events and records have; None where the
+    text is none."""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        return None
 
 
 class Subscribe(msgspec.Struct):
@@ -112,8 +126,8 @@ class Cancel(msgspec.Struct):
     id: RequestId
 
 
-class CallEnvelope(msgspec.Struct, gc=False):
-    """What is looked at of a request first: nearly all are one of these two."""
+class CallEnvelope(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """What is looked at of a request first: nearly all are one of these two, and nothing else."""
 
     Query: Call | Unset = msgspec.UNSET
     Action: Call | Unset = msgspec.UNSET
@@ -227,6 +241,7 @@ class Limits(msgspec.Struct):
 
     message_bytes: int = MAX_LINE
     depth: int = MAX_DEPTH
+    values: int = MAX_VALUES
     pending: int = MAX_PENDING
 
 

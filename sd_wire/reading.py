@@ -5,8 +5,7 @@ one that can be read and is no request is `unknown-request`, with the place in i
 a request with a value that cannot be meant is `invalid-value`. The id is kept where there is one.
 
 Of two keys with the same name the last counts, as everywhere in JSON. Two keys that name requests
-are a mistake, since nobody could say which was meant; only beside a query or an action, which are
-looked for first, the rest is like any unknown key.
+are a mistake, since nobody could say which was meant. Keys that name nothing are ignored.
 """
 
 from __future__ import annotations
@@ -16,12 +15,21 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from sd_wire.encoding import JSON
+from sd_wire.bounds import (
+    Walk,
+    announced_members,
+    has_more_members,
+    look_over_json,
+    may_exceed_json,
+    may_exceed_messagepack,
+)
+from sd_wire.encoding import JSON, MESSAGEPACK
 from sd_wire.errors import (
     InvalidValue,
     MalformedRequest,
     RequestTooDeep,
     SdError,
+    TooManyValues,
     UnknownRequest,
 )
 from sd_wire.messages import (
@@ -39,6 +47,9 @@ from sd_wire.messages import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from sd_wire.bounds import Steps
     from sd_wire.encoding import Encoding
 
 
@@ -66,18 +77,68 @@ class Rejected(msgspec.Struct):
 
 Received = Request | Rejected
 
+_LEVELS = 2  # arrays and objects that a payload stands in; in a batch twice as many
 _NAMES = Envelope.__struct_fields__[: Envelope.__struct_fields__.index("id")]
 
 
 def parse(message: bytes, encoding: Encoding = JSON) -> Received:
     """One message as a request, or as what is wrong with it."""
+    if len(message) <= MAX_DEPTH:
+        return _decoded(message, encoding)
+    may_exceed = may_exceed_json if encoding is JSON else may_exceed_messagepack
+    if not may_exceed(message):
+        return _decoded(message, encoding)
+    steps = reading(message, encoding)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as ended:
+            received: Received = ended.value
+            return received
+
+
+def reading(message: bytes, encoding: Encoding) -> Generator[None, None, Received]:
+    """The same for a long message, a little at a time: each step takes a few milliseconds."""
+    yield
+    received: Received
     try:
         if encoding is JSON:
-            if not message.isascii():
-                message.decode()  # what is skipped has to be text as well
-            if len(message) > 2 * MAX_DEPTH and _is_too_deep(message):
-                return Rejected(RequestTooDeep(limit=MAX_DEPTH))
-        call = encoding.read_call(message)
+            yield from look_over_json(message)
+            received = _decoded(message, encoding)
+        else:
+            walk = Walk()
+            yield from walk.over(message)
+            received = _decoded(message, encoding)
+            yield from _look_over_payloads(received, walk)
+    except (RequestTooDeep, TooManyValues) as error:
+        yield
+        received = Rejected(error, _id_of(message, encoding))
+    yield
+    return received
+
+
+def _look_over_payloads(received: Received, walk: Walk) -> Steps:
+    """The documents that stand in a request of MessagePack as bytes."""
+    body = received.body if isinstance(received, Request) else None
+    bodies = [one.body for one in body.requests] if isinstance(body, Batch) else [body]
+    depth = 2 * _LEVELS if isinstance(body, Batch) else _LEVELS
+    for call in bodies:
+        if isinstance(call, Call) and call.payload is not msgspec.UNSET:
+            try:
+                document = MESSAGEPACK.held(call.payload)
+            except msgspec.ValidationError:
+                continue  # whoever reads it says so
+            yield from walk.over(document, depth)
+
+
+def _decoded(message: bytes, encoding: Encoding) -> Received:
+    try:
+        if encoding is JSON and not message.isascii():
+            message.decode()  # what is skipped has to be text as well
+        try:
+            call = encoding.read_call(message)
+        except msgspec.ValidationError:  # it may be anything else
+            call = ""
         if call.__class__ is CallEnvelope:
             query = call.Query
             body = call.Action if query is msgspec.UNSET else query
@@ -87,8 +148,6 @@ def parse(message: bytes, encoding: Encoding = JSON) -> Received:
     except msgspec.ValidationError as error:
         unknown = UnknownRequest(reason=sentence_of(error), pointer=pointer_of(error))
         return Rejected(unknown, _id_of(message, encoding))
-    except RecursionError:  # MessagePack, where nothing is counted beforehand
-        return Rejected(RequestTooDeep(limit=MAX_DEPTH))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return _malformed(message, encoding, error)
     if isinstance(found, str):
@@ -122,24 +181,29 @@ def _unclear(named: list[str]) -> SdError:
 def _batch_of(envelope: Envelope, given: msgspec.Raw, encoding: Encoding) -> Received:
     """All of a batch or nothing: what is wrong in one of its requests is said before any is
     carried out."""
-    if _is_too_long(bytes(given), encoding):
+    array = bytes(given)
+    if encoding is JSON:
+        too_long = has_more_members(array, MAX_PENDING)
+    else:
+        too_long = announced_members(array) > MAX_PENDING
+    if too_long:
         reason = f"at most {MAX_PENDING} requests can be in a batch"
         wrong = InvalidValue(field="Batch", reason=reason, pointer="/Batch")
         return Rejected(wrong, envelope.id)
     try:
         members = encoding.read_batch(given)
     except msgspec.ValidationError as error:
-        pointer = f"/Batch{pointer_of(error)}"
-        return Rejected(UnknownRequest(reason=sentence_of(error), pointer=pointer), envelope.id)
+        reason, pointer = sentence_of(error, "Batch"), f"/Batch{pointer_of(error)}"
+        return Rejected(UnknownRequest(reason=reason, pointer=pointer), envelope.id)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return _malformed(bytes(given), encoding, error, envelope.id)
+        return _malformed(array, encoding, error, envelope.id)
     requests = []
     for place, member in enumerate(members):
         found = _request_of(member, encoding) if member.Batch is msgspec.UNSET else None
         if isinstance(found, Request) and isinstance(found.body, Call):
             requests.append(found)
             continue
-        reason = "only queries and actions can be in a batch"
+        reason = f"Batch[{place}]: only queries and actions can be in a batch"
         other = UnknownRequest(reason=reason, pointer=f"/Batch/{place}")
         return Rejected(other, envelope.id)
     return Request(Batch(requests), envelope.id, envelope.timeout_ms, envelope.correlation_id)
@@ -178,6 +242,8 @@ def _members_of(request: Request) -> dict[str, Any]:
 # --- what cannot be read -------------------------------------------------------------------------
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_BYTE = re.compile(r"\(byte (\d+)\)$")
+_PAIR = 12  # bytes of two escapes
 _LONE_SURROGATE = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
     rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]"
@@ -205,85 +271,31 @@ def _reason(
         return "it is empty"
     if encoding is JSON and message.startswith(_BYTE_ORDER_MARK):
         return "it begins with a byte order mark"
-    half = _LONE_SURROGATE.search(message) if encoding is JSON else None
-    if half:
-        return f"half of a surrogate pair is no character (byte {half.start()})"
     said = str(error)
+    half = _half_of_a_pair(message, said) if encoding is JSON else None
+    if half is not None:
+        return f"half of a surrogate pair is no character (byte {half})"
     if said == "Input data was truncated":
         return "it ends too early"
     return said.partition(" is malformed: ")[2] or said
 
 
-# --- depth and length ----------------------------------------------------------------------------
-
-_ESCAPES = re.compile(rb"\\.", re.DOTALL)
-_TEXTS = re.compile(rb'"[^"]*"')
-_NOT_BRACKETS = bytes(set(range(256)) - set(b'[]{}"'))
-_NOT_BRACKETS_OR_COMMAS = bytes(set(range(256)) - set(b'[]{},"'))
-
-
-def _marks_of(text: bytes, unimportant: bytes) -> bytes:
-    """What of a JSON text stands outside of its strings, and is not unimportant."""
-    if b"\\" in text:
-        text = _ESCAPES.sub(b"", text)
-    return _TEXTS.sub(b"", text.translate(None, unimportant))
-
-
-def _is_too_deep(line: bytes) -> bool:
-    """Whether arrays and objects stand in each other deeper than MAX_DEPTH.
-
-    The decoder has a limit of its own that keeps it safe; where that lies depends on the Python.
-    """
-    if line.count(b"[") + line.count(b"{") <= MAX_DEPTH:
-        return False
-    depth = 0
-    for byte in _marks_of(line, _NOT_BRACKETS):
-        if byte in b"[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                return True
-        elif byte in b"]}":
-            depth -= 1
-    return False
-
-
-def _is_too_long(array: bytes, encoding: Encoding) -> bool:
-    """Whether an array has more than MAX_PENDING members, found out without reading them.
-
-    Eight megabytes of `{},` would become half a gigabyte of requests.
-    """
-    if encoding is not JSON:
-        return _announced(array) > MAX_PENDING
-    if array.count(b",") < MAX_PENDING:
-        return False
-    depth, commas = 0, 0
-    for byte in _marks_of(array, _NOT_BRACKETS_OR_COMMAS):
-        if byte in b"[{":
-            depth += 1
-        elif byte in b"]}":
-            depth -= 1
-        elif depth == 1:
-            commas += 1
-            if commas >= MAX_PENDING:
-                return True
-    return False
-
-
-_LENGTHS = {0xDC: 2, 0xDD: 4}  # bytes of the number after the first byte of a longer array
-
-
-def _announced(array: bytes) -> int:
-    """How many members a MessagePack array says that it has; none where it is no array."""
-    head = array[0]
-    if 0x90 <= head <= 0x9F:
-        return head & 0x0F
-    return int.from_bytes(array[1 : 1 + _LENGTHS.get(head, 0)], "big")
+def _half_of_a_pair(message: bytes, said: str) -> int | None:
+    """Where half of a surrogate pair stands, if that is what the decoder stumbled over. It has gone
+    on by a few bytes by then; or has come to the end, which it says is too early."""
+    at = _BYTE.search(said) if "surrogate" in said else None
+    if at is None and said != "Input data was truncated":
+        return None
+    end = int(at[1]) + _PAIR if at else len(message)
+    half = _LONE_SURROGATE.search(message, max(0, end - 3 * _PAIR), end)
+    return half.start() if half else None
 
 
 # --- what a validation error says ----------------------------------------------------------------
 
 _MISSING = re.compile(r"missing required field `([^`]*)`")
 _PLACE = re.compile(r" - at `(?:key in )?\$([^`]*)`$")
+_MOST = 200  # characters of a sentence: it may repeat what the client has sent
 
 
 def pointer_of(error: msgspec.ValidationError) -> str:
@@ -292,14 +304,21 @@ def pointer_of(error: msgspec.ValidationError) -> str:
     msgspec ends its sentence with a path such as `$.sort[0].field`. A field that is missing is
     pointed at by the place where it should be.
     """
-    text = str(error)
-    place = _PLACE.search(text)
-    path = place[1] if place else ""
-    pointer = path.replace("[...]", "").replace("[", "/").replace("]", "").replace(".", "/")
-    missing = _MISSING.search(text)
-    return f"{pointer}/{missing[1]}" if missing else pointer
+    path = _path_of(error).replace("[...]", "")
+    return path.replace("[", "/").replace("]", "").replace(".", "/")
 
 
-def sentence_of(error: msgspec.ValidationError) -> str:
-    """What a validation error says, without the path that `pointer_of` tells."""
-    return _PLACE.sub("", str(error))
+def sentence_of(error: msgspec.ValidationError, within: str = "") -> str:
+    """What a validation error says, after the place that it says it of: `payload.sort[0].field:
+    expected str, got int`. `within`: the name of what was read. Clients without ids have nothing
+    but this to tell them where."""
+    place = (within + _path_of(error)).lstrip(".")
+    said = "it is missing" if _MISSING.search(str(error)) else _PLACE.sub("", str(error))
+    said = said[:1].lower() + said[1:_MOST].replace("`", "")
+    return f"{place}: {said}" if place else said
+
+
+def _path_of(error: msgspec.ValidationError) -> str:
+    """Where it is, from what was read on: `.sort[0].field`."""
+    place, missing = _PLACE.search(str(error)), _MISSING.search(str(error))
+    return (place[1] if place else "") + (f".{missing[1]}" if missing else "")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from sd_client.cli.text import encoded, shown
-from sd_wire.errors import InvalidPayload, SdError
+from sd_wire.errors import SdError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -119,7 +119,7 @@ class Output:
             members = {"kind": kind, "message": text, **msgspec.to_builtins(details)}
             self._complain(msgspec.json.encode({"error": members}).decode())
             return
-        self._complain(f"sd: {error.text}{_place(error)}")
+        self._complain(f"sd: {error.text}")
         if error.advice:
             self._complain(f"hint: {error.advice}")
 
@@ -145,14 +145,6 @@ class Output:
             sys.stderr.buffer.flush()
         except BrokenPipeError:
             pass
-
-
-def _place(error: SdError) -> str:
-    """Where in a payload that was typed it is wrong; '' where the sentence says so itself."""
-    within = (error.pointer or "").removeprefix("/payload/")
-    if not isinstance(error, InvalidPayload) or within in ("", error.pointer):
-        return ""
-    return f" in {within.replace('/', '.')}"
 
 
 def _is_terminal(descriptor: int) -> bool:

@@ -48,6 +48,7 @@ TARGETS: dict[str, tuple[str, str, bool]] = {
     "limits_connections_per_user": ("limits", "connections_per_user", False),
     "limits_idle_seconds": ("limits", "idle_seconds", False),
     "limits_unread_seconds": ("limits", "unread_seconds", False),
+    "limits_unfinished_bytes": ("limits", "unfinished_bytes", False),
 }
 
 

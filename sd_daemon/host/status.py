@@ -50,7 +50,9 @@ def describe(instances: CoreInstanceManager, more: Sequence[str] = ()) -> str:
     places = sorted(core.data_dir for core in cores)
     parts = [_many(libraries, "library", "libraries"), _many(instances.capacity.used, "client")]
     parts.append(_many(running, "job") + (f" running, {queued} waiting" if queued else " running"))
-    problems = [*more, *(problem for core in cores for problem in core.problems)]
+    troubles = [one.listener.trouble for one in instances.instances.values()]
+    problems = [*more, *(one for one in troubles if one is not None)]
+    problems += [problem for core in cores for problem in core.problems]
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     wrong = f"; problem: {problems[0]}{more}" if problems else ""
     return f"serving {', '.join(places) or instances.data_dir}: {', '.join(parts)}{wrong}"

@@ -17,6 +17,7 @@ import msgspec
 
 from sd_daemon.server.dispatch import BatchRun, answer, kind_of, traced
 from sd_daemon.server.step import step
+from sd_daemon.server.unfinished import size_of
 from sd_wire.errors import DeadlineExceeded, RequestCancelled, SdError
 from sd_wire.messages import Call, Id
 from sd_wire.operation import Kind
@@ -39,6 +40,7 @@ class Pending(msgspec.Struct, gc=False):
     id: Id
     kind: Kind
     batch: BatchRun | None
+    size: int  # bytes, as far as they count
     timer: asyncio.TimerHandle | None = None
     given_up: SdError | None = None  # why it is answered before it is done
     answered: bool = False
@@ -47,7 +49,7 @@ class Pending(msgspec.Struct, gc=False):
 class Calls:
     """The calls of one connection."""
 
-    __slots__ = ("_encoding", "_instance", "_on_answer", "_peer", "_pending")
+    __slots__ = ("_encoding", "_instance", "_on_answer", "_peer", "_pending", "size")
 
     def __init__(
         self,
@@ -63,6 +65,7 @@ class Calls:
         self._encoding = encoding
         self._on_answer = on_answer
         self._pending: dict[asyncio.Task[bytes], Pending] = {}
+        self.size = 0  # bytes of those that are not answered
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -79,7 +82,8 @@ class Calls:
             reply = copy_context().run(step, loop, traced(request, self._peer, work))
         if isinstance(reply, bytes):
             return reply
-        pending = Pending(request.id, kind_of(request), batch)
+        pending = Pending(request.id, kind_of(request), batch, size_of(request))
+        self.size += pending.size
         if request.timeout_ms is not msgspec.UNSET:
             expired = partial(self._expire, reply, request.timeout_ms)
             pending.timer = loop.call_later(request.timeout_ms / 1000, expired)
@@ -118,6 +122,7 @@ class Calls:
         why = DeadlineExceeded(milliseconds=milliseconds)
         if self._give_up(task, pending, why) == "carried-on":
             pending.answered = True
+            self.size -= pending.size
             self._on_answer(pending.id, self._encoding.failure(why, pending.id))
 
     def _ended(self, task: asyncio.Task[bytes]) -> None:
@@ -127,6 +132,7 @@ class Calls:
             pending.timer.cancel()
         if pending.answered:
             return
+        self.size -= pending.size
         reply = b""
         if not task.cancelled():
             reply = task.result()

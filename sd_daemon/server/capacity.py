@@ -14,6 +14,7 @@ import resource
 from typing import TYPE_CHECKING
 
 from sd_daemon.core.access import is_owner
+from sd_daemon.server.unfinished import Unfinished
 from sd_wire.errors import (
     DescriptorsExhausted,
     SdError,
@@ -35,8 +36,9 @@ class Capacity:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.used = 0
+        self.unfinished = Unfinished()
         self.own_pid: int | None = None  # of who is no client: we ourselves, asking how we are
-        self.watchers: list[Callable[[], None]] = []  # called whenever `used` is another
+        self.watchers: list[Callable[[], None]] = []  # called by `tell`
         self._users: dict[int, int] = {}
         self._kept = max(1, min(KEPT, limit // 8))
 
@@ -58,8 +60,7 @@ class Capacity:
         """A client of this user is served."""
         self.used += 1
         self._users[uid] = self._users.get(uid, 0) + 1
-        for watcher in self.watchers:
-            watcher()
+        self.tell()
 
     def give_back(self, uid: int) -> None:
         """It is not any more."""
@@ -69,5 +70,9 @@ class Capacity:
             self._users[uid] = left
         else:
             del self._users[uid]
+        self.tell()
+
+    def tell(self) -> None:
+        """Whether clients are there, or can be, is another than before."""
         for watcher in self.watchers:
             watcher()

@@ -7,6 +7,7 @@ only place in the daemon that catches everything.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from functools import lru_cache
 from types import CoroutineType
@@ -21,6 +22,7 @@ from sd_daemon.server.failures import defect, error_of
 from sd_daemon.server.routes import RANK, ROUTES
 from sd_wire.encoding import failed
 from sd_wire.errors import (
+    DeadlineExceeded,
     InvalidValue,
     MethodNotFound,
     PermissionRefused,
@@ -140,7 +142,7 @@ async def _carry_out_all(
                 member.correlation_id = _correlation_of(request) or msgspec.UNSET
             result = _begin(instance, peer, encoding, member)
             if result.__class__ is CoroutineType:
-                result = await result
+                result = await in_time(result, member)
             # Encoded one by one: so the size is known in time, and one that cannot be is its own.
             reply = encoding.body(encoding.done(result, member.id))
             if len(reply) > room:
@@ -152,6 +154,28 @@ async def _carry_out_all(
         replies.append(msgspec.Raw(reply))
     told = {} if request.id is msgspec.UNSET else {"id": request.id}
     return encoding.frame({"Batch": replies, **told})
+
+
+def _heard(task: asyncio.Task[Any]) -> None:
+    """Nobody waits for its end any more, whatever that is: it is no failure of the loop."""
+    if not task.cancelled():
+        task.exception()
+
+
+async def in_time(work: Coroutine[Any, Any, Any], member: Request) -> Any:
+    """The result of a member of a batch. A query has as long as it was given; an action is brought
+    to its end, because the next member may build on it."""
+    if member.timeout_ms is msgspec.UNSET or kind_of(member) is Kind.ACTION:
+        return await work
+    task = asyncio.get_running_loop().create_task(work)
+    try:
+        await asyncio.wait({task}, timeout=member.timeout_ms / 1000)
+        if not task.done():
+            raise DeadlineExceeded(milliseconds=member.timeout_ms)
+        return task.result()
+    finally:
+        task.cancel()  # nothing to one that is done
+        task.add_done_callback(_heard)
 
 
 _ROOM = 1024  # bytes that are kept for an error of each member

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sd_wire.events import Refresh
+from sd_wire.messages import uuid_named
 
 if TYPE_CHECKING:
     from sd_wire.events import Event, Scope
@@ -35,9 +36,14 @@ def is_wanted(wanted: EventFilter, scope: Scope, happened: Event) -> bool:
     """Whether a filter lets an event pass, where there is no index."""
     if wanted.library_id is not None and wanted.library_id != scope.library_id:
         return False
-    if wanted.job_id is not None and wanted.job_id.lower() != scope.job_id:
+    if wanted.job_id is not None and job_of(wanted) != scope.job_id:
         return False
     return lets_pass(wanted, scope, happened)
+
+
+def job_of(wanted: EventFilter) -> str | None:
+    """The job as events spell it; "", which none has, for what is no id of one."""
+    return None if wanted.job_id is None else uuid_named(wanted.job_id) or ""
 
 
 def has_more(wanted: EventFilter) -> bool:

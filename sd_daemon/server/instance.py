@@ -25,6 +25,8 @@ from sd_daemon.server.peer import NOBODY
 from sd_daemon.server.session import Session
 from sd_daemon.server.sweep import Sweep
 from sd_daemon.server.tally import QUIET, Tally
+from sd_daemon.server.turns import Turns
+from sd_daemon.server.unfinished import Share
 from sd_wire.errors import DescriptorsExhausted, SdError, ShuttingDown, TooManyConnections
 from sd_wire.events import ConfigChanged, CoreStarted
 from sd_wire.operations.config import LimitsConfig
@@ -102,9 +104,8 @@ class Instance:
         self.turned_away = Tally("a client was turned away")
         self._sessions: set[Session] = set()
         self.hang_ups = HangUps(self.loop)
-        self.sweep = Sweep(
-            self.loop, self._sessions, self._limits, (self.refused, self.turned_away)
-        )
+        self.turns = Turns(self.loop)
+        self.sweep = Sweep(self.loop, self._sessions, self.limits, (self.refused, self.turned_away))
         self._opening: asyncio.Task[Core] | None = None
         self._opened = opened
         self._ask_to_stop = ask_to_stop
@@ -117,6 +118,7 @@ class Instance:
             await self.listener.serve(lambda: Session(self))
         else:
             await self.listener.serve(lambda: KeptSession(self, keeper))
+        self.listener.guard(self.capacity.tell)
 
     # --- the core ----------------------------------------------------------------------------
 
@@ -174,7 +176,7 @@ class Instance:
             self._sessions.add(session)
             return None
         obstacle = self.capacity.obstacle(
-            peer.uid, session.descriptor, self._limits().connections_per_user
+            peer.uid, session.descriptor, self.limits().connections_per_user
         )
         # Nobody has to make room for a user who has too many already.
         if isinstance(obstacle, _FULL) and self.sweep.make_room():
@@ -201,12 +203,17 @@ class Instance:
         if not self._sessions:
             self._empty.set()
 
+    def share_of(self, peer: Peer) -> Share:
+        """What a connection has of the memory for requests."""
+        return Share(self.capacity.unfinished, peer.uid, self.limits)
+
     def note_refusal(self, peer: Peer, name: str) -> None:
         """A peer has asked for what it may not do."""
         self.refused.note(peer, name, self.loop.time())
         self.sweep.within(QUIET)
 
-    def _limits(self) -> LimitsConfig:
+    def limits(self) -> LimitsConfig:
+        """How much clients may occupy."""
         return self.core.config.stored.limits if self.ready else _USUAL_LIMITS
 
     def _permit(self, peer: Peer) -> None:
@@ -219,7 +226,7 @@ class Instance:
             session.permission_changed()
 
     def _watch_idle(self) -> None:
-        seconds = self._limits().idle_seconds
+        seconds = self.limits().idle_seconds
         if seconds:
             self.sweep.within(seconds)
 

@@ -30,6 +30,8 @@ from sd_daemon.server.ledger import IN_DOUBT, SURE, Ledger
 from sd_daemon.server.log_feed import microseconds
 from sd_daemon.server.outbox import Outbox
 from sd_daemon.server.session import Session
+from sd_wire.connection import State
+from sd_wire.reading import Rejected, Request, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -303,22 +305,58 @@ class KeptSession(Session):
             self._keeper.trust(self)
             if not self._watched or self.transport.is_closing() or not self._keeper.keep(self):
                 return
-        if self.is_settled and self._is_described():
+        if self._is_settled and self._is_described():
             self._keeper.ledger.marks[cast("int", self.slot)] = SURE
             self._keeper.trust(self)
         else:
             self._keeper.doubt(self)
 
+    @property
+    def _is_settled(self) -> bool:
+        """Whether all that was begun here is done, and all that was said is with the kernel."""
+        waits = self._line or self._held is not None
+        behind = self._watched is not None and self._watched.are_behind
+        return not (waits or behind or self._is_unfinished)
+
+    @property
+    def _is_unfinished(self) -> bool:
+        """Whether nobody but us could go on from here."""
+        busy = self._calls or self._kept is not None or self._congested or self._wire.has_more
+        return bool(busy or self.transport.is_closing() or self.is_sending)
+
+    def _hand_over(self, name: str) -> KeptConnection | None:
+        """What the process that follows has to know, or None where not all of it is known."""
+        rest = self._wire.rest
+        waiting = [*(self._line or ()), *(self._held or ())]
+        if self._is_unfinished or rest is None or any(isinstance(r, Rejected) for r in waiting):
+            return None
+        watches = [] if self._watched is None else self._watched.hand_over()
+        if watches is None:
+            return None
+        encoding = self._wire.encoding
+        unread = [written(one, encoding) for one in waiting if isinstance(one, Request)]
+        return KeptConnection(
+            name,
+            self._instance.settings.name,
+            # That the client has said everything is read once more, by whoever reads next.
+            State.OPEN if self._wire.state is State.PEER_DONE else self._wire.state,
+            encoding.name,
+            b"".join(unread) + rest,
+            watches,
+        )
+
     def _is_described(self) -> bool:
         """Have all that the next process must know stand in the ledger; False where it cannot."""
+        if self._wire.arriving > PART_LIMIT:
+            return False
         rest = self._wire.rest
         version = 0 if self._watched is None else self._watched.version
         now = self._wire.state, self._wire.encoding.name, version, rest
         if now == self._described:
             return True
-        if self.slot is None or rest is None or len(rest) > PART_LIMIT:
+        if self.slot is None or rest is None:
             return False
-        kept = self.hand_over(self.name)
+        kept = self._hand_over(self.name)
         if kept is None or not self._keeper.ledger.describe(self.slot, encoded(kept)):
             return False
         self._described = now
@@ -328,7 +366,7 @@ class KeptSession(Session):
         """End it on our side only, for the process that follows. False where that cannot go on."""
         if self.is_own or not self._keeper.keep(self) or self.slot is None:
             return False
-        kept = self.hand_over(self.name)
+        kept = self._hand_over(self.name)
         ledger = self._keeper.ledger
         ledger.marks[self.slot] = IN_DOUBT
         if kept is None or not ledger.describe(self.slot, encoded(kept)):

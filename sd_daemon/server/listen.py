@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from sd_daemon.core.log import get_log
 from sd_daemon.server.accepting import Acceptor
+from sd_daemon.server.removal import Guard
 from sd_wire.errors import AlreadyRunning, DataFolderUnusable, SocketPathTooLong
 from sd_wire.places import SOCKET_PATH_LIMIT
 
@@ -47,14 +48,28 @@ class Listener:
         self._lock = lock
         self._made = os.lstat(path) if made else None
         self._server: Acceptor | asyncio.Server | None = None
+        self._protocol: Callable[[], asyncio.BaseProtocol] | None = None
+        self._guard: Guard | None = None
 
     @property
     def inherited(self) -> bool:
         """Whether the service manager owns it."""
         return self._made is None
 
+    @property
+    def trouble(self) -> str | None:
+        """Why nobody can reach us by the path, where that is so."""
+        return None if self._guard is None else self._guard.trouble
+
+    def guard(self, changed: Callable[[], None]) -> None:
+        """Make the socket again when somebody removes its file, if it is ours to make. `changed` is
+        called when `trouble` has."""
+        if not self.inherited and self._guard is None:
+            self._guard = Guard(self.path, self._is_there, self._make_again, changed)
+
     async def serve(self, protocol: Callable[[], asyncio.BaseProtocol]) -> None:
         """Accept clients from now on."""
+        self._protocol = protocol
         loop = asyncio.get_running_loop()
         if isinstance(loop, asyncio.BaseEventLoop):
             self._server = Acceptor(self.socket, protocol)
@@ -78,6 +93,8 @@ class Listener:
 
     def close(self) -> None:
         """Accept nobody any more. Those who are connected stay."""
+        if self._guard is not None:
+            self._guard.close()
         self._remove()
         if self._server is not None:
             self._server.close()
@@ -89,16 +106,53 @@ class Listener:
             os.close(self._lock)
             self._lock = None
 
-    def _remove(self) -> None:
-        made, self._made = self._made, None
-        if made is None:
-            return
+    def _is_there(self) -> bool:
+        """Whether what is at the path is what we made."""
         try:
             there = os.lstat(self.path)
-            if (there.st_dev, there.st_ino) == (made.st_dev, made.st_ino):
+        except OSError:
+            return False
+        made = self._made
+        if made is None or (there.st_dev, there.st_ino) != (made.st_dev, made.st_ino):
+            return False
+        self._made = there  # its mode may be another
+        return True
+
+    def _remove(self) -> None:
+        if self._made is None:
+            return
+        try:
+            if self._is_there():
                 os.unlink(self.path)
         except OSError as error:
             log.debug("the socket was not removed", path=self.path, reason=error.strerror)
+        self._made = None
+
+    async def _make_again(self) -> None:
+        """Listen at our path once more. Those who were connecting to what is gone are hung up on.
+
+        Raises DataFolderUnusable or AlreadyRunning.
+        """
+        assert self._protocol is not None
+        assert self._made is not None
+        try:
+            _make_folder(os.path.dirname(self.path))
+            if not _is_lock_of(self._lock, self.path):
+                lock = await _take_lock(self.path)
+                self.release()
+                self._lock = lock
+            if somebody_answers(self.path):
+                raise AlreadyRunning(socket=self.path)
+            sock = _bind(self.path)
+            _set_owner(self.path, self._made)
+        except OSError as error:
+            raise _unusable(self.path, error) from error
+        server, before = self._server, self.socket
+        self.socket, self._made = sock, os.lstat(self.path)
+        await self.serve(self._protocol)
+        if server is not None:
+            server.close()
+        before.close()
 
 
 def adopt(sock: socket.socket) -> Listener:
@@ -133,6 +187,22 @@ async def claim(path: str) -> Listener:
     except BaseException:
         os.close(lock)
         raise
+
+
+def _is_lock_of(lock: int | None, path: str) -> bool:
+    """Whether this is the lock that others would find beside the path."""
+    try:
+        there = os.lstat(f"{path}.lock")
+    except FileNotFoundError:
+        return False
+    return lock is not None and os.path.samestat(there, os.fstat(lock))
+
+
+def _set_owner(path: str, known: os.stat_result) -> None:
+    """Let those use it who could before."""
+    if os.lstat(path).st_gid != known.st_gid:
+        os.chown(path, -1, known.st_gid)
+    os.chmod(path, stat.S_IMODE(known.st_mode))
 
 
 def somebody_answers(path: str) -> bool:

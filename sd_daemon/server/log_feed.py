@@ -25,6 +25,7 @@ from sd_wire.events import LogMessage
 from sd_wire.log_history import level_named
 from sd_wire.log_line import LEVELS
 from sd_wire.messages import Subscribed
+from sd_wire.subscribing import log_warnings_of
 
 if TYPE_CHECKING:
     import asyncio
@@ -152,16 +153,19 @@ class LogFeed:
         asked, recording = watch.asked, self._recording
         if recording is None:
             return ["this daemon does not record its log: nothing will come"]
+        found = log_warnings_of(asked.filter) if asked.filter else []
         wanted = asked.filter.level if asked.filter else None
         if wanted is not None and level is None:
             known = ", ".join(LEVELS)
-            return [f"there is no level {wanted[:40]!r}, so every one passes; there are {known}"]
-        if watch.wants_past and level is not None and not recording.keeps(level):
-            return [
+            found.append(
+                f"there is no level {wanted[:40]!r}, so every one passes; there are {known}"
+            )
+        elif watch.wants_past and level is not None and not recording.keeps(level):
+            found.append(
                 f"records below the daemon's own level are not kept, so that not all from {level}"
                 " on are in the past; config.app.update changes its log_level"
-            ]
-        return []
+            )
+        return found
 
 
 def microseconds(time: datetime) -> int:

@@ -48,9 +48,9 @@ class Route:
         try:
             return read(payload)
         except msgspec.ValidationError as error:
-            raise self._invalid(sentence_of(error), pointer_of(error)) from None
+            raise self._invalid(sentence_of(error, "payload"), pointer_of(error)) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise self._invalid(str(error), "") from None
+            raise self._invalid(f"payload: {error}", "") from None
 
     def _invalid(self, reason: str, pointer: str) -> InvalidPayload:
         return InvalidPayload(

@@ -26,16 +26,17 @@ from sd_daemon.core.log import get_log
 from sd_daemon.server.calls import Calls
 from sd_daemon.server.dispatch import refusal
 from sd_daemon.server.greeting import welcome
-from sd_daemon.server.handover import KeptConnection, KeptWatch
 from sd_daemon.server.needs import name_of, need_of
 from sd_daemon.server.outbox import Outbox
 from sd_daemon.server.peer import NOBODY, has_hung_up, in_kernel, peer_of
 from sd_daemon.server.routes import RANK
 from sd_daemon.server.subscriptions import Subscriptions
-from sd_wire.connection import PING_LINE, ServerConnection, State
+from sd_daemon.server.unfinished import Share, size_of
+from sd_wire.connection import PING_LINE, ServerConnection
 from sd_wire.encoding import JSON
 from sd_wire.errors import SdError, ShuttingDown, TooManyRequests
 from sd_wire.messages import (
+    MAX_LINE,
     MAX_PENDING,
     Call,
     Cancel,
@@ -45,11 +46,12 @@ from sd_wire.messages import (
     Subscribe,
     SubscribeLogs,
 )
-from sd_wire.reading import Batch, Received, Rejected, Request, written
+from sd_wire.reading import Batch, Received, Rejected, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sd_daemon.server.handover import KeptConnection, KeptWatch
     from sd_daemon.server.instance import Instance
 
 log = get_log(__name__)
@@ -73,9 +75,11 @@ class Session(asyncio.BaseProtocol):
         "_instance",
         "_kept",
         "_line",
+        "_line_size",
         "_partial",
         "_paused",
         "_peer_done",
+        "_share",
         "_turn_taken",
         "_watch_rank",
         "_watched",
@@ -85,6 +89,7 @@ class Session(asyncio.BaseProtocol):
     )
 
     transport: asyncio.Transport
+    _share: Share
 
     def __init__(self, instance: Instance, kept: KeptConnection | None = None) -> None:
         """`kept`: what the process before has left of this connection."""
@@ -97,6 +102,7 @@ class Session(asyncio.BaseProtocol):
         self._calls: Calls | None = None
         self._turn_taken = False  # a request without id waits for its answer
         self._line: deque[Received] | None = None  # those behind it
+        self._line_size = 0  # bytes of these
         self._held: list[Received] | None = None  # nothing is answered now: read, and put off
         self._congested = False  # the client does not read
         self._paused = False  # nor do we
@@ -113,6 +119,7 @@ class Session(asyncio.BaseProtocol):
         # uvloop's transports are none by inheritance, only by what they can do.
         self.transport = cast("asyncio.Transport", transport)
         self.peer = peer_of(transport.get_extra_info("socket"))
+        self._share = self._instance.share_of(self.peer)
         refused = self._instance.admit(self)
         if refused is not None:
             self.transport.write(JSON.failure(refused, msgspec.UNSET))
@@ -137,6 +144,8 @@ class Session(asyncio.BaseProtocol):
             self._partial = False
             return
         received = self._wire.receive(data)
+        if self._wire.holds or self._share.arrived:
+            received += self._share.arrives(self._wire)
         if received or not self._partial:
             self._active = monotonic()
         self._partial = not received
@@ -144,6 +153,8 @@ class Session(asyncio.BaseProtocol):
             reply = self._begin(received[0])
             if reply:
                 self.transport.write(reply)
+            else:
+                self._pace()
         else:
             self._take(received)
             self._go_on_later()
@@ -153,6 +164,7 @@ class Session(asyncio.BaseProtocol):
         gone = has_hung_up(self.transport.get_extra_info("socket"))
         self._take(self._wire.receive_end(gone=gone))
         self._peer_done = True
+        self._go_on_later()
         if gone and not self._wire.has_more:
             self.transport.abort()  # it is not even listening: a watch must not outlive it
         else:
@@ -180,6 +192,7 @@ class Session(asyncio.BaseProtocol):
     def connection_lost(self, error: Exception | None) -> None:
         """The client is gone. What it asked to be changed is still changed."""
         self._wire.close()
+        self._share.give_back()
         self._instance.hang_ups.forget(self)
         self._instance.sweep.reads_again(self)
         self._instance.leave(self)
@@ -201,43 +214,9 @@ class Session(asyncio.BaseProtocol):
             self.transport.pause_reading()
 
     @property
-    def is_settled(self) -> bool:
-        """Whether all that was begun here is done, and all that was said is with the kernel."""
-        waits = self._line or self._held is not None
-        behind = self._watched is not None and self._watched.are_behind
-        return not (waits or behind or self._is_unfinished)
-
-    @property
-    def _is_unfinished(self) -> bool:
-        """Whether nobody but us could go on from here."""
-        busy = self._calls or self._kept is not None or self._congested or self._wire.has_more
-        return bool(busy or self.transport.is_closing() or self.is_sending)
-
-    @property
     def is_sending(self) -> bool:
         """Whether the kernel has not yet taken all that was said."""
         return self.transport.get_write_buffer_size() > 0
-
-    def hand_over(self, name: str) -> KeptConnection | None:
-        """What the process that follows has to know, or None where not all of it is known."""
-        rest = self._wire.rest
-        waiting = [*(self._line or ()), *(self._held or ())]
-        if self._is_unfinished or rest is None or any(isinstance(r, Rejected) for r in waiting):
-            return None
-        watches = [] if self._watched is None else self._watched.hand_over()
-        if watches is None:
-            return None
-        encoding = self._wire.encoding
-        unread = [written(one, encoding) for one in waiting if isinstance(one, Request)]
-        return KeptConnection(
-            name,
-            self._instance.settings.name,
-            # That the client has said everything is read once more, by whoever reads next.
-            State.OPEN if self._wire.state is State.PEER_DONE else self._wire.state,
-            encoding.name,
-            b"".join(unread) + rest,
-            watches,
-        )
 
     def go_on(self) -> None:
         """Answer what was put off, if nothing stands in the way any more."""
@@ -339,19 +318,18 @@ class Session(asyncio.BaseProtocol):
                     size = 0
         if replies:
             self.transport.write(replies[0] if len(replies) == 1 else b"".join(replies))
-        if self._held is not None or self._line:
-            self._pace()
+        self._pace()
 
     def _go_on_later(self) -> None:
         """Let others have their turn before the rest of what has arrived."""
         if self._wire.has_more:
             self._pace()
-            self._instance.loop.call_soon(self._take_more)
+            self._instance.turns.add(self._take_more)
 
     def _take_more(self) -> None:
         if self.transport.is_closing():
             return
-        self._take(self._wire.more())
+        self._take([*self._wire.more(), *self._share.arrives(self._wire)])
         self._go_on_later()
         self._pace()
         self._close_if_done()
@@ -365,6 +343,7 @@ class Session(asyncio.BaseProtocol):
             if self._line is None:
                 self._line = deque()
             self._line.append(request)
+            self._line_size += size_of(request)
             return b""
         self._instance.counts.requests += 1
         encoding = self._wire.encoding
@@ -408,7 +387,7 @@ class Session(asyncio.BaseProtocol):
             self.transport.write(reply)
         if request_id is msgspec.UNSET:
             self._turn_taken = False
-            waiting, self._line = self._line, None
+            waiting, self._line, self._line_size = self._line, None, 0
             if waiting and self._held is not None:
                 self._held[:0] = waiting  # what is put off came after them
             else:
@@ -468,8 +447,9 @@ class Session(asyncio.BaseProtocol):
 
     def _pace(self) -> None:
         """Read from the client exactly while there is room for what it sends."""
+        waiting = self._share.waits(self._line_size + (self._calls.size if self._calls else 0))
         full = self._congested or self._held is not None or self._instance.handing_over
-        full = full or self._wire.has_more
+        full = full or self._wire.has_more or waiting > MAX_LINE
         full = full or (self._line is not None and len(self._line) >= MAX_PENDING)
         if full == self._paused or self._peer_done or self.transport.is_closing():
             return

@@ -13,7 +13,7 @@ from sd_daemon.server.log_watch import LogWatch
 from sd_daemon.server.watch import EventWatch
 from sd_wire.errors import InvalidValue, TooManySubscriptions
 from sd_wire.messages import MAX_PENDING, Id, Range, Subscribe, Subscribed, SubscribeLogs
-from sd_wire.subscribing import warnings_of
+from sd_wire.subscribing import Own, warnings_of
 
 if TYPE_CHECKING:
     from sd_daemon.server.instance import Instance
@@ -56,7 +56,9 @@ class Subscriptions:
         self._instance.core.bus.flush()  # so that all numbers up to here are in the journal
         gone = self._gone(wanted)
         bus = self._instance.core.bus
-        said = Subscribed(bus.stream, bus.sequence, gone, warnings_of(wanted))
+        device = self._instance.core.device
+        warnings = warnings_of(wanted, Own(device.id, device.slug))
+        said = Subscribed(bus.stream, bus.sequence, gone, warnings)
         return self._encoding.word("Subscribed", request_id, said) + self._start(watch, gone)
 
     def _gone(self, wanted: Subscribe) -> Range | None:

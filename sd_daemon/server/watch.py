@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from sd_daemon.server.filters import has_more, is_wanted
+from sd_daemon.server.filters import has_more, is_wanted, job_of
 from sd_wire.event_text import event_in, forms_for, name_in
 from sd_wire.events import EVENTS, scope_of
 from sd_wire.messages import CaughtUp, EventFilter, Lagged, Subscribe
@@ -88,7 +88,7 @@ class EventWatch:
     def places(self) -> tuple[Place, ...]:
         """Where it lies in the index."""
         wanted = self.wanted
-        job = None if wanted.job_id is None else wanted.job_id.lower()
+        job = job_of(wanted)
         return tuple((name, wanted.library_id, job) for name in self.names)
 
     def line(self, published: Published) -> bytes:

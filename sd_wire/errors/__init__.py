@@ -17,6 +17,7 @@ from sd_wire.errors.connection import (
     InvalidValue,
     MalformedRequest,
     MethodNotFound,
+    NoRoomForRequest,
     PermissionRefused,
     ReplyTooLarge,
     RequestCancelled,
@@ -30,6 +31,7 @@ from sd_wire.errors.connection import (
     TooManyConnectionsOfUser,
     TooManyRequests,
     TooManySubscriptions,
+    TooManyValues,
     UnknownRequest,
 )
 from sd_wire.errors.error import (
@@ -103,6 +105,7 @@ __all__ = [
     "LocationOffline",
     "MalformedRequest",
     "MethodNotFound",
+    "NoRoomForRequest",
     "NotADirectory",
     "NotALibrary",
     "PathDenied",
@@ -123,6 +126,7 @@ __all__ = [
     "TooManyConnectionsOfUser",
     "TooManyRequests",
     "TooManySubscriptions",
+    "TooManyValues",
     "UnknownFailure",
     "UnknownRequest",
     "UnsupportedPath",

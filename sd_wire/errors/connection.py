@@ -96,12 +96,32 @@ class RequestTooLarge(SdError):
     exit_status = ExitStatus.UNAVAILABLE
 
 
+class NoRoomForRequest(SdError):
+    """Requests that have not arrived whole take all the memory that there is for them. This one is
+    skipped to its end; the connection lives on."""
+
+    kind = "RequestTooLarge"
+    message = "requests that have not arrived whole already take most of {limit} bytes"
+    hint = "send it again in a moment, or in smaller pieces"
+    exit_status = ExitStatus.UNAVAILABLE
+    retryable = True
+
+
 class RequestTooDeep(SdError):
     """Arrays and objects inside each other beyond any use."""
 
     kind = "SerializationError"
     message = "the request has more than {limit} arrays and objects inside each other"
     exit_status = ExitStatus.USAGE
+
+
+class TooManyValues(SdError):
+    """Arrays and objects with so many members that to read them would keep others waiting."""
+
+    kind = "SerializationError"
+    message = "the request has more than {limit} values"
+    hint = "send it in smaller pieces"
+    exit_status = ExitStatus.UNAVAILABLE
 
 
 class EncodingSettled(SdError):

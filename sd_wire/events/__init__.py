@@ -28,6 +28,7 @@ from sd_wire.events.files import (
     EntryDeleted,
     EntryModified,
     EntryMoved,
+    FilesModified,
 )
 from sd_wire.events.form import (
     Scope,
@@ -86,6 +87,7 @@ __all__ = [
     "EntryMoved",
     "Event",
     "FilesIndexed",
+    "FilesModified",
     "IndexingCompleted",
     "IndexingFailed",
     "IndexingProgress",

@@ -29,6 +29,15 @@ class EntryModified(Event):
 
 
 @event()
+class FilesModified(Event):
+    """Files, and no folders, are different from before: those of the EntryModified that come before
+    it, by their absolute and readable paths."""
+
+    library_id: UUID
+    paths: list[str]
+
+
+@event()
 class EntryDeleted(Event):
     """An entry is gone. As a file it is in the ResourceDeleted that follows."""
 

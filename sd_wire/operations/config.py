@@ -97,6 +97,9 @@ class LimitsConfig(msgspec.Struct):
     unread_seconds: Annotated[
         Natural, doc("a client that leaves its answers unread for so long is cut off")
     ] = 30
+    unfinished_bytes: Annotated[
+        Natural, doc("of requests that have not arrived whole, over all connections; 0: any number")
+    ] = 64 * 1024 * 1024
 
 
 class AppConfig(msgspec.Struct):
@@ -173,6 +176,9 @@ class UpdateAppConfig(Request[AppConfigUpdated]):
     ] = None
     limits_unread_seconds: Annotated[
         Natural | None, doc("cut off clients that do not read for this time; 0: never")
+    ] = None
+    limits_unfinished_bytes: Annotated[
+        Natural | None, doc("of requests that have not arrived whole, over all connections; 0: any")
     ] = None
 
 

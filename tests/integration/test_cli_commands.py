@@ -262,7 +262,8 @@ def test_a_wrong_payload_is_a_wrong_command_line_and_says_where(sd: Sd) -> None:
     assert "the payload is not valid JSON" in malformed.err
     wrong = sd("call", "query:search.files", '{"query": "a", "pagination": {"limit": -1}}')
     assert wrong.status == 2
-    assert wrong.err.startswith("sd: query:search.files: Expected `int` >= 1 in pagination.limit\n")
+    said = "sd: query:search.files: payload.pagination.limit: expected int >= 1\n"
+    assert wrong.err.startswith(said)
 
 
 def test_operations_explain_themselves(sd: Sd) -> None:

@@ -9,14 +9,17 @@ import resource
 import signal
 import sys
 import time
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from as_user import needs_root, person, reachable
 
 from sd_daemon.server import sweep
 from sd_daemon.server.instances import CoreInstanceManager
 from sd_daemon.server.listen import claim
+from sd_daemon.server.routes import ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from running import Daemon, Wire
 
 LIMIT = 40  # connections
+MIB = 1024 * 1024
+NO_ROOM = "requests that have not arrived whole already take most of {} bytes"
 EVENTS: dict[str, Any] = {"Subscribe": {"event_types": ["ConfigChanged"], "filter": None}}
 LIST: dict[str, Any] = {"Query": {"method": "query:libraries.list"}}
 
@@ -213,24 +218,168 @@ def test_a_client_that_reads_slowly_is_not_cut_off(daemon: Daemon) -> None:
 # --- requests ------------------------------------------------------------------------------------
 
 
-def test_more_pending_requests_than_allowed_are_refused_and_the_others_answered(
-    daemon: Daemon,
+class Held:
+    """A server in this process whose test.ping waits until it is let go."""
+
+    def __init__(self, manager: CoreInstanceManager, path: str) -> None:
+        self.manager = manager
+        self.path = path
+        self.go = asyncio.Event()
+
+    async def wait(self, _: object, request: Any) -> str:
+        """What answers test.ping."""
+        await self.go.wait()
+        return str(len(request.message))
+
+    @property
+    def bytes(self) -> int:
+        """Of requests that are not answered, as far as they count."""
+        return self.manager.capacity.unfinished.used
+
+
+@pytest.fixture
+async def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Held]:
+    manager = CoreInstanceManager(str(tmp_path / "data"), limit=16)
+    path = str(tmp_path / "sd.sock")
+    await manager.serve(None, await claim(path))
+    await manager.open()
+    made = Held(manager, path)
+    monkeypatch.setattr(ROUTES["query:test.ping"], "handler", made.wait)
+    yield made
+    await manager.shutdown_all()
+
+
+def ping(size: int, **beside: Any) -> bytes:
+    call = {"method": "query:test.ping", "payload": {"message": "x" * size}}
+    return json.dumps({"Query": call, **beside}).encode() + b"\n"
+
+
+async def test_more_pending_requests_than_allowed_are_refused_and_the_others_answered(
+    held: Held,
 ) -> None:
+    client = await Client.connect(held.path)
+    client.writer.write(b"".join(ping(1, id=number) for number in range(1500)))
+    refused = [json.loads(await client.reader.readline()) for _ in range(1500 - 1024)]
+    assert [one["id"] for one in refused] == list(range(1024, 1500))
+    assert {one["details"]["code"] for one in refused} == {"too-many-requests"}
+    held.go.set()
+    answers = [json.loads(await client.reader.readline()) for _ in range(1024)]
+    assert sorted(one["id"] for one in answers) == list(range(1024))
+    assert all("JsonOk" in one for one in answers)
+    client.writer.write(ping(1, id="later"))
+    assert "JsonOk" in json.loads(await client.reader.readline())
+    client.writer.close()
+    await client.writer.wait_closed()
+
+
+def test_who_asks_faster_than_it_can_be_answered_is_told_so(daemon: Daemon) -> None:
     daemon.call("action:libraries.create.input", {"name": "Home", "path": None})
-    slow = {"Query": {"method": "query:jobs.list"}}  # it waits for a disk
+    call = {"method": "query:search.files", "payload": {"query": "xq", "filters": {}}}
+    asked = [{"Query": call, "id": number} for number in range(4000)]
     with daemon.connect() as wire:
-        wire.ask("Ping")
-        daemon.signal(signal.SIGSTOP)  # it finds all of them in one read
-        wire.send(*[{**slow, "id": number} for number in range(1500)])
-        daemon.signal(signal.SIGCONT)
-        replies = {reply["id"]: reply for reply in (wire.read() for _ in range(1500))}
+        sending = Thread(target=wire.send, args=asked)
+        sending.start()
+        replies = {reply["id"]: reply for reply in (wire.read() for _ in asked)}
+        sending.join()
         refused = [number for number, reply in replies.items() if "Error" in reply]
-        assert sorted(replies) == list(range(1500))
         assert refused
         assert min(refused) >= 1024
-        codes = {replies[number]["details"]["code"] for number in refused}
-        assert codes == {"too-many-requests"}
-        assert "JsonOk" in wire.ask({**slow, "id": "later"})
+        assert {replies[one]["details"]["code"] for one in refused} == {"too-many-requests"}
+
+
+@pytest.mark.parametrize("ids", [True, False])
+async def test_who_has_long_requests_waiting_is_not_read_from(held: Held, *, ids: bool) -> None:
+    client = await Client.connect(held.path)
+    for number in range(5):
+        client.writer.write(ping(5 * MIB, **({"id": number} if ids else {})))
+    turns = 0
+    async with asyncio.timeout(20):
+        while held.bytes < 10 * MIB or turns < 1000:  # the server has as many turns
+            await asyncio.sleep(0)
+            turns += 1
+            assert held.bytes < 11 * MIB
+    held.go.set()
+    answers = [json.loads(await client.reader.readline()) for _ in range(5)]
+    assert [one["JsonOk"] for one in answers] == [str(5 * MIB)] * 5
+    assert held.bytes == 0
+    client.writer.close()
+    await client.writer.wait_closed()
+
+
+async def test_what_waited_for_one_who_is_gone_counts_no_more(held: Held) -> None:
+    client = await Client.connect(held.path)
+    client.writer.write(ping(MIB) + ping(MIB) + ping(MIB)[:-1])
+    async with asyncio.timeout(20):
+        while held.bytes < 3 * MIB - 8192:  # noqa: ASYNC110 (nobody tells)
+            await asyncio.sleep(0.001)
+        client.writer.transport.abort()
+        while held.bytes:  # noqa: ASYNC110 (nobody tells)
+            await asyncio.sleep(0.001)
+
+
+# --- requests that do not end -------------------------------------------------------------------
+
+
+def begin(wire: Wire, size: int) -> None:
+    """The beginning of a request, so many bytes of it."""
+    head = b'{"Query":{"method":"query:test.ping","payload":{"message":"'
+    wire.send(head + b"x" * (size - len(head)))
+
+
+END = b'"}}}\n'
+
+
+def test_requests_that_do_not_end_share_what_memory_there_is(daemon: Daemon) -> None:
+    configure(daemon, limits_unfinished_bytes=20 * MIB)
+    before = daemon.memory()
+    waiting = [daemon.connect() for _ in range(2)]
+    for wire in waiting:
+        begin(wire, 8 * MIB - 10)
+    for _ in range(20):
+        with daemon.connect() as wire:
+            begin(wire, 7 * MIB)  # some of it is kept, until it is too much
+            assert wire.read() == {"Error": {"RequestTooLarge": NO_ROOM.format(20 * MIB)}}
+            wire.send(END, "Ping")
+            assert wire.read() == "Pong"
+            begin(wire, 3000)  # what is short is not counted
+            wire.send(END)
+            assert "JsonOk" in wire.read()
+    assert daemon.memory() - before < 48 * 1024
+    waiting.pop().close()
+    waiting[0].send(END)
+    assert len(waiting[0].read()["JsonOk"]["echo"]) > 7 * MIB
+    for _ in range(3):  # what was given back can be taken again
+        begin(waiting[0], 7 * MIB)
+        waiting[0].send(END)
+        assert len(waiting[0].read()["JsonOk"]["echo"]) > 6 * MIB
+
+
+def test_frames_that_do_not_end_share_it_as_well(daemon: Daemon) -> None:
+    configure(daemon, limits_unfinished_bytes=2 * MIB)
+    hello = {"Hello": {"version": 1, "encoding": "messagepack"}}
+    with daemon.connect() as wire:
+        assert "Hello" in wire.ask(hello)
+        wire.send((4 * MIB).to_bytes(4, "big") + b"\xc6" + b"x" * (3 * MIB))
+        size = int.from_bytes(wire.read_bytes(4), "big")
+        (kind,) = msgspec.msgpack.decode(wire.read_bytes(size))["Error"].items()
+        assert kind == ("RequestTooLarge", NO_ROOM.format(2 * MIB))
+        wire.send(b"x" * (MIB - 1) + bytes.fromhex("00000005a450696e67"))
+        assert wire.read_bytes(9) == bytes.fromhex("00000005a4506f6e67")
+
+
+@needs_root
+def test_one_user_cannot_take_all_the_memory_for_requests(small: Daemon) -> None:
+    configure(small, limits_unfinished_bytes=16 * MIB)
+    with person(small) as alice, person(small, uid=41002) as bob, small.connect() as owner:
+        begin(alice, 5 * MIB)
+        assert alice.read() == {"Error": {"RequestTooLarge": NO_ROOM.format(4 * MIB)}}
+        for wire in (bob, owner):
+            begin(wire, 3 * MIB)
+            wire.send(END)
+            assert "JsonOk" in wire.read()
+        begin(owner, 7 * MIB)
+        owner.send(END)
+        assert "JsonOk" in owner.read()
 
 
 # --- descriptors ---------------------------------------------------------------------------------

@@ -104,7 +104,12 @@ def test_hello_says_who_is_there_and_who_asks(daemon: Daemon) -> None:
     assert said["instance"] is None
     assert (said["encoding"], said["encodings"]) == ("json", ["json", "messagepack"])
     assert set(CAPABILITIES) <= set(said["capabilities"])
-    assert said["limits"] == {"message_bytes": 8 * 1024 * 1024, "depth": 128, "pending": 1024}
+    assert said["limits"] == {
+        "message_bytes": 8 * 1024 * 1024,
+        "depth": 128,
+        "values": 262_144,
+        "pending": 1024,
+    }
     peer = said["peer"]
     assert (peer["pid"], peer["uid"], peer["gid"]) == (os.getpid(), os.getuid(), os.getgid())
     assert peer["permission"] == "admin"
@@ -380,6 +385,31 @@ def test_one_answer_of_a_batch_that_is_too_large_spoils_no_other(daemon: Daemon)
         first, second = wire.read()["Batch"]
         assert len(first["JsonOk"]["echo"]) == 900_000
         assert code(second) == "reply-too-large"
+
+
+def test_a_member_of_a_batch_has_as_long_as_it_was_given(home: Daemon) -> None:
+    members = [
+        search(id="late", timeout_ms=1),  # it waits for its turn behind a thousand others
+        create("Work", timeout_ms=1),
+        query("test.ping", {"message": "next"}, timeout_ms=1),
+        query("libraries.list"),
+    ]
+    with home.connect() as wire:
+        wire.send(*[search(id=n) for n in range(1000)], {"Batch": members, "id": "b"})
+        late, made, answered, listed = by_id(wire, 1001)["b"]["Batch"]
+    assert (code(late), late["id"]) == ("deadline-exceeded", "late")
+    assert made["JsonOk"]["name"] == "Work", "what has begun is finished, and answered"
+    assert answered["JsonOk"]["echo"] == "next"
+    assert {one["name"] for one in listed["JsonOk"]} == {"Home", "Work"}
+
+
+def test_a_batch_that_is_cancelled_stops_the_member_that_has_a_time(home: Daemon) -> None:
+    batch = {"Batch": [search(timeout_ms=20_000)], "id": "b"}
+    with home.connect() as wire:
+        wire.send(*[search(id=n) for n in range(1000)], batch, {"Cancel": {"id": "b"}, "id": "c"})
+        replies = by_id(wire, 1002)
+    assert replies["c"]["Cancelled"]["outcome"] == "stopped"
+    assert code(replies["b"]) == "request-cancelled"
 
 
 def test_a_batch_may_have_a_time_and_a_member_its_own_cause(daemon: Daemon) -> None:

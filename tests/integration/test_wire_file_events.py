@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from running import Daemon
 
 FILE_EVENTS = [
-    *("EntryCreated", "EntryModified", "EntryMoved", "EntryDeleted"),
+    *("EntryCreated", "EntryModified", "EntryMoved", "EntryDeleted", "FilesModified"),
     *("ResourceChangedBatch", "ResourceDeleted", "Refresh", "IndexingCompleted"),
 ]
 NOT_UTF8 = os.fsdecode(b"not \xff utf-8")
@@ -101,6 +101,7 @@ def test_a_new_file_is_announced_as_listings_answer_it(place: Place) -> None:
     file = place.file(new)
     assert entries(heard, "EntryCreated") == [file["id"]]
     assert entries(heard, "EntryModified") == [place.file(new.parent)["id"]]
+    assert "FilesModified" not in [kind for kind, _ in heard], "that is a folder"
     assert resources(heard)[file["id"]] == file
     assert file["content_identity"] is not None  # it was identified in the same pass
     listed = place.person.ask("files.directory_listing", {"path": str(new.parent)})["files"]
@@ -119,6 +120,8 @@ def test_a_changed_file(place: Place) -> None:
     file = place.file(one)
     assert entries(heard, "EntryModified") == [file["id"]]
     assert resources(heard) == {file["id"]: file}
+    modified = [body for kind, body in heard if kind == "FilesModified"]
+    assert modified == [{"library_id": place.library, "paths": [str(one)]}]
 
 
 @pytest.mark.parametrize("target", ["a/renamed", "b/moved"])

@@ -108,6 +108,10 @@ def test_what_can_never_be_is_said(daemon: Daemon) -> None:
         assert "own level" in subscribe(wire, 1, level="debug")["warnings"][0]
         until_caught_up(wire)
         assert subscribe(wire, level="debug")["warnings"] == []
+    with daemon.connect() as wire:
+        assert "no UUID" in subscribe(wire, job_id="copy-7")["warnings"][0]
+        assert "correlation_id" in subscribe(wire, correlation_id="x" * 129)["warnings"][0]
+        assert len(subscribe(wire, level="loud", job_id="copy-7")["warnings"]) == 2
 
 
 def test_in_message_pack_they_are_frames(daemon: Daemon) -> None:

@@ -90,6 +90,35 @@ def test_nonsense_is_answered_and_the_connection_lives_on(
         assert wire.read() == "Pong"
 
 
+def test_a_long_line_is_answered_in_its_turn_while_others_are(daemon: Daemon) -> None:
+    long = echo("x" * (4 * MIB))
+    heavy = b'{"Query":{"method":"query:test.ping","payload":[%s0]},"id":1}\n' % (b"0," * 300_000)
+    with daemon.connect() as wire, daemon.connect() as other:
+        wire.send("Ping", echo("first"), long, "Ping", echo("last"))
+        assert other.ask("Ping") == "Pong"
+        assert wire.read() == "Pong"
+        assert wire.read()["JsonOk"]["echo"] == "first"
+        assert wire.read()["JsonOk"]["echo"] == "x" * (4 * MIB)
+        assert wire.read() == "Pong"
+        assert wire.read()["JsonOk"]["echo"] == "last"
+        refused = wire.ask(heavy)
+        assert (refused["id"], refused["details"]["code"]) == (1, "too-many-values")
+        wire.send(json.dumps(long).encode())
+        wire.done()
+        (answer,) = wire.read_rest()
+        assert len(answer["JsonOk"]["echo"]) == 4 * MIB
+
+
+def test_two_requests_in_one_are_refused_and_neither_is_carried_out(daemon: Daemon) -> None:
+    create = {"method": "action:libraries.create.input", "payload": {"name": "Home", "path": None}}
+    with daemon.connect() as wire:
+        reply = wire.ask({"Action": create, "Ping": None, "id": 1})
+        assert reply["details"]["code"] == "unknown-request"
+        assert reply["details"]["pointer"] == "/Ping"
+        assert "Action and Ping are different requests" in reply["Error"]["InvalidRequest"]
+        assert wire.ask(LIST) == {"JsonOk": []}
+
+
 def test_an_unknown_method_is_named(daemon: Daemon) -> None:
     with daemon.connect() as wire:
         reply = wire.ask({"Query": {"method": "query:nope"}})
@@ -101,11 +130,24 @@ def test_a_wrong_payload_is_pointed_at(daemon: Daemon) -> None:
         daemon.call("query:test.ping", {"message": 7})
     assert failed.value.reply["details"]["pointer"] == "/payload/message"
     assert failed.value.reply["Error"] == {
-        "DeserializationError": "query:test.ping: Expected `str`, got `int`"
+        "DeserializationError": "query:test.ping: payload.message: expected str, got int"
     }
     with pytest.raises(CallFailed) as failed:
         daemon.call("query:test.ping", {})
     assert failed.value.reply["details"]["pointer"] == "/payload/message"
+
+
+def test_the_place_is_in_the_sentence_where_there_is_nothing_else(daemon: Daemon) -> None:
+    call = {"method": "query:test.ping", "payload": {"count": 1}}
+    with daemon.connect() as wire:
+        said = "query:test.ping: payload.message: it is missing"
+        assert wire.ask({"Query": call}) == {"Error": {"DeserializationError": said}}
+        said = "this is not a request: Subscribe.event_types[1]: expected str, got int"
+        asked = {"Subscribe": {"event_types": ["JobCompleted", 7]}}
+        assert wire.ask(asked) == {"Error": {"InvalidRequest": said}}
+        said = "this is not a request: Batch[1].Query.method: it is missing"
+        asked = {"Batch": [{"Query": call}, {"Query": {}}]}
+        assert wire.ask(asked) == {"Error": {"InvalidRequest": said}}
 
 
 @pytest.mark.parametrize("payload", [b"null", b"{}", b"[]", b'{"unknown": 1}', None])

@@ -237,5 +237,40 @@ def test_warnings_say_what_can_never_come(daemon: Daemon) -> None:
     assert "never sends" in warned("DeviceConnected", "JobQueued")[0]
     assert "job_id" in warned("LibraryOpened", job_id=str(uuid4()))[0]
     assert "no event has the resource_type" in warned("ResourceChanged", resource_type="dog")[0]
-    scope = {"Physical": {"device_slug": "local", "path": "/"}}
+    device = daemon.call("query:core.status")["device_info"]
+    scope = {"Physical": {"device_slug": device["slug"], "path": "/"}}
     assert "path" in warned("JobProgress", path_scope=scope)[0]
+    assert warned("ResourceChanged", path_scope=scope, device_id=None) == []
+    assert warned("JobStarted", device_id=device["id"], job_id=uuid4().hex) == []
+
+    def of_the_path(kind: str = "Physical", **fields: Any) -> list[str]:
+        return warned("ResourceChanged", path_scope={kind: fields})
+
+    slug = device["slug"]
+    assert of_the_path(device_slug=slug, path="/home/u/") == []
+    assert of_the_path(device_slug=slug, path="x", path_bytes="L+k=") == []
+    for odd in ("home", "", "/home/../u", "/home//u", "/./home"):
+        (said,) = of_the_path(device_slug=slug, path=odd)
+        assert f"no event has the path {odd!r}" in said
+    assert "none of 'phone'" in of_the_path(device_slug="phone", path="/home")[0]
+    assert "not Physical" in of_the_path("Content", content_id=str(uuid4()))[0]
+    assert "no UUID" in warned("JobProgress", job_id="copy-7")[0]
+    other = str(uuid4())
+    assert f"none of {other}" in warned("JobProgress", device_id=other)[0]
+    (said,) = warned("JobProgress", "ResourceChanged", job_id=other, resource_type="file")
+    assert said == "none of these events has a job and a resource, so that nothing passes"
+
+
+def test_a_job_is_found_by_any_spelling_of_its_id(daemon: Daemon, tmp_path: Path) -> None:
+    daemon.call("action:libraries.create.input", {"name": "Home", "path": None})
+    with daemon.connect() as all_of_them, daemon.connect() as one:
+        all_of_them.ask(subscribe(types=["JobQueued"]))
+        payload = {"path": str(tmp_path), "mode": "Shallow"}
+        daemon.call("action:locations.add.input", payload)
+        job = all_of_them.read()["Event"]["JobQueued"]["job_id"]
+        for spelling in (job, job.upper(), job.replace("-", ""), f"urn:uuid:{job}"):
+            asked = subscribe(types=["JobQueued"], filter={"job_id": spelling}, after=0)
+            begun = one.ask(asked)
+            assert begun["Subscribed"]["warnings"] == []
+            assert one.read()["Event"]["JobQueued"]["job_id"] == job
+            assert "CaughtUp" in one.read()

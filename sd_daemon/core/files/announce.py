@@ -23,11 +23,13 @@ from sd_wire.events import (
     EntryModified,
     EntryMoved,
     Event,
+    FilesModified,
     Refresh,
     ResourceChangedBatch,
     ResourceDeleted,
     ResourceMetadata,
 )
+from sd_wire.types.files import EntryKind
 from sd_wire.types.paths import PhysicalPath, SdPath, physical, readable
 
 if TYPE_CHECKING:
@@ -130,6 +132,7 @@ class _Events:
         files = dict(zip(entries, self._build(list(entries)), strict=True))
         events: list[Event] = []
         events += filter(None, map(self._change, rows))
+        events += self._modified(rows, files)
         events += self._batches(rows, [file for file in files.values() if file is not None])
         events += [self._deleted(row) for row in rows if row.change == Change.DELETED]
         return events
@@ -151,6 +154,20 @@ class _Events:
             return EntryModified(library, entry)
         old, new = os.fsencode(loose(row.old_path)), os.fsencode(loose(row.new_path))
         return EntryMoved(library, entry, readable(old), readable(new))
+
+    def _modified(self, rows: list[Row], files: dict[int, File | None]) -> Iterator[FilesModified]:
+        entries = dict.fromkeys(row.entry for row in rows if row.change == Change.MODIFIED)
+        found = [files.get(entry) for entry in entries]
+        paths = [
+            file.sd_path.Physical.path
+            for file in found
+            if file is not None
+            and file.kind == EntryKind.FILE
+            and file.sd_path.Physical is not None
+        ]
+        for first in range(0, len(paths), MOST_RESOURCES):
+            part = paths[first : first + MOST_RESOURCES]
+            yield FilesModified(self._library.id, part)
 
     def _batches(self, rows: list[Row], files: list[File]) -> Iterator[ResourceChangedBatch]:
         was: dict[object, list[SdPath]] = {}

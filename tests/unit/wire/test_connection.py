@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 
 import msgspec
 import pytest
@@ -14,10 +15,11 @@ from sd_wire.connection import (
     ServerConnection,
     State,
 )
+from sd_wire.encoding import JSON
 from sd_wire.errors import MalformedRequest, RequestTooLarge
 from sd_wire.framing import LineBuffer
 from sd_wire.messages import Call
-from sd_wire.reading import Rejected, Request, parse, pointer_of
+from sd_wire.reading import Rejected, Request, parse, pointer_of, sentence_of
 
 THREE = b'"Ping"\n{"Query":{"method":"query:core.status"},"id":7}\r\n"\xc3\xa9"\n'
 
@@ -121,6 +123,18 @@ def test_the_payload_is_kept_as_it_came() -> None:
     assert bytes(received.body.payload) == b'{"b": 1,"a":[2]}'
 
 
+@given(st.text(st.sampled_from('a"\\/\n\0\x7f\u00e9\u2028\U0001f600'), max_size=12))
+def test_what_is_not_ascii_leaves_as_escapes_and_comes_back(text: str) -> None:
+    message = {"JsonOk": [text, "\u00e9"], text: '"'}
+    line = JSON.frame(message)
+    assert line.isascii()
+    assert json.loads(line) == message
+
+
+def test_a_character_beyond_the_first_plane_is_a_pair() -> None:
+    assert JSON.frame("\U0001f600") == b'"\\ud83d\\ude00"\n'
+
+
 def test_a_client_that_hears_something_else_stops_listening() -> None:
     wire = ClientConnection()
     with pytest.raises(MalformedRequest):
@@ -143,17 +157,36 @@ class Outer(msgspec.Struct):
 
 
 @pytest.mark.parametrize(
-    ("text", "pointer"),
+    ("text", "pointer", "said"),
     [
-        (b"{}", "/name"),
-        (b'{"name":1}', "/name"),
-        (b'{"name":"a","parts":[{"size":1},{"size":"x"}]}', "/parts/1/size"),
-        (b'{"name":"a","parts":[{}]}', "/parts/0/size"),
-        (b'{"name":"a","parts":7}', "/parts"),
-        (b"[]", ""),
+        (b"{}", "/name", "payload.name: it is missing"),
+        (b'{"name":1}', "/name", "payload.name: expected str, got int"),
+        (
+            b'{"name":"a","parts":[{"size":1},{"size":"x"}]}',
+            "/parts/1/size",
+            "payload.parts[1].size: expected int, got str",
+        ),
+        (b'{"name":"a","parts":[{}]}', "/parts/0/size", "payload.parts[0].size: it is missing"),
+        (b'{"name":"a","parts":7}', "/parts", "payload.parts: expected array, got int"),
+        (
+            b'{"name":"a","by_name":{"b":7}}',
+            "/by_name",
+            "payload.by_name[...]: expected object, got int",
+        ),
+        (b"[]", "", "payload: expected object, got array"),
     ],
 )
-def test_what_is_wrong_is_pointed_at(text: bytes, pointer: str) -> None:
+def test_what_is_wrong_is_pointed_at_and_named(text: bytes, pointer: str, said: str) -> None:
     with pytest.raises(msgspec.ValidationError) as failed:
         msgspec.json.decode(text, type=Outer)
     assert pointer_of(failed.value) == pointer
+    assert sentence_of(failed.value, "payload") == said
+
+
+def test_a_sentence_does_not_repeat_all_that_a_client_has_sent() -> None:
+    long = b"x" * 100_000
+    received = parse(b'{"Hello":{"encoding":"' + long + b'"},"id":1}')
+    assert isinstance(received, Rejected)
+    assert received.error.pointer == "/Hello/encoding"
+    assert "Hello.encoding: invalid enum value 'xxx" in received.error.text
+    assert len(received.error.text) < 300

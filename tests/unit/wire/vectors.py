@@ -2,7 +2,7 @@
 
 A request is a text, or a list of parts: texts, `{"hex": ...}` for bytes that no text can have, and
 `{"times": n, "of": text}` for what would be long. What has the encoding "messagepack" is a frame in
-hexadecimal, the four bytes of its length included.
+hexadecimal, or in such parts of it, the four bytes of its length included.
 """
 
 from __future__ import annotations
@@ -36,9 +36,8 @@ def encoding_of(case: dict[str, Any]) -> Encoding:
 def message(case: dict[str, Any], end: str) -> bytes:
     """The request or the reply of a case as it goes over the wire, without an LF."""
     given = case[end]
-    if encoding_of(case) is not JSON:
-        return bytes.fromhex(given)
-    return b"".join(_part(part) for part in ([given] if isinstance(given, str) else given))
+    whole = b"".join(_part(part) for part in ([given] if isinstance(given, str) else given))
+    return whole if encoding_of(case) is JSON else bytes.fromhex(whole.decode())
 
 
 def _part(part: str | dict[str, Any]) -> bytes:

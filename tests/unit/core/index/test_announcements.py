@@ -20,7 +20,13 @@ from sd_daemon.core.files.announce import MOST_BYTES
 from sd_daemon.core.index.announcements import MOST
 from sd_daemon.core.index.passes import abandon
 from sd_daemon.core.jobs.context import JobInterrupted
-from sd_wire.events import EntryMoved, ResourceChangedBatch, ResourceDeleted
+from sd_wire.events import (
+    EntryModified,
+    EntryMoved,
+    FilesModified,
+    ResourceChangedBatch,
+    ResourceDeleted,
+)
 
 NOT_UTF8 = os.fsdecode(b"not \xff utf-8")
 
@@ -84,7 +90,10 @@ def test_a_changed_file_is_announced_once(followed, tree, here):
     (tree / "a/one").write_text("more than it was")
     followed.index(here, full=True)
     one = followed.id(tree / "a/one")
-    assert followed.said() == [("EntryModified", one), ("resource", one)]
+    entry, files, batch = followed.heard()
+    assert entry == EntryModified(entry.library_id, one)
+    assert files == FilesModified(entry.library_id, [str(tree / "a/one")])
+    assert [file.id for file in batch.resources] == [one]
 
 
 def test_what_is_identified_is_a_resource_again(followed, tree, here):
