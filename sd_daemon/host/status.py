@@ -41,8 +41,8 @@ TELLING = tuple(
 """The events after which the sentence may be another one."""
 
 
-def describe(instances: CoreInstanceManager, more: Sequence[str] = ()) -> str:
-    """What is served, to whom, what is being done, and what is wrong; `more` of that."""
+def describe(instances: CoreInstanceManager, lacks: Sequence[str] = ()) -> str:
+    """What is served, to whom, what is being done, and what is wrong; `lacks`: with the log."""
     cores = [one.core for one in instances.instances.values() if one.ready]
     counts = [core.runner.counts() for core in cores]
     queued, running = sum(waiting for waiting, _ in counts), sum(active for _, active in counts)
@@ -51,7 +51,7 @@ def describe(instances: CoreInstanceManager, more: Sequence[str] = ()) -> str:
     parts = [_many(libraries, "library", "libraries"), _many(instances.capacity.used, "client")]
     parts.append(_many(running, "job") + (f" running, {queued} waiting" if queued else " running"))
     troubles = [one.listener.trouble for one in instances.instances.values()]
-    problems = [*more, *(one for one in troubles if one is not None)]
+    problems = [*lacks, *(one for one in troubles if one is not None)]
     problems += [problem for core in cores for problem in core.problems]
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     wrong = f"; problem: {problems[0]}{more}" if problems else ""
