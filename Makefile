@@ -9,7 +9,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak lint bench derived tox clean
+.PHONY: help run test soak lint bench derived tox dist deb lock release clean
 
 help:
 	@echo 'make run DIR=PATH   index a folder with a daemon of your own and search it'
@@ -19,6 +19,10 @@ help:
 	@echo 'make bench          measure, peers beside us, and print the tables of docs/performance.md'
 	@echo 'make derived        write what follows from the declarations: documents, manual, completion'
 	@echo 'make tox            run the tests on every Python there is'
+	@echo 'make dist           make wheel and sdist, in dist/'
+	@echo 'make deb            make the Debian package, in dist/ (as root; ARGS="--arch arm64" for the other)'
+	@echo 'make lock           choose the versions anew that the Debian package bundles'
+	@echo 'make release VERSION=1.2.3   join the fragments of changelog.d, and name the version everywhere'
 	@echo 'make clean          remove what make made (never your data)'
 
 run: $(VENV)/.run
@@ -46,6 +50,18 @@ derived: $(VENV)/.test
 
 tox: $(VENV)/.test
 	$(BIN)/tox $(ARGS)
+
+dist: $(VENV)/.test
+	$(BIN)/python -m release.dist
+
+deb: $(VENV)/.test
+	$(BIN)/python -m release.deb $(ARGS)
+
+lock: $(VENV)/.test
+	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python -m release.wheels lock
+
+release: $(VENV)/.test
+	$(BIN)/python -m release.cut '$(VERSION)'
 
 clean:
 	rm -rf $(VENV) .tox .mypy_cache .ruff_cache .pytest_cache build dist *.egg-info bench/build

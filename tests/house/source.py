@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("sd_wire", "sd_daemon", "sd_client")
+PACKAGES = ("sd_wire", "sd_daemon", "sd_client", "release")
 
 
 class Module(NamedTuple):

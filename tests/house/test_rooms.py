@@ -15,7 +15,7 @@ CLIENT = ("sd_wire", "sd_client")
 # The one place where subcommands are loaded when they are asked for.
 LAZY = {"sd_client.cli.lazy"}
 # The program files, which are the operating system's side.
-HOST = ("sd_daemon.host", "sd_daemon.__main__", "sd_client.cli")
+HOST = ("sd_daemon.host", "sd_daemon.__main__", "sd_client.cli", "release")
 
 
 def room_of(name: str, rooms: tuple[str, ...]) -> int | None:

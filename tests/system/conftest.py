@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from installed import install
-from machine import RELEASES, Machine, missing, root_archive, unpacked
+from machine import RELEASES, Machine, missing, root_archive
 from service import Service
+
+from release.roots import unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,11 +26,11 @@ def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
     if lacking:
         pytest.skip(f"no container can be booted here: {', '.join(lacking)} missing")
     try:
-        root_archive(request.param)
+        archive = root_archive(request.param)
     except subprocess.CalledProcessError as error:
         pytest.skip(f"no root file system could be made: {error.stderr.decode()[-300:]}")
-    with unpacked(request.param) as tree:
-        install(request.param, tree)
+    with unpacked(archive) as tree:
+        install(tree)
         made = Machine(request.param, tree)
         try:
             for script in SCRIPTS:

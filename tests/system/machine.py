@@ -1,33 +1,27 @@
 """A Debian with systemd as PID 1, booted in a container of its own.
 
-The root file systems are made by mmdebstrap, once for each release (about half a minute), and kept
-in the user's cache folder. Booting one takes a second. The container gets a cgroup of its own on
-both hierarchies: two containers that share one cannot stop their user managers.
+Booting one takes a second; making its root file system takes longer, so that is kept. The container
+gets a cgroup of its own on both hierarchies: two containers that share one cannot stop their user
+managers.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
-from zlib import crc32
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from release import roots
 
 RELEASES = {"bookworm": "Debian 12", "trixie": "Debian 13"}
 PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "dbus-user-session", "libpam-systemd"),
     *("python3", "ca-certificates", "procps"),
 )
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "spacedrive-tests"
 CGROUPS = Path("/sys/fs/cgroup")
 
 BOOT_TIME = 60.0  # seconds; one is usual
@@ -40,39 +34,9 @@ def missing() -> list[str]:
     return lacks if os.geteuid() == 0 else ["root", *lacks]
 
 
-def mirror() -> str:
-    """Where this machine itself gets its Debian packages from."""
-    folder = Path("/etc/apt")
-    sources = [folder / "sources.list", *sorted((folder / "sources.list.d").glob("*"))]
-    for source in sources:
-        text = source.read_text("utf-8", "replace") if source.is_file() else ""
-        found = re.search(r"^(?:URIs:|deb(?: \[.*\])?)\s+(\S+/debian)/?\s", text, re.MULTILINE)
-        if found:
-            return found[1]
-    return "the Debian mirror of /etc/apt/sources.list"  # which mmdebstrap will complain of
-
-
 def root_archive(release: str) -> Path:
     """The tree of a release as an archive, made if it is not there."""
-    archive = CACHE / f"{release}-{crc32(','.join(PACKAGES).encode()):08x}.tar"
-    if not archive.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        begun = archive.with_suffix(f".{os.getpid()}.tar")
-        subprocess.run(
-            [
-                "mmdebstrap",
-                "--mode=root",
-                "--variant=minbase",
-                f"--include={','.join(PACKAGES)}",
-                release,
-                begun,
-                f"deb {mirror()} {release} main",
-            ],
-            check=True,
-            capture_output=True,
-        )
-        begun.rename(archive)
-    return archive
+    return roots.archive(release, PACKAGES)
 
 
 class Machine:
@@ -205,16 +169,3 @@ class Machine:
                 if Path(f"/proc/{child}/comm").read_text().strip() == "systemd":
                     return int(child)
         return 0
-
-
-@contextlib.contextmanager
-def unpacked(release: str) -> Iterator[Path]:
-    """A tree of a release that nobody else uses."""
-    place = Path(tempfile.mkdtemp(prefix=f"sd-{release}-", dir="/var/tmp"))
-    try:
-        tree = place / "root"
-        tree.mkdir()
-        subprocess.run(["tar", "-xf", root_archive(release), "-C", tree], check=True)
-        yield tree
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
