@@ -65,7 +65,9 @@ def lay_out(tree: Path, folder: str, sdist: Path, machine: str) -> Path:
     place.mkdir(parents=True)
     shutil.copy(sdist, place / f"spacedrive_{version()}.orig.tar.gz")
     subprocess.run(["tar", "-xf", sdist, "-C", place, "--no-same-owner"], check=True)
-    shutil.copytree(ROOT / "debian", source / "debian", ignore=shutil.ignore_patterns("*.pyc"))
+    shutil.copytree(ROOT / "debian", source / "debian")
+    for one in (source / "debian").rglob("*"):  # whatever the umask of the checkout was
+        one.chmod(0o755 if one.is_dir() or one.stat().st_mode & 0o100 else 0o644)
     shutil.copytree(wheels.FETCHED / machine, place / "wheels" / machine)
     return source
 

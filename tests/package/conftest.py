@@ -1,0 +1,59 @@
+"""Packages that were just built, and booted Debians to install them in."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from machine import RELEASES, Machine, missing, root_archive
+from workshop import Workshop
+
+from release import deb
+from release.roots import unpacked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LONGEST = 900  # seconds: the first test that asks for a package waits for its root file system
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Building takes its time."""
+    for item in items:
+        if item.path.parent.name == "package" and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(LONGEST))
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
+    """Where the packages are built."""
+    lacking = sorted({*missing(), *deb.missing()})
+    if lacking:
+        pytest.skip(f"no package can be built and tried here: {', '.join(lacking)} missing")
+    made = Workshop(tmp_path_factory.mktemp("workshop"))
+    try:
+        made.tree  # noqa: B018 - waits
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"no root file system could be made: {str(error.stderr)[-300:]}")
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module", params=list(RELEASES), ids=list(RELEASES.values()))
+def machine(request: pytest.FixtureRequest, workshop: Workshop) -> Iterator[Machine]:
+    """A minimal Debian that never saw the package, which is /root/spacedrive.deb, and the next
+    version, /root/newer.deb. `alice` lingers: her manager runs. `bob` is not there."""
+    with unpacked(root_archive(request.param)) as tree:
+        shutil.copy(workshop.package, tree / "root/spacedrive.deb")
+        shutil.copy(workshop.newer, tree / "root/newer.deb")
+        made = Machine(request.param, tree)
+        try:
+            made.boot()
+            made.run("useradd -m -s /bin/bash alice && loginctl enable-linger alice")
+            made.run("useradd -m -s /bin/bash bob")
+            made.run("systemctl is-system-running --wait", check=False)
+            yield made
+        finally:
+            made.stop()
