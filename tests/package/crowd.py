@@ -131,6 +131,11 @@ async def main(path: str, enough: str, threads: str, watchers: str) -> None:
                 "daemons": len(set().union(*(one.daemons for one in askers))),
                 "events": len(made),
                 "lost": sum(len(set(made) - set(one)) for one in seen),
+                "lost_by": {
+                    place: sorted(set(made) - set(one), key=made.index)[:: max(1, len(made) - 1)]
+                    for place, one in enumerate(seen)
+                    if set(made) - set(one)
+                },
                 "doubled": sum(len(one) - len(set(one)) for one in seen),
                 "agree": all(one == seen[0] for one in seen),
                 "ended": sum(one.done() for one in watching),
