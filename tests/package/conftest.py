@@ -39,7 +39,8 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
         made.tree  # noqa: B018 - waits
     except subprocess.CalledProcessError as error:
         made.close()
-        assert "CI" not in os.environ, error.stderr
+        if "CI" in os.environ:
+            raise
         pytest.skip(f"no root file system could be made: {str(error.stderr)[-300:]}")
     yield made
     made.close()
