@@ -176,4 +176,4 @@ def test_a_full_disk_leaves_the_old_version_whole(installed: Machine) -> None:
     assert installed.output(f"dpkg --verify spacedrive; find {lib} -name '*.dpkg-new'") == ""
     installed.run("systemctl restart spacedrive")
     assert running(installed)[1] == "0.1.0"
-    installed.run(f"umount {lib} && rm -r /var/tmp/lib")
+    installed.run(f"umount --lazy {lib} && rm -r /var/tmp/lib")
