@@ -21,7 +21,7 @@ from release import dist, roots, wheels
 from release.version import ROOT, version
 
 RELEASE = "trixie"
-PACKAGES = ("build-essential", "debhelper", "binutils-aarch64-linux-gnu")
+PACKAGES = ("build-essential", "debhelper", "binutils-aarch64-linux-gnu", "python3")
 
 
 class Surroundings(NamedTuple):

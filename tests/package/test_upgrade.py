@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,36 +33,32 @@ def installed(machine: Machine) -> Machine:
     return machine
 
 
-class Crowd(threading.Thread):
-    """crowd.py in the container, until it is told that it is enough."""
+class Crowd:
+    """crowd.py in the container, as a unit of its own, until it is told that it is enough."""
 
-    def __init__(self, machine: Machine, user: str | None, *arguments: str) -> None:
-        super().__init__()
-        self._machine, self._user = machine, user
-        self._said = f"/var/tmp/crowd-{user}"
-        self._command = " ".join(
-            ["python3 -I /usr/local/lib/crowd.py", arguments[0], ENOUGH, *arguments[1:]]
-        )
-        self._output = ""
+    def __init__(self, machine: Machine, user: str, *arguments: str) -> None:
+        self._machine = machine
+        self._unit = f"crowd-{user}"
+        self._said = f"/var/tmp/{self._unit}"
+        path, *numbers = arguments
         machine.run(f"rm -f {ENOUGH} {self._said}")
-
-    def run(self) -> None:
-        """The clients' time."""
-        self._output = self._machine.run(
-            f"{self._command} 2>&1 | tee {self._said}", user=self._user, check=False
-        ).stdout
-
-    def begin(self) -> None:
-        """Start, and wait until all of them are at it."""
-        self.start()
-        wait = f"until grep -qs hammering {self._said}; do sleep 0.05; done"
-        self._machine.run(f"timeout 60 sh -c '{wait}'")
+        machine.run(
+            f"systemd-run --quiet --collect --unit={self._unit} --uid={user}"
+            f" -p StandardOutput=file:{self._said} -p StandardError=file:{self._said}"
+            f" python3 -I /usr/local/lib/crowd.py {path} {ENOUGH} {' '.join(numbers)}"
+        )
+        machine.run(
+            f"timeout 60 sh -c 'until grep -qs hammering {self._said}; do sleep 0.05; done'"
+        )
 
     def seen(self) -> dict[str, Any]:
         """What they saw, after it was enough."""
-        self.join()
-        last = self._output.splitlines()[-1]
-        assert last.startswith("{"), self._output[-3000:]
+        said = self._machine.output(
+            f"timeout 60 sh -c 'while systemctl is-active -q {self._unit}; do sleep 0.05; done';"
+            f" cat {self._said}"
+        )
+        last = said.splitlines()[-1]
+        assert last.startswith("{"), said[-3000:]
         found: dict[str, Any] = json.loads(last)
         return found
 
@@ -81,9 +76,7 @@ def sockets(machine: Machine) -> list[str]:
 def upgrade_and_check(machine: Machine, packages: list[str]) -> None:
     """Install these one after the other. Each restarts both daemons, and nobody notices."""
     listening = sockets(machine)
-    crowds = [Crowd(machine, None, SYSTEM, "8", "20"), Crowd(machine, "alice", ALICES, "2", "4")]
-    for crowd in crowds:
-        crowd.begin()
+    crowds = [Crowd(machine, "root", SYSTEM, "8", "20"), Crowd(machine, "alice", ALICES, "2", "4")]
     for package in packages:
         machine.run(f"dpkg -i {package}")
     machine.run(f"touch {ENOUGH}; chmod 644 {ENOUGH}")
@@ -138,8 +131,7 @@ def test_a_package_that_cannot_be_configured_stops_nothing(
     )
     shutil.copy(broken, installed.tree / "root/broken.deb")
     before = running(installed)
-    crowd = Crowd(installed, None, SYSTEM, "8", "20")
-    crowd.begin()
+    crowd = Crowd(installed, "root", SYSTEM, "8", "20")
     failed = installed.run("dpkg -i /root/broken.deb", check=False)
     assert failed.returncode != 0
     assert "cannot be configured" in failed.stderr
@@ -161,8 +153,7 @@ def test_a_full_disk_leaves_the_old_version_whole(installed: Machine) -> None:
         f" mount -t tmpfs -o size=$((used + 8))m,mode=755 none {lib} && cp -a /var/tmp/lib/. {lib}"
     )
     before = running(installed)
-    crowd = Crowd(installed, None, SYSTEM, "8", "20")
-    crowd.begin()
+    crowd = Crowd(installed, "root", SYSTEM, "8", "20")
     failed = installed.run("dpkg -i /root/newer.deb", check=False)
     assert failed.returncode != 0
     assert "No space left on device" in failed.stderr
