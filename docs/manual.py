@@ -51,9 +51,9 @@ FILES = {
     places.log_path(DATA): "The daemon's log, which sd logs shows.",
 }
 WHICH_DAEMON = (
-    "The first of these that is given says which daemon is meant: --socket, --data-dir, SD_SOCKET,"
-    " SD_DATA_DIR. Where none of them is, it is your own daemon, and where that does not listen the"
-    " daemon of the whole machine."
+    "The first of these that is given says which daemon is meant: --socket, --system, --data-dir,"
+    " SD_SOCKET, SD_DATA_DIR. Where none of them is, it is your own daemon, and where that does not"
+    " listen the daemon of the whole machine."
 )
 COMPLETION = (
     "Completion for bash, zsh and fish is installed beside the command. It knows all commands,"

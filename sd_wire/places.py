@@ -12,7 +12,7 @@ every command.
                      /var/log/spacedrive/daemon.log, of an instance daemon-{instance}.log
 
 A client looks for its daemon in this order and takes the first that is set or there: the option
---socket, the option --data-dir, SD_SOCKET, SD_DATA_DIR, the user's socket, the system's socket. Of
+--socket, --system, --data-dir, SD_SOCKET, SD_DATA_DIR, the user's socket, the system's socket. Of
 the last two, which nobody has named, it asks none that is neither root's nor the user's own.
 """
 

@@ -20,11 +20,10 @@ _sd_verbs() { # COMMAND
 
 _sd_options() { # COMMAND
   case $1 in
-    '') echo '--version --json -q --quiet --trace --library --instance --data-dir --socket -h --help' ;;
+    '') echo '--version --json -q --quiet --trace --library --instance --data-dir --socket --system -h --help' ;;
     'search') echo '-n --limit --offset -l --long -0 --null --in --location --ext --kind --min-size --max-size --newer --older --hidden --no-hidden --sort --reverse --mode' ;;
     'ls') echo '-l --long -a -A --hidden --no-hidden --sort -n --limit' ;;
-    'start') echo '--foreground --system' ;;
-    'stop' | 'restart' | 'enable' | 'disable') echo '--system' ;;
+    'start') echo '--foreground' ;;
     'events') echo '-f --follow --after --initial -t --type --job --resource --path -r --recursive' ;;
     'logs') echo '-f --follow -n --lines --since --level --target --job --correlation --journal' ;;
     'library list') echo '--include-stats --no-include-stats' ;;

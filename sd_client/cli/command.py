@@ -41,6 +41,7 @@ GLOBAL_HELP = {
     "--instance": "the daemon of this name, beside the default one [env: SD_INSTANCE]",
     "--data-dir": "the daemon's data folder [env: SD_DATA_DIR]",
     "--socket": "the daemon's socket [env: SD_SOCKET]",
+    "--system": "the daemon of the whole machine instead of your own",
 }
 
 
@@ -70,6 +71,7 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
         value("--instance", "NAME", _keep("named_instance")),
         value("--data-dir", "DIR", _path),
         value("--socket", "PATH", _path),
+        flag("--system"),
     ]
 
 

@@ -38,26 +38,11 @@ STOP_PATIENCE = 30.0
 STEP = 0.02
 
 
-def _mean_the_system(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001
-    if value:
-        session = ctx.find_root().ensure_object(Session)
-        session.named_socket = places.system_socket_path(session.instance)
-
-
-of_the_system = click.option(
-    "--system",
-    is_flag=True,
-    expose_value=False,
-    callback=_mean_the_system,
-    help="the daemon of the whole machine instead of your own",
-)
-
 _AWAY = (DaemonNotRunning, ConnectionRefused, ConnectionLost, ShuttingDown)
 
 
 @command("start", "sd start", "sd start --instance test", "sd start --foreground")
 @click.option("--foreground", is_flag=True, help="stay here and log to this terminal")
-@of_the_system
 @pass_session
 def start(session: Session, *, foreground: bool) -> None:
     """Start the daemon, and return when it answers. A daemon that runs is left as it is.
@@ -81,7 +66,6 @@ def start(session: Session, *, foreground: bool) -> None:
 
 
 @command("stop", "sd stop", "sd stop --system")
-@of_the_system
 @pass_session
 def stop(session: Session) -> None:
     """Stop the daemon, and return when it is gone. What it was doing continues when it is started
@@ -92,8 +76,7 @@ def stop(session: Session) -> None:
     say(session, "the daemon has stopped" if ran else "no daemon was running", None, unit)
 
 
-@command("restart", "sd restart")
-@of_the_system
+@command("restart", "sd restart", "sd restart --system")
 @pass_session
 def restart(session: Session) -> None:
     """Stop the daemon where it runs, and start it."""
@@ -108,7 +91,6 @@ def restart(session: Session) -> None:
 
 
 @command("enable", "sd enable", "sd enable --system")
-@of_the_system
 @pass_session
 def enable(session: Session) -> None:
     """Let the service manager listen for clients, now and from every start on; the first client
@@ -119,7 +101,6 @@ def enable(session: Session) -> None:
 
 
 @command("disable", "sd disable", "sd disable --system")
-@of_the_system
 @pass_session
 def disable(session: Session) -> None:
     """Stop the daemon, and let nobody start it by connecting any more."""

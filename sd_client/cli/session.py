@@ -30,6 +30,7 @@ class Session:
     def __init__(self) -> None:
         self.output = Output()
         self.named_socket: str | None = None
+        self.system = False  # the daemon of the whole machine is meant
         self.named_data_dir: str | None = None
         self.named_instance: str | None = None
         self.trace = False
@@ -54,11 +55,12 @@ class Session:
 
     def sockets(self) -> list[str]:
         """Where the daemon may be, first to last."""
+        of_system = places.system_socket_path(self.instance) if self.system else None
         return places.client_sockets(
             sys.platform,
             os.environ,
             os.path.expanduser("~"),
-            socket=self.named_socket,
+            socket=self.named_socket or of_system,
             data_dir=self.named_data_dir,
             instance=self.instance,
         )

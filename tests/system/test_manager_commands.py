@@ -76,6 +76,8 @@ def test_the_daemon_of_the_machine_is_meant_by_name(machine: Machine) -> None:
     refused = machine.run("sd stop --system", user="carol", check=False)
     assert refused.returncode == 1
     assert "could not stop spacedrive" in refused.stderr
+    assert "/var/lib/spacedrive" in machine.output("sd --system status")
+    assert "/var/lib/spacedrive" in machine.output("sd status --system --json")
     machine.run("sd stop --system")
     machine.run("systemctl start spacedrive.socket")
 
