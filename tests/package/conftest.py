@@ -17,14 +17,31 @@ from release.roots import unpacked
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+LEFT_OUT = pytest.StashKey[int]()
 LONGEST = 900  # seconds: the first test that asks for a package waits for its root file system
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Building takes its time."""
-    for item in items:
-        if item.path.parent.name == "package" and not item.get_closest_marker("timeout"):
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Building takes its time: it is done where changes are checked, or where it is asked for."""
+    ours = [item for item in items if item.path.parent.name == "package"]
+    for item in ours:
+        if not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(LONGEST))
+    if ours and "CI" not in os.environ and not any("package" in one for one in config.args):
+        items[:] = [item for item in items if item not in ours]
+        config.hook.pytest_deselected(items=ours)
+        config.stash[LEFT_OUT] = len(ours)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say what was left out."""
+    count = config.stash.get(LEFT_OUT, 0)
+    if count:
+        terminalreporter.write_line(
+            f"{count} tests of the Debian package were left out; make test ARGS=tests/package"
+        )
 
 
 @pytest.fixture(scope="session")
