@@ -171,18 +171,19 @@ def depends() -> str:
     return f"python3 (>= {first}), python3 (<< {major}.{minor + 1}), libc6 (>= {GLIBC})"
 
 
-def main(what: str, *arguments: str) -> None:
+def main(*words: str) -> None:
     """One of the commands above."""
-    if what == "lock":
-        lock()
-    elif what == "fetch":
-        fetch(arguments[0], Path(arguments[1]))
-    elif what == "merge":
-        merge(arguments[0], Path(arguments[1]), Path(arguments[2]))
-    elif what == "depends":
-        print(depends())
-    else:
-        raise SystemExit(__doc__)
+    match words:
+        case ("lock",):
+            lock()
+        case ("fetch", arch, folder) if arch in MACHINES:
+            fetch(arch, Path(folder))
+        case ("merge", arch, downloads, folder) if arch in MACHINES:
+            merge(arch, Path(downloads), Path(folder))
+        case ("depends",):
+            print(depends())
+        case _:
+            raise SystemExit(__doc__)
 
 
 if __name__ == "__main__":

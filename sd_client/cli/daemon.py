@@ -49,7 +49,7 @@ def start(session: Session, *, foreground: bool) -> None:
 
     Where systemd listens on its socket, systemd starts it.
     """
-    unit = None if foreground else unit_of(session)
+    unit = None if foreground and not session.system else unit_for(session, "start")
     running = pid_of_running(session) if unit is None else unit.pid() or None
     if running is not None:
         say(session, f"the daemon runs already (pid {running})", running, unit)
@@ -71,7 +71,7 @@ def stop(session: Session) -> None:
     """Stop the daemon, and return when it is gone. What it was doing continues when it is started
     again. Where systemd listens on its socket, that is closed, too: the next client would start
     the daemon again."""
-    unit = unit_of(session)
+    unit = unit_for(session, "stop")
     ran = halt(session) if unit is None else unit.stop()
     say(session, "the daemon has stopped" if ran else "no daemon was running", None, unit)
 
@@ -80,7 +80,7 @@ def stop(session: Session) -> None:
 @pass_session
 def restart(session: Session) -> None:
     """Stop the daemon where it runs, and start it."""
-    unit = unit_of(session)
+    unit = unit_for(session, "restart")
     if unit is not None:
         unit.restart()
         pid = unit.pid()
@@ -107,6 +107,12 @@ def disable(session: Session) -> None:
     unit = required_unit(session, "disable")
     unit.disable()
     say(session, "the daemon is started by 'sd start' only", None, unit)
+
+
+def unit_for(session: Session, verb: str) -> Unit | None:
+    """The unit that is meant; None where the daemon is one's own and has none. Raises
+    NoServiceUnit: that of the whole machine is always a service manager's."""
+    return required_unit(session, verb) if session.system else unit_of(session)
 
 
 def required_unit(session: Session, verb: str) -> Unit:

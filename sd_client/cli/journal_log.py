@@ -100,6 +100,8 @@ class JournalLog:
 
     def __init__(self, unit: Unit, asked: SubscribeLogs) -> None:
         """Raises JournalUnreadable, NoJournal."""
+        if not any(glob.glob(f"{at}/*") for at in FOLDERS):
+            raise NoJournal(reason="this machine keeps none")
         if not _may_read(unit):
             raise JournalUnreadable(unit=f"{unit.name}.service")
         self._asked = asked

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 def records(path: str, asked: SubscribeLogs) -> Iterator[LogMessage]:
-    """The records that a daemon would tell of the past, oldest first; none where there is no file
-    that can be read."""
+    """The records that a daemon would tell of the past, oldest first; none where there is no file.
+    Raises OSError where one cannot be read."""
     with ExitStack() as opened:
         parts: list[Part] = []
         for name in file_names(path):
             try:
                 file = opened.enter_context(open(name, "rb", buffering=0))
                 parts.append(part_of(file))
-            except OSError:
+            except FileNotFoundError:
                 continue
         yield from past(parts, asked)
 

@@ -32,9 +32,9 @@ class NoServiceUnit(SdError):
     """What only a service manager can do."""
 
     kind = "ConnectionFailed"
-    message = "no service manager listens on {socket}, so the daemon cannot be {verb}d"
-    hint = "'sd start' starts it without one; the package brings units for systemd"
-    exit_status = ExitStatus.UNAVAILABLE
+    message = "no service manager listens on {socket}: it cannot {verb} the daemon"
+    hint = "'sd start' starts your own without one; the package brings units for systemd"
+    exit_status = ExitStatus.NOT_FOUND
 
 
 class Unit(NamedTuple):

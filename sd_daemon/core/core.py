@@ -71,6 +71,7 @@ class Core:
         self.volumes = Volumes(device.id, self.bus)
         self.libraries = Libraries(data_dir, device, self.bus, self.runner)
         self.log_file: str | None = None  # where the host writes its log, if it does
+        self.host_problems: Callable[[], list[str]] = list  # what is wrong around the core
         self.reloading: Callable[[], None] | None = None  # what the host does at the same time
         self._configuring = asyncio.Lock()
         self._refused: FileDamaged | None = None  # why what the file says now is not in force
@@ -127,7 +128,7 @@ class Core:
         """Sentences about what needs a person's attention."""
         failed = [f"{error.text} ({error.advice})" for error in self.libraries.failed.values()]
         refused = [] if self._refused is None else [self._refused.text]
-        return refused + failed + self.access.problems
+        return self.host_problems() + refused + failed + self.access.problems
 
     async def change_config(
         self, request: UpdateAppConfig, correlation: str | None

@@ -257,6 +257,7 @@ class Daemon:
         if recorder is None:
             return
         core.reloading, core.log_file = recorder.reopen, recorder.file.path
+        core.host_problems = lambda: recorder.lacks
         recorder.feed(instance.logs)
         if instance.settings.name == self._start.instance and self._start.filter is None:
             levels = recorder.levels

@@ -52,7 +52,7 @@ def describe(instances: CoreInstanceManager, lacks: Sequence[str] = ()) -> str:
     parts.append(_many(running, "job") + (f" running, {queued} waiting" if queued else " running"))
     troubles = [one.listener.trouble for one in instances.instances.values()]
     problems = [*lacks, *(one for one in troubles if one is not None)]
-    problems += [problem for core in cores for problem in core.problems]
+    problems += [one for core in cores for one in core.problems if one not in problems]
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     wrong = f"; problem: {problems[0]}{more}" if problems else ""
     return f"serving {', '.join(places) or instances.data_dir}: {', '.join(parts)}{wrong}"

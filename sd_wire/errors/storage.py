@@ -69,7 +69,7 @@ class DiskFull(SdError):
     """No space left where the daemon keeps its data."""
 
     message = "no space left on the disk that holds {path}"
-    hint = "free some space; what was begun continues by itself after 'sd job resume'"
+    hint = "free some space and try again; a job that it has stopped goes on with 'sd job resume'"
     exit_status = ExitStatus.UNAVAILABLE
     retryable = True
 
@@ -105,5 +105,5 @@ class DataFolderUnusable(SdError):
 
     kind = "CoreUnavailable"
     message = "the data folder {path} cannot be used: {reason}"
-    hint = "check its permissions, or name another with --data-dir"
+    hint = "check its permissions and its disk, or name another with --data-dir"
     exit_status = ExitStatus.DENIED

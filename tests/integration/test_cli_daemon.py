@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -134,6 +137,46 @@ def test_a_socket_path_that_is_too_long_is_said_to_be(sd: Sd) -> None:
     ran = sd("status", "--socket", "/" + "x" * 120)
     assert ran.status == 2
     assert "the socket path" in ran.err
+
+
+@pytest.mark.skipif(os.path.isdir("/run/systemd/system"), reason="systemd may have a unit of ours")
+@pytest.mark.parametrize("verb", ["start", "stop", "restart", "enable"])
+def test_the_machines_daemon_is_nobodys_to_start_without_a_service_manager(
+    sd: Sd, verb: str
+) -> None:
+    ran = sd(verb, "--system")
+    assert ran.status == 5
+    assert ran.err.splitlines() == [
+        "sd: no service manager listens on /run/spacedrive/daemon.sock: it cannot"
+        f" {verb} the daemon",
+        "hint: 'sd start' starts your own without one; the package brings units for systemd",
+    ]
+    assert not sd.data_dir.exists()
+
+
+def test_a_log_that_cannot_be_written_is_in_the_status(sd: Sd) -> None:
+    (sd.data_dir / "logs" / "daemon.log").mkdir(parents=True)
+    sd.good("start")
+    problems = json.loads(sd.good("status", "--json").out)["problems"]
+    path = sd.data_dir / "logs" / "daemon.log"
+    assert problems == [f"the log file {path} cannot be written: Is a directory"]
+
+
+def test_ctrl_c_before_the_daemon_is_there_ends_it_in_silence(sd: Sd) -> None:
+    """Most of that time is spent in reading modules."""
+    program = (
+        "import os, signal, sys, threading\n"
+        "class Found:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'sd_daemon.host.daemon':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Found())\n"
+        "import runpy\n"
+        "runpy.run_module('sd_daemon', run_name='__main__')\n"
+    )
+    command = [sys.executable, "-c", program, "--data-dir", str(sd.data_dir)]
+    ran = subprocess.run(command, capture_output=True, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (-signal.SIGINT, b"", b"")
 
 
 def test_errors_are_json_where_json_is_asked_for(sd: Sd) -> None:

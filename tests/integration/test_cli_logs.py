@@ -14,6 +14,7 @@ from sd_client.cli.moments import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from running import Daemon
 
@@ -171,3 +172,11 @@ def test_the_help_shows_how_it_is_meant(daemon: Daemon) -> None:
     for option in ("--lines", "--since", "--follow", "--level", "--target", "--job", "--json"):
         assert option in said
     assert re.search(r"sd logs --since '10 min ago'", said)
+
+
+def test_a_log_that_cannot_be_read_is_said_to_be(tmp_path: Path) -> None:
+    (tmp_path / "logs" / "daemon.log").mkdir(parents=True)
+    ran = Sd(tmp_path)("logs")
+    assert ran.status != 0
+    assert f"{tmp_path}/logs/daemon.log" in ran.err
+    assert "Is a directory" in ran.err

@@ -2,8 +2,9 @@
 
 Python imports a module of this name in every process, before anything of ours. Where the tests
 have set RECORD_WIRE_TO and this process turns out to be a daemon, its sessions are tapped between
-the transport and the protocol; nothing of the daemon knows of it. What is written is there at once,
-also for a daemon that is killed in the next moment. `recording.py` beside the tests reads it.
+the transport and the protocol, and its channels where they write straight into sockets; nothing of
+the daemon knows of it. What is written is there at once, also for a daemon that is killed in the
+next moment. `recording.py` beside the tests reads it.
 
 A record is a kind, the number of a connection, a length, and so many bytes.
 """
@@ -17,11 +18,11 @@ from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-TAPPED = "sd_daemon.server.session"
+SESSION, CHANNEL = "sd_daemon.server.session", "sd_daemon.server.channel"
 RECORD = struct.Struct(">cII")
 HEARD, SAID, END_HEARD, LEFT_OUT = b"<", b">", b".", b"x"
 MOST = 1024 * 1024  # bytes of one connection; a test of floods says nothing new after that
@@ -76,42 +77,71 @@ class Tap:
         self._record.write(kind, self._number, bytes(data))
 
 
-def tap(session: Any, folder: str) -> None:
-    """Put a tap between the sessions and their transports."""
-    record = Record(folder)
-    made, received, ended = (
-        session.connection_made,
-        session.data_received,
-        session.eof_received,
-    )
+class Taps:
+    """Those of one process."""
 
-    def connection_made(self: Any, transport: Any) -> None:
-        made(self, Tap(transport, record))
+    def __init__(self, folder: str) -> None:
+        self._record = Record(folder)
+        self._taps: dict[int, Tap] = {}  # by descriptor
 
-    def data_received(self: Any, data: bytes) -> None:
-        self.transport.note(HEARD, data)
-        received(self, data)
+    def tap(self, module: ModuleType) -> None:
+        """Put taps where this module speaks to clients."""
+        if module.__name__ == SESSION:
+            self._tap_session(module.Session)
+        else:
+            module.write = self._write_down(module.write)  # type: ignore[attr-defined]
 
-    def eof_received(self: Any) -> Any:
-        self.transport.note(END_HEARD, b"")
-        return ended(self)
+    def _tap_session(self, session: Any) -> None:
+        made, received, ended, lost = (
+            session.connection_made,
+            session.data_received,
+            session.eof_received,
+            session.connection_lost,
+        )
 
-    session.connection_made = connection_made
-    session.data_received = data_received
-    session.eof_received = eof_received
+        def connection_made(this: Any, transport: Any) -> None:
+            tapped = Tap(transport, self._record)
+            self._taps[transport.get_extra_info("socket").fileno()] = tapped
+            made(this, tapped)
+
+        def data_received(this: Any, data: bytes) -> None:
+            this.transport.note(HEARD, data)
+            received(this, data)
+
+        def eof_received(this: Any) -> Any:
+            this.transport.note(END_HEARD, b"")
+            return ended(this)
+
+        def connection_lost(this: Any, error: Exception | None) -> None:
+            self._taps.pop(this.descriptor, None)
+            lost(this, error)
+
+        session.connection_made = connection_made
+        session.data_received = data_received
+        session.eof_received = eof_received
+        session.connection_lost = connection_lost
+
+    def _write_down(self, write: Callable[[int, bytes], int]) -> Callable[[int, bytes], int]:
+        def write_and_note(descriptor: int, data: bytes) -> int:
+            sent = write(descriptor, data)
+            self._taps[descriptor].note(SAID, data[:sent])
+            return sent
+
+        return write_and_note
 
 
 class Finder:
-    """Waits for the module with the sessions."""
+    """Waits for the modules that speak to clients."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
+        self._taps: Taps | None = None
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """The module as it is found without us, with the tap put in behind its execution."""
-        if name != TAPPED:
+        if name not in (SESSION, CHANNEL):
             return None
         spec = PathFinder.find_spec(name, path, target)
         if spec is None or spec.loader is None:
@@ -120,7 +150,8 @@ class Finder:
 
         def exec_module(module: ModuleType) -> None:
             execute(module)
-            tap(module.Session, self._folder)
+            self._taps = self._taps or Taps(self._folder)
+            self._taps.tap(module)
 
         spec.loader.exec_module = exec_module  # type: ignore[method-assign]
         return spec
