@@ -25,7 +25,7 @@ import msgspec
 from sd_wire.connection import ServerConnection
 from sd_wire.describe import DIALECT, contract
 from sd_wire.encoding import ENCODINGS, JSON, Encoding
-from sd_wire.errors import ErrorDetails, SdError, from_wire
+from sd_wire.errors import ErrorDetails, NoRoomForRequest, SdError, from_wire
 from sd_wire.events import EVENTS, LogMessage, body
 from sd_wire.messages import Call, Reply
 from sd_wire.operation import CATALOGUE, METHODS, Operation
@@ -46,6 +46,7 @@ UNREACHED: dict[str, str] = {
     "daemon-not-running": "raised by a client before there is a connection",
     "invalid-instance-name": "raised by whoever reads a command line",
     "job-failed": "raised by a client that waits for a job",
+    "socket-of-another": "raised by a client before there is a connection",
     "socket-path-too-long": "raised where a socket is made or looked for",
     "socket-permission-denied": "raised by a client before there is a connection",
     "unknown-failure": "stands for a code that this version does not know",
@@ -73,7 +74,11 @@ class Findings:
 
     def missing(self) -> list[str]:
         """What is declared and was never met, nor is excepted."""
-        declared = {*CATALOGUE, *EVENTS, *SdError.catalogue}
+        # Those of the command line are in the catalogue, too, once its modules are read.
+        errors = {
+            code for code, cls in SdError.catalogue.items() if cls.__module__.startswith("sd_wire.")
+        }
+        declared = {*CATALOGUE, *EVENTS, *errors}
         return sorted(declared - self.met - set(UNREACHED))
 
     def sample(self, name: str, value: Any, schema: dict[str, Any]) -> None:
@@ -172,7 +177,19 @@ class Conversation:
             if self._encoding is not encoding:
                 self._buffer = self._encoding.buffer()
         else:
+            self._refuse(reply)
             self._result(self._pair(reply.id), reply)
+
+    def _refuse(self, reply: Reply) -> None:
+        """What is arriving was refused: the rest of it is skipped by the daemon, and so here."""
+        if reply.Error is NO_ID or not self._server.arriving:
+            return
+        ((kind, text),) = reply.Error.items()
+        if any(
+            code == NoRoomForRequest.code and form.fullmatch(text)
+            for code, form in plain_errors(kind)
+        ):
+            self._asked(self._server.refuse(NoRoomForRequest(limit=0)))
 
     def _pair(self, request_id: Any) -> Request | Rejected | None:
         waiting = self._in_order if request_id is NO_ID else self._by_id[request_id]

@@ -354,6 +354,23 @@ def test_requests_that_do_not_end_share_what_memory_there_is(daemon: Daemon) -> 
         assert len(waiting[0].read()["JsonOk"]["echo"]) > 6 * MIB
 
 
+def test_how_much_memory_there_is_may_be_very_little(daemon: Daemon) -> None:
+    configure(daemon, limits_unfinished_bytes=64 * 1024)
+    with daemon.connect() as wire:
+        begin(wire, 100 * 1024)
+        assert wire.read() == {"Error": {"RequestTooLarge": NO_ROOM.format(64 * 1024)}}
+        wire.send(END, "Ping")
+        assert wire.read() == "Pong"
+
+
+def test_a_request_of_very_many_values_is_refused(daemon: Daemon) -> None:
+    values = b"1," * 262_143 + b"1"
+    with daemon.connect() as wire:
+        wire.send(b'{"Query":{"method":"query:test.ping","payload":[' + values + b']},"id":1}\n')
+        assert wire.read()["details"]["code"] == "too-many-values"
+        assert wire.ask("Ping") == "Pong"
+
+
 def test_frames_that_do_not_end_share_it_as_well(daemon: Daemon) -> None:
     configure(daemon, limits_unfinished_bytes=2 * MIB)
     hello = {"Hello": {"version": 1, "encoding": "messagepack"}}
