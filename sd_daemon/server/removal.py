@@ -8,9 +8,9 @@ file, nothing here wakes the daemon. Where there is no inotify, nobody notices.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from sd_daemon.core.log import get_log
@@ -106,6 +106,8 @@ class Guard:
 def _inotify(path: str) -> int:
     """A descriptor that can be read when the file has changed, or has another name, or none; -1
     where the kernel has none left."""
+    # It costs a daemon 1.5 MiB, and one whose socket is the service manager's has no use for it.
+    ctypes = import_module("ctypes")
     system = ctypes.CDLL(None, use_errno=True)
     descriptor: int = system.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
     if descriptor < 0:

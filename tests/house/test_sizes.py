@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 from statistics import median, quantiles
 
 from source import functions, modules
 
+TESTS = Path(__file__).parents[1]
 FILE_LINES = 500
 NINE_IN_TEN_LINES = 35
 MEDIAN_LINES = 10
@@ -26,6 +28,8 @@ def length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 def test_no_file_is_too_long() -> None:
     assert [f"{one.name}: {one.lines}" for one in modules() if one.lines > FILE_LINES] == []
+    tests = {one.name: one.read_text().count("\n") for one in TESTS.rglob("*.py")}
+    assert {name: lines for name, lines in tests.items() if lines > FILE_LINES} == {}
 
 
 def test_functions_are_short() -> None:

@@ -101,3 +101,10 @@ def lonely(make_daemon: Callable[..., Daemon], tmp_path: Path) -> Daemon:
     home.mkdir()
     kept = {"PATH": os.environ["PATH"], "HOME": str(home), "XDG_DATA_HOME": str(home)}
     return make_daemon().start(env=kept, cwd=str(home))
+
+
+@pytest.fixture
+def home(daemon: Daemon) -> Daemon:
+    """A daemon with a library."""
+    daemon.call("action:libraries.create.input", {"name": "Home", "path": None})
+    return daemon
