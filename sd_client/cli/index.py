@@ -37,8 +37,8 @@ class Verdict(IntEnum):
 @pass_session
 def verify(session: Session, path: str, *, fix: bool, content: bool) -> None:
     """Compare the index of a folder with the disk, entry by entry. Ends with 0 where they agree,
-    with 1 where they differ, with 2 where that could not be found out. With --fix the index is
-    brought up to date, and 0 means that it is right now."""
+    with 1 where they differ, with 2 where that could not be found out, for some of it or all. With
+    --fix the index is brought up to date, and 0 means that it is right now."""
     exact = os.fsencode(path)
     request = VerifyIndex(
         exact.decode("utf-8", "replace"),
@@ -57,13 +57,23 @@ def verify(session: Session, path: str, *, fix: bool, content: bool) -> None:
         session.output.document(raw)
     else:
         _show(session.output, found)
-    context.exit(Verdict.VALID if found.is_valid or found.report.fixed else Verdict.DIVERGED)
+    context.exit(verdict_of(found))
+
+
+def verdict_of(found: Verification) -> Verdict:
+    """How the command ends. What could not be read is not known to agree."""
+    if not (found.is_valid or found.report.fixed):
+        return Verdict.DIVERGED
+    return Verdict.ERROR if found.report.unreadable else Verdict.VALID
 
 
 def _show(output: Output, found: Verification) -> None:
     report = found.report
     entries = report.filesystem_file_count + report.filesystem_dir_count
     took = span(found.duration_secs)
+    if report.unreadable:
+        what = number(report.unreadable, "entry", "entries")
+        output.remark(f"{what} could not be read; 'sd index omissions --errors-only' lists them")
     if found.is_valid:
         output.line(
             output.safe(f"{found.path}: {number(entries)} entries, all as on the disk ({took})")

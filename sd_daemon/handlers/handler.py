@@ -64,7 +64,12 @@ class Context(msgspec.Struct, gc=False):
             return found
         if len(libraries) == 1:
             return next(iter(libraries.values()))
-        raise LibraryRequired(method=self.operation.method, count=len(libraries))
+        names = ", ".join(sorted(library.name for library in libraries.values()))
+        raise LibraryRequired(
+            method=self.operation.method,
+            count=len(libraries),
+            names=names or "there is none yet; 'sd library create' makes one",
+        )
 
 
 Handler = Callable[[Context, Any], Any]

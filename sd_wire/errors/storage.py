@@ -10,7 +10,7 @@ class LibraryRequired(SdError):
 
     kind = "ValidationError"
     message = "Library ID required for {method}: {count} libraries are open"
-    hint = "name one with --library (library_id): see 'sd library list', or 'sd library create'"
+    hint = "name one with --library (library_id): {names}"
     exit_status = ExitStatus.USAGE
 
 

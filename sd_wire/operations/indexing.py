@@ -100,6 +100,7 @@ class IntegrityReport(msgspec.Struct):
     total_differences: int = 0  # ours
     # ours
     fixed: Annotated[bool, doc("whether the index was brought up to date afterwards")] = False
+    unreadable: Annotated[int, doc("entries that could not be read, and so not compared")] = 0
 
 
 class Verification(msgspec.Struct):

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sd_client.cli.index import Verdict, verdict_of
 from sd_client.cli.output import Output
 from sd_client.cli.search_view import search_footer, search_lines
 from sd_client.cli.status_view import status_lines
 from sd_client.cli.tables import Column, fit, pad, table, width
 from sd_client.cli.text import clock, encoded, epoch, moment, name_from, number, shown, size, span
 from sd_client.cli.views import flat, show
+from sd_wire.operations.indexing import IntegrityReport, Verification
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -204,6 +206,23 @@ def test_a_result_nobody_has_thought_about_is_still_readable() -> None:
     assert flat(result) == [("a.b", "1"), ("a.c_bytes", "2.0 KiB"), ("on", "yes"), ("many", "x, y")]
     volume = {"total_capacity": 1 << 38, "last_indexed": "2025-11-23T01:44:07.123456Z"}
     assert flat(volume) == [("total_capacity", "256 GiB"), ("last_indexed", "2025-11-23 01:44")]
+
+
+@pytest.mark.parametrize(
+    ("valid", "fixed", "unreadable", "verdict"),
+    [
+        (True, False, 0, Verdict.VALID),
+        (True, False, 1, Verdict.ERROR),
+        (False, False, 1, Verdict.DIVERGED),
+        (False, True, 0, Verdict.VALID),
+        (False, True, 1, Verdict.ERROR),
+    ],
+)
+def test_what_could_not_be_read_is_not_called_right(
+    *, valid: bool, fixed: bool, unreadable: int, verdict: Verdict
+) -> None:
+    report = IntegrityReport(*(1, 1, 1, 1), [], [], [], [], "", fixed=fixed, unreadable=unreadable)
+    assert verdict_of(Verification(valid, report, "/home", 0.1)) is verdict
 
 
 def test_an_empty_list_is_a_remark_and_no_output(capfdbinary: Capture) -> None:
