@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import msgspec
 
@@ -21,6 +22,8 @@ from sd_wire.operations.config import (
     ServiceConfig,
     UpdateAppConfig,
 )
+
+Settings = dict[str, Any]  # by name; a section is one more of these
 
 CONFIG_VERSION = 1
 LEVELS = ("error", "warn", "info", "debug", "trace")
@@ -70,28 +73,51 @@ class StoredConfig(msgspec.Struct):
 class Config:
     """The configuration in memory, and the file it comes from."""
 
-    def __init__(self, path: str, data_dir: str, stored: StoredConfig) -> None:
+    def __init__(
+        self, path: str, data_dir: str, stored: StoredConfig, unknown: Settings | None = None
+    ) -> None:
         self.path = path
         self.data_dir = data_dir
         self.stored = stored
+        self._unknown = unknown or {}  # what the file has that this version does not know
 
     @classmethod
     def load(cls, path: str, data_dir: str) -> Config:
         """Read the file; a missing one is all defaults. Raises OSError, msgspec.MsgspecError."""
+        unknown: Settings = {}
         try:
             stored = json_file.load(path, StoredConfig)
+            unknown = _beyond(json_file.load(path, dict), msgspec.to_builtins(stored))
             check(stored.access, "access.", "/access/")
             _check("log_level", stored.log_level, LEVELS, "/log_level")
         except FileNotFoundError:
             stored = StoredConfig()
         except InvalidValue as error:
             raise msgspec.ValidationError(error.text) from error
-        return cls(path, data_dir, stored)
+        return cls(path, data_dir, stored, unknown)
+
+    @property
+    def problems(self) -> list[str]:
+        """Sentences about what stands in the file and has no effect."""
+        return [
+            f"{self.path} has a setting that this version does not know: {'.'.join(place)}"
+            for place in _leaves(self._unknown)
+        ]
+
+    def store(self, stored: StoredConfig) -> None:
+        """Write a configuration to the file; what is not known there stays. Blocks. Raises
+        OSError."""
+        known: Settings = msgspec.to_builtins(stored)
+        for name, value in self._unknown.items():
+            section = known.get(name)
+            known[name] = {**section, **value} if isinstance(section, dict) else value
+        json_file.store(self.path, known)
 
     def read_again(self) -> StoredConfig:
         """What the file says now. Who has written another level into it means what is recorded.
         Blocks. Raises as `load` does."""
-        stored, before = Config.load(self.path, self.data_dir).stored, self.stored
+        read, before = Config.load(self.path, self.data_dir), self.stored
+        stored, self._unknown = read.stored, read._unknown
         if stored.log_level != before.log_level and stored.logging == before.logging:
             stored.logging.main_filter = _with_level(stored.logging.main_filter, stored.log_level)
         return stored
@@ -144,7 +170,7 @@ class Config:
     def compared_with(self, other: StoredConfig) -> tuple[list[str], bool]:
         """The fields that differ in another configuration, by the names that an update has for
         them, and whether a restart is needed for that."""
-        ours, theirs = _leaves(self.stored), _leaves(other)
+        ours, theirs = (_leaves(msgspec.to_builtins(one)) for one in (self.stored, other))
         differing = [place for place in ours if ours[place] != theirs[place]]
         fields = [_NAMES.get(place, ".".join(place)) for place in differing]
         return fields, any(TARGETS[name][2] for name in fields if name in TARGETS)
@@ -155,10 +181,23 @@ _NAMES: dict[tuple[str, ...], str] = {
 }
 
 
-def _leaves(stored: StoredConfig) -> dict[tuple[str, ...], object]:
+def _beyond(found: Settings, known: Settings) -> Settings:
+    """What is found in a file beside what is known, a section with only what is not known in it."""
+    beyond: Settings = {}
+    for name, value in found.items():
+        if name not in known:
+            beyond[name] = value
+        elif isinstance(value, dict):
+            rest = {field: one for field, one in value.items() if field not in known[name]}
+            if rest:
+                beyond[name] = rest
+    return beyond
+
+
+def _leaves(settings: Settings) -> dict[tuple[str, ...], object]:
     """Every single value by the place where it stands."""
     leaves: dict[tuple[str, ...], object] = {}
-    for name, value in msgspec.to_builtins(stored).items():
+    for name, value in settings.items():
         if isinstance(value, dict):
             leaves.update({(name, field): one for field, one in value.items()})
         else:

@@ -20,7 +20,6 @@ from sd_daemon.core.bus import Bus
 from sd_daemon.core.config import Config, StoredConfig
 from sd_daemon.core.event_journal import EventJournal
 from sd_daemon.core.jobs.runner import JobRunner
-from sd_daemon.core.json_file import store
 from sd_daemon.core.libraries import Libraries
 from sd_daemon.core.log import get_log
 from sd_daemon.core.storage import storage_error
@@ -128,7 +127,7 @@ class Core:
         """Sentences about what needs a person's attention."""
         failed = [f"{error.text} ({error.advice})" for error in self.libraries.failed.values()]
         refused = [] if self._refused is None else [self._refused.text]
-        return self.host_problems() + refused + failed + self.access.problems
+        return self.host_problems() + refused + self.config.problems + failed + self.access.problems
 
     async def change_config(
         self, request: UpdateAppConfig, correlation: str | None
@@ -147,7 +146,7 @@ class Core:
             if not asked:
                 return [], False
             try:
-                await asyncio.to_thread(store, self.config.path, changed)
+                await asyncio.to_thread(self.config.store, changed)
             except OSError as error:
                 raise storage_error(self.config.path, error) from error
             self._refused = None  # the file is as it should be again

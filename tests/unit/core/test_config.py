@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -122,3 +123,23 @@ def test_a_file_with_a_level_that_there_is_not_is_refused(tmp_path: Path) -> Non
     written(tmp_path, '{"log_level": "loud"}')
     with pytest.raises(msgspec.ValidationError, match=r"log_level.*'loud' is none of"):
         loaded(tmp_path)
+
+
+def test_a_setting_that_nobody_knows_is_told_of_and_kept(tmp_path: Path) -> None:
+    file = tmp_path / "spacedrive.json"
+    file.write_text('{"limits": {"idle_secnods": 5, "idle_seconds": 7}, "colour": {"of": "sky"}}')
+    config = Config.load(str(file), str(tmp_path))
+    assert [problem.rpartition(" ")[2] for problem in config.problems] == [
+        *("limits.idle_secnods", "colour.of")
+    ]
+    changed, _, _ = config.changed_by(UpdateAppConfig(theme="dark"))
+    config.store(changed)
+    written = json.loads(file.read_text())
+    assert written["limits"]["idle_secnods"] == 5
+    assert written["limits"]["idle_seconds"] == 7
+    assert written["colour"] == {"of": "sky"}
+    assert written["preferences"]["theme"] == "dark"
+    written["limits"].pop("idle_secnods")
+    file.write_text(json.dumps(written))
+    config.read_again()
+    assert len(config.problems) == 1
