@@ -62,6 +62,7 @@ if TYPE_CHECKING:
 log = get_log(__name__)
 
 FOLDER_BYTES = 200  # of a library's name in that of its folder; names may have 255 with endings
+AGAIN_S = 30.0  # from a failure to open a library that may not last to the next try
 _UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
 
 
@@ -87,6 +88,7 @@ class Libraries:
         self._bus = bus
         self._runner = runner
         self._listed: Infos | None = None  # what `list` answers without statistics
+        self._again: dict[str, asyncio.Task[None]] = {}  # by path: to open it after a while
         self._changing = asyncio.Lock()  # one library is opened or closed at a time
 
     # --- all of them ---------------------------------------------------------------------------
@@ -99,15 +101,37 @@ class Libraries:
         except OSError as error:
             raise storage_error(self.folder, error) from error
         for path in paths:
-            try:
-                await self.open(path)
-            except SdError as error:
-                self.failed[path] = error
+            await self._load(path)
+
+    async def _load(self, path: str) -> None:
+        """Open a library, or note why not. What may be different in a while, such as a disk
+        without room for its log, is tried again."""
+        before = self.failed.get(path)
+        try:
+            await self.open(path)
+        except SdError as error:
+            self.failed[path] = error
+            if before is None or before.text != error.text:
                 log.error("library not opened", path=path, reason=error.text)
                 self._bus.publish(LibraryLoadFailed(None, path, error.text, error.code))
+            if error.retryable:
+                self._again[path] = asyncio.get_running_loop().create_task(self._load_later(path))
+
+    async def _load_later(self, path: str) -> None:
+        await asyncio.sleep(AGAIN_S)
+        try:
+            wanted = path in await asyncio.to_thread(self._known_paths)
+        except OSError:  # as long as this lasts, nothing can be opened there
+            wanted = True
+        if wanted:
+            await self._load(path)
+        else:  # it was closed on purpose meanwhile, or is not there any more
+            self.failed.pop(path, None)
 
     async def close_all(self) -> None:
         """Close every library; their jobs must have been stopped before."""
+        for task in self._again.values():
+            task.cancel()
         libraries = list(self.open_libraries.values())
         self.open_libraries.clear()
         self._listed = None
