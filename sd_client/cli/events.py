@@ -17,6 +17,7 @@ from sd_client.cli import names
 from sd_client.cli.command import command
 from sd_client.cli.follow import leave
 from sd_client.cli.output import BOLD, DIM, Output
+from sd_client.cli.reader import end_with_reader
 from sd_client.cli.session import Session, pass_session
 from sd_client.cli.text import clock, number
 from sd_client.cli.values import AbsolutePath, is_exact
@@ -83,6 +84,8 @@ def events(
     split = [name for word in types for name in word.split(",") if name]
     event_filter = _filter(session, **wanted)
     position = None if after is None else Position(after)
+    if follow:
+        end_with_reader()
     try:
         with session.connect().subscribe_events(
             split, event_filter, after=position, initial=initial, resume=True

@@ -19,6 +19,7 @@ from sd_client.cli.lazy import load
 from sd_client.cli.logfile import records
 from sd_client.cli.moments import Moment
 from sd_client.cli.output import BLUE, DIM, RED, YELLOW, Output
+from sd_client.cli.reader import end_with_reader
 from sd_client.cli.session import Session, pass_session
 from sd_client.cli.values import Choice
 from sd_wire import places
@@ -122,6 +123,8 @@ def logs(
     from its files. After Ctrl-C it ends with 130."""
     wanted = Wanted(level, target, job, correlation)
     asked = SubscribeLogs(None, USUAL if count is None and since is None else count, since)
+    if follow:
+        end_with_reader()
     try:
         if journal:
             _read_journal(session, wanted, asked, _unit_meant(session), follow=follow)

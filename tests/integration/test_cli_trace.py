@@ -180,3 +180,15 @@ def test_following_loses_nothing_to_a_restart(
     numbers = [one["sequence"] for one in seen if "Event" in one]
     assert numbers == sorted(set(numbers))
     assert not any("Gap" in one for one in seen)
+
+
+def test_following_ends_with_its_reader_also_while_nothing_happens(
+    sd: Sd, follower: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    following = follower("--after", "0", "--type", "CoreStarted")
+    assert following.stdout is not None
+    assert b"CoreStarted" in following.stdout.readline()
+    assert b"CaughtUp" in following.stdout.readline()
+    following.stdout.close()
+    assert following.wait(timeout=20) == 0
+    following.stdout = None  # there is nothing left to read
