@@ -37,7 +37,7 @@ def test_a_fault_is_found_and_mended(
     took = service.wait_for("test $(systemctl show -P NRestarts spacedrive.service) = 1")
     assert took < PERIOD + RESTART
     journal = service.journal()
-    assert culprit in journal
+    assert culprit in journal, journal
     assert "Failed with result 'watchdog'" in journal
     assert frame in journal, "the stacks do not show where it hung"
     assert "Current thread" in journal or "Thread 0x" in journal
