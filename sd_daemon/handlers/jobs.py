@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sd_daemon.handlers.handler import Context, handles
 from sd_wire.errors import JobNotFound
@@ -14,6 +14,7 @@ from sd_wire.operations.jobs import (
     JobChange,
     JobInfo,
     JobList,
+    LimitJob,
     ListActiveJobs,
     ListJobs,
     PauseJob,
@@ -86,6 +87,7 @@ async def get_job(context: Context, request: GetJob) -> JobInfo | None:
         output=job.output,
         warnings=job.warnings,
         attempts=job.attempts,
+        limits=job.limits,
     )
 
 
@@ -125,4 +127,19 @@ async def cancel_job(context: Context, request: CancelJob) -> JobChange:
     """Stop a job for good."""
     shelf = await _shelf_of(context, request.job_id)
     await context.core.runner.cancel(shelf, request.job_id)
+    return JobChange(request.job_id, success=True)
+
+
+@handles(LimitJob)
+async def limit_job(context: Context, request: LimitJob) -> JobChange:
+    """Give a job another share of the machine."""
+    shelf = await _shelf_of(context, request.job_id)
+    named: dict[str, Any] = {}
+    if request.priority is not None:
+        named["priority"] = request.priority
+    if request.disk is not None:
+        named["disk"] = request.disk
+    if request.bandwidth is not None:
+        named["bandwidth"] = request.bandwidth or None
+    await context.core.runner.limit(shelf, request.job_id, named)
     return JobChange(request.job_id, success=True)

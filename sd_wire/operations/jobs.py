@@ -9,8 +9,17 @@ from uuid import UUID
 import msgspec
 
 from sd_wire.errors import JobNotFound, JobStateConflict
-from sd_wire.operation import Request, action, doc, query
-from sd_wire.types.jobs import ActionContext, GenericProgress, JobListItem, JobOutput, JobStatus
+from sd_wire.operation import Natural, Request, action, doc, query
+from sd_wire.types.jobs import (
+    ActionContext,
+    DiskShare,
+    GenericProgress,
+    JobLimits,
+    JobListItem,
+    JobOutput,
+    JobPriority,
+    JobStatus,
+)
 
 
 class JobList(msgspec.Struct):
@@ -66,6 +75,7 @@ class JobInfo(msgspec.Struct):
     output: JobOutput | None = None
     warnings: list[str] = []
     attempts: Annotated[int, doc("how often a worker was started for it")] = 0
+    limits: Annotated[JobLimits | None, doc("how much of the machine it may have")] = None
 
 
 @query("jobs.info")
@@ -102,3 +112,13 @@ class CancelJob(Request[JobChange]):
     """Stop a job for good. What it has done stays done."""
 
     job_id: Annotated[UUID, doc("the job")]
+
+
+@action("jobs.limit", errors=(JobNotFound, JobStateConflict))
+class LimitJob(Request[JobChange]):
+    """Give a job another share of the machine, also while it runs. What is not named stays."""
+
+    job_id: Annotated[UUID, doc("the job")]
+    priority: Annotated[JobPriority | None, doc("which of the waiting jobs begins first")] = None
+    disk: Annotated[DiskShare | None, doc("how it stands behind others at the disk")] = None
+    bandwidth: Annotated[Natural | None, doc("at most so many bytes per second; 0: any")] = None

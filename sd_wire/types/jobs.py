@@ -103,6 +103,9 @@ class Performance(msgspec.Struct):
     elapsed: Duration | None
     error_count: int
     warning_count: int
+    bytes_per_second: Annotated[
+        float | None, doc("the same in bytes, where those take the time")
+    ] = None  # ours
 
 
 class GenericProgress(msgspec.Struct):

@@ -74,6 +74,7 @@ class Reporter:
     def __init__(self, order: Order, output: int) -> None:
         self.job_id = order.job_id
         self.library_dir = order.library_dir
+        self.limits = order.limits
         self._output = output
         self._stop = threading.Event()
         self._encode = msgspec.json.Encoder().encode
@@ -88,6 +89,7 @@ class Reporter:
         total: int | None = None,
         *,
         size: int = 0,
+        total_size: int | None = None,
         message: str = "",
         path: bytes | None = None,
         errors: int = 0,
@@ -95,7 +97,9 @@ class Reporter:
     ) -> None:
         """Tell how far the job is, unless that was told a moment ago in the same phase."""
         now = time.monotonic()
-        report = Progress(phase, completed, total, size, message, path, errors, warnings)
+        report = Progress(
+            phase, completed, total, size, total_size, message, path, errors, warnings
+        )
         if now < self._next_report and phase == self._phase:
             self._held = report
             return
