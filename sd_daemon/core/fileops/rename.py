@@ -3,9 +3,10 @@ one filesystem."""
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 _NOREPLACE = 1  # RENAME_NOREPLACE, renameat2(2)
@@ -14,15 +15,19 @@ _HERE = -100  # AT_FDCWD
 _LACKING = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
 
 
+@cache
 def _function(name: str) -> Any:
+    """A function of libc that leaves errno, or None. Few who read this module need ctypes."""
+    ctypes = import_module("ctypes")
     try:
-        return getattr(ctypes.CDLL(None, use_errno=True), name)
+        function = getattr(ctypes.CDLL(None, use_errno=True), name)
     except (OSError, AttributeError):  # another libc
         return None
 
+    def call(*arguments: object) -> int:
+        return int(ctypes.get_errno()) if function(*arguments) else 0
 
-_renameat2 = _function("renameat2")
-_syncfs = _function("syncfs")
+    return call
 
 
 def rename_new(
@@ -33,12 +38,13 @@ def rename_new(
 
     Where the filesystem has no such rename (old ones in user space), the name is looked for first.
     """
-    if _renameat2 is not None:
+    rename = _function("renameat2")
+    if rename is not None:
         here = _HERE if source_fd is None else source_fd
         there = _HERE if target_fd is None else target_fd
-        if not _renameat2(here, os.fsencode(source), there, os.fsencode(target), _NOREPLACE):
+        error = rename(here, os.fsencode(source), there, os.fsencode(target), _NOREPLACE)
+        if not error:
             return
-        error = ctypes.get_errno()
         if error not in _LACKING:
             raise OSError(error, os.strerror(error), source, None, target)
     try:
@@ -51,10 +57,11 @@ def rename_new(
 
 def flush_filesystem(fd: int) -> None:
     """Write what the filesystem of this descriptor still holds back. Raises OSError."""
-    if _syncfs is None:
+    flush = _function("syncfs")
+    if flush is None:
         os.sync()
-    elif _syncfs(fd):
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    elif error := flush(fd):
+        raise OSError(error, os.strerror(error))
 
 
 def flush_folder(path: str) -> None:

@@ -71,10 +71,11 @@ WORK: dict[str, tuple[str, Work]] = {
 class Reporter:
     """The job's context (`sd_daemon.core.jobs.context.JobContext`) in a real worker."""
 
-    def __init__(self, order: Order, output: int) -> None:
+    def __init__(self, order: Order, output: int, home_trash: str | None) -> None:
         self.job_id = order.job_id
         self.library_dir = order.library_dir
         self.limits = order.limits
+        self.home_trash = home_trash
         self._output = output
         self._stop = threading.Event()
         self._encode = msgspec.json.Encoder().encode
