@@ -18,12 +18,15 @@ import os
 import pwd
 import stat
 import sys
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sd_daemon.core.index.walk import open_folder, stat_folder
 from sd_daemon.core.mount_table import PSEUDO, linux_mounts
 from sd_daemon.core.paths import shown
 from sd_wire.errors import TrashUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _PRIVATE = 0o700
 
@@ -100,39 +103,59 @@ class Trashes:
 
         Raises TrashUnavailable, and FileNotFoundError where the folder of the path is gone.
         """
+        return self._first(path, self._make)
+
+    def expect(self, path: str) -> Trash:
+        """The trash that `holding` would most likely find. Makes nothing; raises the same."""
+        return self._first(path, self._could_make)
+
+    def _first(self, path: str, prepare: Callable[[Trash], None]) -> Trash:
         top = self.top_of(os.path.dirname(self.real(path)))
         if self._home is not None and self.top_of(_existing(self._home.folder)) == top:
-            try:
-                _make(self._home)
-            except OSError as error:
-                raise _unavailable(path, self._home.folder, error) from error
-            return self._home
-        if self._home is not None and self._home.plain:
+            choices = [self._home]
+        elif self._home is not None and self._home.plain:
             raise TrashUnavailable(path=shown(path), reason=f"there is none on {shown(top)}")
-        return self._on(top, path)
-
-    def _on(self, top: str, path: str) -> Trash:
-        shared = self._shared(top)
-        own = Trash(f"{top.rstrip('/')}/.Trash-{self._uid}", top, is_home=False)
-        for trash in (shared, own):
-            if trash is None:
-                continue
+        else:
+            own = Trash(f"{top.rstrip('/')}/.Trash-{self._uid}", top, is_home=False)
+            choices = [one for one in (self._shared(top), own) if one is not None]
+        for trash in choices:
             try:
-                _make(trash)
-                self._check(trash)
+                prepare(trash)
             except OSError as error:
-                if trash is own:
-                    raise self._unavailable(path, own, error) from error
+                if trash is choices[-1]:
+                    raise self._unavailable(path, trash, error) from error
             else:
                 return trash
-        raise AssertionError  # `own` is always tried
+        raise AssertionError  # there is at least one choice
+
+    def _make(self, trash: Trash) -> None:
+        """Make the folders of a trash that are missing. Raises OSError where they cannot be, or
+        are not this user's."""
+        if trash.is_home:
+            os.makedirs(trash.folder, mode=_PRIVATE, exist_ok=True)
+        else:
+            _make_folder(trash.folder)
+            self._check(trash)
+        if not trash.plain:
+            _make_folder(trash.files)
+            _make_folder(trash.info)
+
+    def _could_make(self, trash: Trash) -> None:
+        there = _existing(trash.folder)
+        if there == trash.folder and not trash.is_home:
+            self._check(trash)
+        if not os.access(there, os.W_OK | os.X_OK):
+            read_only = os.statvfs(there).f_flag & os.ST_RDONLY
+            code = errno.EROFS if read_only else errno.EACCES
+            raise OSError(code, os.strerror(code), there)
 
     def _unavailable(self, path: str, own: Trash, error: OSError) -> TrashUnavailable:
         if self._home is None:
             reason = f"the user {user_name(self._uid)}, who would own it, has no home folder, and "
             reason += f"{shown(own.folder)} cannot be made: {error.strerror}"
             return TrashUnavailable(path=shown(path), reason=reason)
-        return _unavailable(path, own.folder, error)
+        reason = f"{shown(own.folder)} cannot be used: {error.strerror}"
+        return TrashUnavailable(path=shown(path), reason=reason)
 
     def _shared(self, top: str) -> Trash | None:
         """The trash in what an administrator made for all users, if that can be trusted."""
@@ -201,25 +224,8 @@ def _existing(folder: str) -> str:
     return folder
 
 
-def _make(trash: Trash) -> None:
-    """Make the folders of a trash that are missing."""
-    if trash.is_home:
-        os.makedirs(trash.folder, mode=_PRIVATE, exist_ok=True)
-    else:
-        _make_folder(trash.folder)
-    if not trash.plain:
-        _make_folder(trash.files)
-        _make_folder(trash.info)
-
-
 def _make_folder(path: str) -> None:
     try:
         os.mkdir(path, _PRIVATE)
     except FileExistsError:
         os.close(open_folder(path))  # refuses a symbolic link
-
-
-def _unavailable(path: str, folder: str, error: OSError) -> TrashUnavailable:
-    return TrashUnavailable(
-        path=shown(path), reason=f"{shown(folder)} cannot be used: {error.strerror}"
-    )

@@ -16,6 +16,8 @@ from typing import Any
 import msgspec
 
 from sd_daemon.core.db.connection import DatabaseFailure, failures
+from sd_daemon.core.fileops.deleting import DELETE, run_delete
+from sd_daemon.core.fileops.settling import SETTLE, run_settle
 from sd_daemon.core.index.errors import IndexFailure
 from sd_daemon.core.index.job import run_index, run_purge
 from sd_daemon.core.index.verify_job import run_verify
@@ -64,6 +66,8 @@ WORK: dict[str, tuple[str, Work]] = {
     "location_purge": ("Custom", run_purge),
     "location_export": ("Custom", run_export),
     "location_import": ("Custom", run_import),
+    DELETE: ("FileDelete", run_delete),
+    SETTLE: ("Custom", run_settle),
 }
 """Every kind of job by its name: what its output is called, and the function that does it."""
 
