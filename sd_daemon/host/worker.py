@@ -16,6 +16,7 @@ from typing import NoReturn
 
 import msgspec
 
+from sd_daemon.core.fileops.trashes import home_trash
 from sd_daemon.core.jobs.reports import STOP, Limited, Order
 from sd_daemon.core.jobs.worker import Reporter, outcome
 from sd_wire.types.jobs import DiskShare
@@ -80,7 +81,9 @@ def main() -> None:
     os.dup2(2, 1)
     hearing = Hearing()
     order = msgspec.json.decode(hearing.line(), type=Order)
-    reporter = Reporter(order, output)
+    home = os.path.expanduser("~")
+    trash = home_trash(sys.platform, os.environ.get("XDG_DATA_HOME"), home)
+    reporter = Reporter(order, output, trash)
     signal.signal(signal.SIGTERM, lambda _number, _frame: reporter.stop())
     with contextlib.suppress(OSError):  # a strict service manager forbids it: then as equals
         os.nice(NICENESS)

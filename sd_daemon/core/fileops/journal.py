@@ -177,6 +177,11 @@ class Journal:
             self._forget_old()
         return Operation(self.db, job, is_new=known is None)
 
+    def known(self, job: str) -> Operation | None:
+        """The operation of the job `job`, if there is one."""
+        found = self.db.execute("SELECT 1 FROM operations WHERE id = ?", (job,)).fetchone()
+        return None if found is None else Operation(self.db, job, is_new=False)
+
     def _forget_old(self) -> None:
         old = (
             "SELECT id FROM operations WHERE state <> 'doing'"

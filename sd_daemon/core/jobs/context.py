@@ -23,6 +23,7 @@ class JobContext(Protocol):
     job_id: str
     library_dir: str
     limits: JobLimits  # as they are now: they may change while the job runs
+    home_trash: str | None  # of the user it runs as; see sd_daemon.core.fileops.trashes
 
     def progress(
         self,

@@ -382,6 +382,8 @@ class JobRunner:
     async def _conclude_success(self, running: Running, last: Completed, now: datetime) -> None:
         job, shelf = running.job, running.shelf
         job.output = msgspec.convert(last.output, JobOutput)
+        if isinstance(job.output.data, dict):
+            job.warnings = job.output.data.pop("warnings", [])
         job.completed_at = now
         await self._end(job, shelf, JobStatus.COMPLETED)
 

@@ -16,6 +16,8 @@ from typing import Any
 import msgspec
 
 from sd_daemon.core.db.connection import DatabaseFailure, failures
+from sd_daemon.core.fileops.deleting import DELETE, run_delete
+from sd_daemon.core.fileops.settling import SETTLE, run_settle
 from sd_daemon.core.index.errors import IndexFailure
 from sd_daemon.core.index.job import run_index, run_purge
 from sd_daemon.core.index.verify_job import run_verify
@@ -64,6 +66,8 @@ WORK: dict[str, tuple[str, Work]] = {
     "location_purge": ("Custom", run_purge),
     "location_export": ("Custom", run_export),
     "location_import": ("Custom", run_import),
+    DELETE: ("FileDelete", run_delete),
+    SETTLE: ("Custom", run_settle),
 }
 """Every kind of job by its name: what its output is called, and the function that does it."""
 
@@ -71,10 +75,11 @@ WORK: dict[str, tuple[str, Work]] = {
 class Reporter:
     """The job's context (`sd_daemon.core.jobs.context.JobContext`) in a real worker."""
 
-    def __init__(self, order: Order, output: int) -> None:
+    def __init__(self, order: Order, output: int, home_trash: str | None) -> None:
         self.job_id = order.job_id
         self.library_dir = order.library_dir
         self.limits = order.limits
+        self.home_trash = home_trash
         self._output = output
         self._stop = threading.Event()
         self._encode = msgspec.json.Encoder().encode
