@@ -7,6 +7,7 @@ params:
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from sd_daemon.core.fileops import trash
@@ -19,6 +20,7 @@ from sd_daemon.core.fileops.journal import (
     StepKind,
     StepState,
 )
+from sd_daemon.core.fileops.linking import hidden_beside
 from sd_daemon.core.fileops.taking import is_the_same, source_of
 
 if TYPE_CHECKING:
@@ -59,7 +61,11 @@ def _has_happened(operation: Operation, step: Step, target: str, context: JobCon
         if trash.is_item(source_of(step)) and not os.path.lexists(source_of(step)):
             trash.forget(source_of(step))
         return not is_the_same(step, source_of(step))
-    if step.source is not None and is_the_same(step, target):  # it was in the trash
-        trash.forget(step.source)
-        return True
-    return False
+    if trash.is_item(source_of(step)):
+        if is_the_same(step, target):
+            trash.forget(source_of(step))
+            return True
+        return False
+    with suppress(FileNotFoundError):
+        os.unlink(hidden_beside(operation.id, step))
+    return not is_the_same(step, target)

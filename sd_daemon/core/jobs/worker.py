@@ -18,6 +18,7 @@ import msgspec
 from sd_daemon.core.db.connection import DatabaseFailure, failures
 from sd_daemon.core.fileops.deleting import DELETE, run_delete
 from sd_daemon.core.fileops.emptying import EMPTY, run_empty
+from sd_daemon.core.fileops.resolving import RESOLVE, run_resolve
 from sd_daemon.core.fileops.restoring import RESTORE, run_restore
 from sd_daemon.core.fileops.settling import SETTLE, run_settle
 from sd_daemon.core.index.errors import IndexFailure
@@ -69,6 +70,7 @@ WORK: dict[str, tuple[str, Work]] = {
     "location_export": ("Custom", run_export),
     "location_import": ("Custom", run_import),
     DELETE: ("FileDelete", run_delete),
+    RESOLVE: ("DuplicateDetection", run_resolve),
     RESTORE: ("Custom", run_restore),
     EMPTY: ("FileDelete", run_empty),
     SETTLE: ("Custom", run_settle),
