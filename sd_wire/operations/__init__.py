@@ -19,6 +19,7 @@ from sd_wire.operations import (
     search,
     test,
     trash,
+    validation,
     volumes,
 )
 
@@ -36,5 +37,6 @@ __all__ = [
     "search",
     "test",
     "trash",
+    "validation",
     "volumes",
 ]
