@@ -17,6 +17,7 @@ from sd_wire.operations import (
     network,
     search,
     test,
+    trash,
     volumes,
 )
 
@@ -32,5 +33,6 @@ __all__ = [
     "network",
     "search",
     "test",
+    "trash",
     "volumes",
 ]

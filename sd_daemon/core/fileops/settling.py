@@ -6,10 +6,20 @@ params:
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
-from sd_daemon.core.fileops.deleting import settle_cancelled
-from sd_daemon.core.fileops.journal import Journal, OperationState
+from sd_daemon.core.fileops import trash
+from sd_daemon.core.fileops.erasing import Eraser
+from sd_daemon.core.fileops.journal import (
+    Journal,
+    Operation,
+    OperationState,
+    Step,
+    StepKind,
+    StepState,
+)
+from sd_daemon.core.fileops.taking import is_the_same, source_of
 
 if TYPE_CHECKING:
     from sd_daemon.core.jobs.context import JobContext
@@ -22,6 +32,34 @@ def run_settle(params: dict[str, Any], context: JobContext) -> dict[str, Any]:
     with Journal(context.library_dir) as journal:
         operation = journal.known(str(params["operation"]))
         if operation is not None:
-            settle_cancelled(operation, context)
+            settle(operation, context)
             operation.finish(OperationState.CANCELLED)
     return {}
+
+
+def settle(operation: Operation, context: JobContext) -> None:
+    """Bring the steps to an end that were begun: what is hidden goes, what has arrived is done,
+    and what has not stays where it is."""
+    for step in operation.steps():
+        if step.state is not StepState.DOING:
+            continue
+        done = step.target is not None and _has_happened(operation, step, step.target, context)
+        operation.save([step], StepState.DONE if done else StepState.SKIPPED)
+
+
+def _has_happened(operation: Operation, step: Step, target: str, context: JobContext) -> bool:
+    if step.kind is StepKind.TRASH:
+        state = trash.state_of(target, f"{operation.id}-{step.number}")
+        if state is trash.State.RESERVED:
+            trash.release(target)
+        return state is trash.State.FILLED
+    if step.kind is StepKind.REMOVE:
+        if os.path.lexists(target):
+            Eraser(context).erase(target)
+        if trash.is_item(source_of(step)) and not os.path.lexists(source_of(step)):
+            trash.forget(source_of(step))
+        return not is_the_same(step, source_of(step))
+    if step.source is not None and is_the_same(step, target):  # it was in the trash
+        trash.forget(step.source)
+        return True
+    return False

@@ -71,8 +71,9 @@ def info_of(item: str) -> str:
     return f"{os.path.dirname(files)}/info/{name}{SUFFIX}"
 
 
-def _has_info(item: str) -> bool:
-    return os.path.basename(os.path.dirname(item)) == "files"
+def is_item(path: str) -> bool:
+    """Whether a path looks like that of an item with an info file."""
+    return os.path.basename(os.path.dirname(path)) == "files"
 
 
 # --- in ------------------------------------------------------------------------------------------
@@ -253,26 +254,27 @@ def restore(item: str, target: str) -> None:
 
 def forget(item: str) -> None:
     """Remove what the trash still says about an item that is not there any more."""
-    if not _has_info(item):
+    if not is_item(item):
         return
     release(item)
     trash_sizes.drop(os.path.dirname(os.path.dirname(item)), os.path.basename(item))
 
 
+def expunged(item: str, name: str) -> str:
+    """Where an item goes to be destroyed, under this name."""
+    files = os.path.dirname(item)
+    return f"{os.path.dirname(files)}/{EXPUNGED}/{name}" if is_item(item) else f"{files}/{name}"
+
+
 def expunge(item: str, name: str) -> str:
-    """Take an item out of the trash to be destroyed, under this name; where it is now. From here
-    on no program shows it. Raises OSError."""
-    if not _has_info(item):
-        gone = f"{os.path.dirname(item)}/{name}"
-        os.rename(item, gone)
-        return gone
-    folder = f"{os.path.dirname(os.path.dirname(item))}/{EXPUNGED}"
-    with suppress(FileExistsError):
-        os.mkdir(folder, 0o700)
-    gone = f"{folder}/{name}"
+    """Take an item out of the trash to be destroyed; where it is now. From here on no program
+    shows it, though its info file is there until `forget`. Raises OSError."""
+    gone = expunged(item, name)
+    if is_item(item):
+        with suppress(FileExistsError):
+            os.mkdir(os.path.dirname(gone), 0o700)
     rename_new(item, gone)
-    flush_folder(folder)
-    forget(item)
+    flush_folder(os.path.dirname(gone))
     return gone
 
 

@@ -17,6 +17,8 @@ import msgspec
 
 from sd_daemon.core.db.connection import DatabaseFailure, failures
 from sd_daemon.core.fileops.deleting import DELETE, run_delete
+from sd_daemon.core.fileops.emptying import EMPTY, run_empty
+from sd_daemon.core.fileops.restoring import RESTORE, run_restore
 from sd_daemon.core.fileops.settling import SETTLE, run_settle
 from sd_daemon.core.index.errors import IndexFailure
 from sd_daemon.core.index.job import run_index, run_purge
@@ -67,6 +69,8 @@ WORK: dict[str, tuple[str, Work]] = {
     "location_export": ("Custom", run_export),
     "location_import": ("Custom", run_import),
     DELETE: ("FileDelete", run_delete),
+    RESTORE: ("Custom", run_restore),
+    EMPTY: ("FileDelete", run_empty),
     SETTLE: ("Custom", run_settle),
 }
 """Every kind of job by its name: what its output is called, and the function that does it."""

@@ -162,9 +162,11 @@ def test_what_is_destroyed_leaves_nothing(tmp_path: Path, home: str) -> None:
     trash_sizes.note(home, {"d": 12})
     gone = trash.expunge(item, ".spacedrive-test-1")
     assert listed(home) == {}
-    assert trash_sizes.known(home) == {}
     shutil.rmtree(gone)
+    trash.forget(item)
     trash.tidy(Trashes(home).all()[0])
+    assert trash_sizes.known(home) == {}
+    assert os.listdir(f"{home}/info") == []
     assert sorted(os.listdir(home)) == ["directorysizes", "files", "info"]
 
 
