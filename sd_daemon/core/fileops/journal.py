@@ -167,7 +167,8 @@ class Journal:
             known = self.db.execute("SELECT 1 FROM operations WHERE id = ?", (job,)).fetchone()
             if known is None:
                 self.db.execute(
-                    "INSERT INTO operations (id, kind, title, state, undoes, lasting, boot, created_at)"
+                    "INSERT INTO operations"
+                    " (id, kind, title, state, undoes, lasting, boot, created_at)"
                     " VALUES (?, ?, ?, 'doing', ?, ?, ?, ?)",
                     (job, kind, title, undoes, lasting, boot, time.time_ns()),
                 )
@@ -301,6 +302,13 @@ class Operation:
             "SELECT created_at FROM operations WHERE id = ?", (self.id,)
         ).fetchone()
         return int(row[0])
+
+    def finished_at(self) -> int:
+        """When it was over, in nanoseconds since the epoch; 0: it is not."""
+        row = self._db.execute(
+            "SELECT finished_at FROM operations WHERE id = ?", (self.id,)
+        ).fetchone()
+        return int(row[0] or 0)
 
     def finish(self, state: OperationState) -> None:
         """Note that the operation is over; what it undid is undone if it is `done`."""

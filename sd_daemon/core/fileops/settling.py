@@ -10,6 +10,10 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from sd_daemon.core.fileops import trash
+from sd_daemon.core.fileops.copying.carrying import Carrier
+from sd_daemon.core.fileops.copying.file import How
+from sd_daemon.core.fileops.copying.tally import Tally
+from sd_daemon.core.fileops.copying.work import Detail, Work
 from sd_daemon.core.fileops.erasing import Eraser
 from sd_daemon.core.fileops.journal import (
     Journal,
@@ -40,8 +44,18 @@ def run_settle(params: dict[str, Any], context: JobContext) -> dict[str, Any]:
 def settle(operation: Operation, context: JobContext) -> None:
     """Bring the steps to an end that were begun: what is hidden goes, what has arrived is done,
     and what has not stays where it is."""
-    for step in operation.steps():
+    replaced: Step | None = None
+    for step in list(operation.steps()):
         if step.state is not StepState.DOING:
+            continue
+        if step.kind is StepKind.TRASH and Detail.of(step).replaces:
+            replaced = step
+            continue
+        if step.kind in (StepKind.CREATE, StepKind.MOVE):
+            work = Work(operation, step, replaced)
+            replaced = None
+            done = Carrier(operation, context, Tally(context, "", ""), How()).settle(work)
+            operation.save(work.steps, StepState.DONE if done else StepState.SKIPPED)
             continue
         done = step.target is not None and _has_happened(operation, step, step.target, context)
         operation.save([step], StepState.DONE if done else StepState.SKIPPED)
@@ -59,7 +73,4 @@ def _has_happened(operation: Operation, step: Step, target: str, context: JobCon
         if trash.is_item(source_of(step)) and not os.path.lexists(source_of(step)):
             trash.forget(source_of(step))
         return not is_the_same(step, source_of(step))
-    if step.source is not None and is_the_same(step, target):  # it was in the trash
-        trash.forget(step.source)
-        return True
     return False

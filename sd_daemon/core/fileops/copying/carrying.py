@@ -42,9 +42,7 @@ _FEW = 4  # files that are flushed one by one; to flush the filesystem may take 
 class Carrier:
     """Takes the steps of one operation."""
 
-    def __init__(
-        self, operation: Operation, context: JobContext, tally: Tally, how: How
-    ) -> None:
+    def __init__(self, operation: Operation, context: JobContext, tally: Tally, how: How) -> None:
         self._operation = operation
         self._context = context
         self._tally = tally
@@ -88,6 +86,7 @@ class Carrier:
                 work.detail.stays = True
                 work.note()
             self._replacer.finish(work)
+            self._forget_item(work)
             return True
         self._replacer.undo_choice(work)
         self._erase(work.hidden)
@@ -223,8 +222,9 @@ class Carrier:
 
     def _flush_folders(self, works: list[Work]) -> None:
         folders = {os.path.dirname(work.target) for work in works if work.published}
-        folders |= {os.path.dirname(work.source) for work in works if work.published and not
-                    work.is_copy}
+        folders |= {
+            os.path.dirname(work.source) for work in works if work.published and not work.is_copy
+        }
         for folder in folders:
             with suppress(FileNotFoundError):
                 flush_folder(folder)
@@ -233,8 +233,7 @@ class Carrier:
         if not work.published:
             return
         self._replacer.finish(work)
-        if trash.is_item(work.source) and work.step.kind is StepKind.MOVE:
-            trash.forget(work.source)
+        self._forget_item(work)
         if work.is_copy and work.step.kind is StepKind.MOVE and not work.detail.stays:
             try:
                 stays = self._removal.remove(work)
@@ -243,6 +242,11 @@ class Carrier:
             if stays is not None:
                 work.detail.stays = True
                 self._tally.fail(work.source, stays)
+
+    def _forget_item(self, work: Work) -> None:
+        """What was in the trash and is not any more leaves nothing there."""
+        if trash.is_item(work.source) and look(work.source) is None:
+            trash.forget(work.source)
 
     # --- ends ------------------------------------------------------------------------------------
 

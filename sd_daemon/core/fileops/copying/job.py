@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from sd_daemon.core.event_journal import this_boot
 from sd_daemon.core.fileops.copying.carrying import Carrier
 from sd_daemon.core.fileops.copying.file import Base, How
+from sd_daemon.core.fileops.copying.leaving import Leavings, TrashingInOrder
 from sd_daemon.core.fileops.copying.order import CopyOrder
 from sd_daemon.core.fileops.copying.planning import Action, Extent, Planner, Task, look
 from sd_daemon.core.fileops.copying.resuming import distrust, recall
 from sd_daemon.core.fileops.copying.room import require_room
-from sd_daemon.core.fileops.copying.tally import Tally, why
+from sd_daemon.core.fileops.copying.tally import Tally
 from sd_daemon.core.fileops.copying.work import Detail, Work
 from sd_daemon.core.fileops.failures import refusal
 from sd_daemon.core.fileops.journal import (
@@ -70,7 +71,10 @@ def run_copy(params: dict[str, Any], context: JobContext) -> dict[str, Any]:
 
 
 def planned(order: CopyOrder, context: JobContext, tally: Tally) -> list[Step]:
-    """The steps of a new order; `tally` learns how much that is. Raises FileConflict, NotEnoughSpace."""
+    """The steps of a new order; `tally` learns how much that is.
+
+    Raises FileConflict, NotEnoughSpace.
+    """
     planner = Planner(order)
     tasks: list[Task] = []
     for task in planner.tasks():
@@ -123,6 +127,8 @@ class Run:
         self._context = context
         self.tally = Tally(context, verb, verb)
         self._carrier = Carrier(operation, context, self.tally, how)
+        self._leavings = Leavings(operation, context)
+        self._trashing = TrashingInOrder(operation, context, self.tally)
         self._carrier.copier.note_flush = self._note_flush
         os.umask(0)  # modes are given as they are meant
 
@@ -170,28 +176,13 @@ class Run:
         }
 
     def _take_some(self, steps: list[Step]) -> None:
-        if steps[0].kind is StepKind.REMOVE:
-            self._leave([step for step in steps if step.kind is StepKind.REMOVE][:1])
+        first = steps[0]
+        if first.kind is StepKind.REMOVE:
+            self._leavings.take(steps[: _same(steps)])
+        elif first.kind is StepKind.TRASH and not Detail.of(first).replaces:
+            self._trashing.run()
         else:
             self._carrier.carry(steps)
-
-    def _leave(self, steps: list[Step]) -> None:
-        """Remove folders that are empty now, unless something new is in them."""
-        for step in steps:
-            assert step.source is not None
-            found = look(step.source)
-            if found is not None:
-                step.proof = Proof.of(found)
-                folder = [found.st_mode & 0o7777, found.st_uid, found.st_gid, found.st_mtime_ns]
-                step.detail = Detail(folder=folder).text()
-                self._operation.intend([step])
-                try:
-                    os.rmdir(step.source)
-                except OSError as error:
-                    step.detail = why(error)
-                    self._operation.save([step], StepState.SKIPPED)
-                    continue
-            self._operation.save([step], StepState.DONE)
 
     def _recover(self, steps: list[Step]) -> None:
         again = [step for step in steps if step.state is StepState.FAILED]
@@ -226,7 +217,8 @@ class Run:
             if found is None:
                 continue
             if step.kind is StepKind.CREATE or _is_across(step, found):
-                extent.add(step.source, found)
+                for _ in extent.walk(step.source, found):
+                    pass
             else:
                 names += 1
         self.tally.total = self.tally.files + extent.files + names
@@ -236,10 +228,15 @@ class Run:
         self._operation.note_flush(this_boot(), moment)
 
 
+def _same(steps: list[Step]) -> int:
+    """How many steps at the beginning are of one kind."""
+    kind = steps[0].kind
+    return next((n for n, step in enumerate(steps) if step.kind is not kind), len(steps))
+
+
 def _is_across(step: Step, found: os.stat_result) -> bool:
     assert step.target is not None
     if Detail.of(step).across:
         return True
     folder = look(os.path.dirname(step.target))
     return folder is not None and folder.st_dev != found.st_dev
-

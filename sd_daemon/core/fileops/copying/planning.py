@@ -162,13 +162,8 @@ class Extent:
         self.problems: list[tuple[str, OSError]] = []
         self._seen: set[tuple[int, int]] = set()
 
-    def add(self, path: str, found: os.stat_result) -> None:
-        """Count what is at a path, and below it."""
-        for _ in self.walk(path, found):
-            pass
-
     def walk(self, path: str, found: os.stat_result) -> Iterator[tuple[str, os.stat_result]]:
-        """The same, with each thing that is counted."""
+        """Count what is at a path, and below it; each thing that is counted, one by one."""
         self._count(found)
         yield path, found
         folders = [path] if stat.S_ISDIR(found.st_mode) else []

@@ -60,7 +60,7 @@ def copy_order(
         if request.move_files:
             protected.check(source, pointer)
     folder = os.path.realpath(destination if into else os.path.dirname(destination))
-    _check_folder(folder, protected)
+    check_folder(folder, protected)
     name = None if into else os.path.basename(destination)
     pairs = [
         Pair(source, os.path.join(folder, name or os.path.basename(source)))
@@ -92,7 +92,7 @@ def rename_order(
     _look_at_source(source, "/payload/target")
     protected.check(source, "/payload/target")
     folder = os.path.dirname(source)
-    _check_folder(folder, protected, "/payload/target")
+    check_folder(folder, protected, "/payload/target")
     order = CopyOrder(
         kind=OperationKind.RENAME,
         pairs=[Pair(source, os.path.join(folder, name))],
@@ -149,13 +149,11 @@ def check(order: CopyOrder) -> None:
         if first.action is Action.ABORT:
             conflicts.append(first.target)
         there = look(os.path.dirname(first.target))
-        if stat.S_ISREG(first.found.st_mode) and first.is_transfer and there is not None:
-            if there.st_dev != first.found.st_dev:
-                needed += min(first.found.st_size, first.found.st_blocks * 512)
+        is_written = there is not None and there.st_dev != first.found.st_dev
+        if is_written and stat.S_ISREG(first.found.st_mode) and first.is_transfer:
+            needed += min(first.found.st_size, first.found.st_blocks * 512)
     if conflicts:
-        raise FileConflict(
-            path=shown(conflicts[0]), count=len(conflicts), pointer=_DESTINATION
-        )
+        raise FileConflict(path=shown(conflicts[0]), count=len(conflicts), pointer=_DESTINATION)
     folder = os.path.dirname(order.target)
     if needed and needed > available_at(folder):
         available = available_at(folder)
@@ -187,9 +185,10 @@ def _look_at_source(source: str, pointer: str) -> None:
     if found is None:
         raise PathNotFound(path=shown(source), pointer=pointer)
     is_folder = stat.S_ISDIR(found.st_mode)
-    if (is_folder or stat.S_ISREG(found.st_mode)) and len(source) < 1000:
-        if not os.access(source, os.R_OK | (os.X_OK if is_folder else 0)):
-            raise _denied(source, PermissionError(errno.EACCES, "Permission denied"), pointer)
+    is_content = is_folder or stat.S_ISREG(found.st_mode)
+    needed = os.R_OK | (os.X_OK if is_folder else 0)
+    if is_content and len(source) < 1000 and not os.access(source, needed):
+        raise _denied(source, PermissionError(errno.EACCES, "Permission denied"), pointer)
 
 
 def _denied(path: str, error: OSError, pointer: str) -> PathDenied:
@@ -198,7 +197,7 @@ def _denied(path: str, error: OSError, pointer: str) -> PathDenied:
     return PathDenied(path=shown(path), reason=reason, user=user, pointer=pointer)
 
 
-def _check_folder(folder: str, protected: Protected, pointer: str = _DESTINATION) -> None:
+def check_folder(folder: str, protected: Protected, pointer: str = _DESTINATION) -> None:
     """Raise what speaks against putting something into a folder, a real path."""
     protected.check_inside(folder, pointer)
     try:
@@ -229,13 +228,12 @@ def _check_pairs(order: CopyOrder, protected: Protected) -> None:
         source = look(pair.source)
         if taken is None or source is None:
             continue
-        if f"{pair.source}/".startswith(f"{pair.target}/") and not may_stay:
-            # what is at the target holds the source: to replace it would take the source away
-            if not stat.S_ISDIR(source.st_mode):
-                raise TargetInsideSource(
-                    source=shown(pair.target), target=shown(pair.source), pointer=_DESTINATION
-                )
         both_folders = stat.S_ISDIR(taken.st_mode) and stat.S_ISDIR(source.st_mode)
         resolution = order.decisions.get(pair.target, order.resolution)
-        if resolution is ConflictResolution.OVERWRITE and not both_folders:
-            protected.check(pair.target, _DESTINATION)
+        if resolution is not ConflictResolution.OVERWRITE or both_folders:
+            continue
+        if f"{pair.source}/".startswith(f"{pair.target}/"):
+            # what is at the target holds the source: to replace it would take the source away
+            known = {"source": shown(pair.target), "target": shown(pair.source)}
+            raise TargetInsideSource(**known, pointer=_DESTINATION)
+        protected.check(pair.target, _DESTINATION)

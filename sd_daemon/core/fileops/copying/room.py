@@ -11,7 +11,7 @@ from sd_daemon.core.paths import shown
 from sd_wire.errors import NotEnoughSpace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from sd_daemon.core.fileops.copying.planning import Task
     from sd_daemon.core.jobs.context import JobContext
@@ -27,8 +27,8 @@ class Needs:
         self.by_device: dict[int, tuple[str, int]] = {}  # a folder there, and bytes
         self._kinds = {mount.device: mount.kind for mount in linux_mounts()}
 
-    def add(self, task: Task) -> bool:
-        """Count a task; whether it is done by a rename alone."""
+    def add(self, task: Task, each: Callable[[str, os.stat_result], None] | None = None) -> bool:
+        """Count a task; whether a rename does it. `each` is shown all that is copied."""
         folder = os.path.dirname(task.target)
         there = look(folder)
         if there is None:
@@ -36,7 +36,9 @@ class Needs:
         if task.moves and there.st_dev == task.found.st_dev:
             return True
         before = self.extent.needed
-        self.extent.add(task.source, task.found)
+        for path, found in self.extent.walk(task.source, task.found):
+            if each is not None:
+                each(path, found)
         if there.st_dev == task.found.st_dev and self._kind(there.st_dev) in _SHARING:
             return False
         known = self.by_device.get(there.st_dev, (folder, 0))

@@ -1,4 +1,4 @@
-"""What a file operation has done so far: counted, told to whoever watches, and held to its limits."""
+"""What a file operation has done so far: counted, told, and held to its limits."""
 
 from __future__ import annotations
 
