@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING
 
 from sd_daemon.core import locations
+from sd_daemon.core.fileops.copying.request import check, copy_order, move_into_order, rename_order
 from sd_daemon.core.fileops.deleting import DELETE
+from sd_daemon.core.fileops.new_folder import new_folder
+from sd_daemon.core.fileops.preview_copy import preview_copy
 from sd_daemon.core.fileops.preview_delete import preview_delete
 from sd_daemon.core.fileops.protected import Protected
 from sd_daemon.core.fileops.targets import (
@@ -26,6 +30,9 @@ from sd_wire.errors import InvalidValue
 from sd_wire.operations.files import (
     AlternateInstances,
     ContentKindStats,
+    CopyFiles,
+    CreatedFolder,
+    CreateFolder,
     DeleteFiles,
     DirectoryListing,
     DiskUsage,
@@ -40,15 +47,21 @@ from sd_wire.operations.files import (
     MediaListing,
     Preview,
     PreviewFiles,
+    RenameFile,
     UniqueFiles,
 )
 from sd_wire.types.jobs import JobReceipt
+from sd_wire.types.paths import physical
 
 if TYPE_CHECKING:
     import sqlite3
 
+    import msgspec
+
+    from sd_daemon.core.fileops.copying.order import CopyOrder
     from sd_daemon.core.library import Library
     from sd_wire.types.files import File
+    from sd_wire.types.jobs import JobLimits
     from sd_wire.types.paths import PathInput
 
 
@@ -186,11 +199,76 @@ async def delete_files(context: Context, request: DeleteFiles) -> JobReceipt:
     return JobReceipt(job.id, DELETE)
 
 
+async def _to_copy(context: Context, request: CopyFiles) -> CopyOrder:
+    """The order that a request is for, when nothing but names that are taken speaks against it."""
+    library = context.library
+    sources = await paths_of(library, request.sources.paths, "sources.paths")
+    (destination,) = await paths_of(library, [request.destination], "destination")
+    places = [decision.target for decision in request.decisions]
+    decided = await paths_of(library, places, "decisions")
+    resolutions = [decision.resolution for decision in request.decisions]
+    decisions = dict(zip(decided, resolutions, strict=True))
+    protected = await protected_of(context)
+    return await asyncio.to_thread(copy_order, request, sources, destination, decisions, protected)
+
+
+async def _submit_order(
+    context: Context, order: CopyOrder, request: msgspec.Struct, limits: JobLimits | None
+) -> JobReceipt:
+    await asyncio.to_thread(check, order)
+    job = await submit(context, context.library, order.name, order.params(), request, limits)
+    return JobReceipt(job.id, job.name)
+
+
+@handles(CopyFiles)
+async def copy_files(context: Context, request: CopyFiles) -> JobReceipt:
+    """Copy or move files and folders."""
+    order = await _to_copy(context, request)
+    return await _submit_order(context, order, request, request.limits)
+
+
+@handles(RenameFile)
+async def rename_file(context: Context, request: RenameFile) -> JobReceipt:
+    """Give a file or folder another name."""
+    (target,) = await paths_of(context.library, [request.target], "target")
+    protected = await protected_of(context)
+    name = _name(request.new_name, request.new_name_bytes)
+    order = await asyncio.to_thread(rename_order, target, name, request.on_conflict, protected)
+    return await _submit_order(context, order, request, None)
+
+
+def _name(text: str, exact: bytes | None) -> str:
+    return text if exact is None else os.fsdecode(exact)
+
+
+@handles(CreateFolder)
+async def create_folder(context: Context, request: CreateFolder) -> CreatedFolder:
+    """Make a folder, and move what is named into it."""
+    library = context.library
+    (parent,) = await paths_of(library, [request.parent], "parent")
+    items = await paths_of(library, request.items, "items")
+    protected = await protected_of(context)
+    name = _name(request.name, request.name_bytes)
+    path = await asyncio.to_thread(
+        new_folder, parent, name, items, protected, library.path, parents=request.parents
+    )
+    made = CreatedFolder(physical(library.device_slug, os.fsencode(path)))
+    if items:
+        order = await asyncio.to_thread(move_into_order, path, items, protected)
+        made.job_receipt = await _submit_order(context, order, request, None)
+    return made
+
+
 @handles(PreviewFiles)
 async def preview_files(context: Context, request: PreviewFiles) -> Preview:
     """What a file operation would do."""
+    limit = request.limit or directory.DEFAULT_PAGE
+    if request.copy is not None:
+        order = await _to_copy(context, request.copy)
+        slug = context.library.device_slug
+        return await asyncio.to_thread(preview_copy, order, device_slug=slug, limit=limit)
     if request.delete is None:
-        reason = "it is needed"
+        reason = "either this or copy is needed"
         raise InvalidValue(field="delete", reason=reason, pointer="/payload/delete")
     deletion = request.delete
     targets = await _to_delete(context, deletion)
@@ -201,5 +279,5 @@ async def preview_files(context: Context, request: PreviewFiles) -> Preview:
         trashes,
         secure=deletion.secure,
         device_slug=context.library.device_slug,
-        limit=request.limit or directory.DEFAULT_PAGE,
+        limit=limit,
     )

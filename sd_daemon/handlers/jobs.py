@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sd_daemon.core.fileops.copying.order import COPY, MOVE, CopyOrder
+from sd_daemon.core.fileops.history import copy_metadata
 from sd_daemon.handlers.handler import Context, handles
 from sd_wire.errors import JobNotFound
 from sd_wire.operations.jobs import (
     ActiveJob,
     ActiveJobs,
     CancelJob,
+    CopyMetadata,
+    GetCopyMetadata,
     GetJob,
     JobChange,
     JobInfo,
@@ -143,3 +147,17 @@ async def limit_job(context: Context, request: LimitJob) -> JobChange:
         named["bandwidth"] = request.bandwidth or None
     await context.core.runner.limit(shelf, request.job_id, named)
     return JobChange(request.job_id, success=True)
+
+
+@handles(GetCopyMetadata)
+async def get_copy_metadata(context: Context, request: GetCopyMetadata) -> CopyMetadata:
+    """What a job copies or moves."""
+    library = await _library_of(context, request.job_id)
+    if library is None:
+        return CopyMetadata(None, f"there is no job {request.job_id}")
+    job = context.core.runner.live(request.job_id) or await library.jobs.get(request.job_id)
+    if job is None or job.name not in (COPY, MOVE):
+        return CopyMetadata(None, f"the job {request.job_id} neither copies nor moves")
+    order = CopyOrder.of(job.params)
+    found = await library.operations.read(copy_metadata, str(job.id), order, library.device_slug)
+    return CopyMetadata(found)

@@ -159,16 +159,18 @@ class Journal:
         *,
         undoes: str | None = None,
         lasting: str | None = None,
+        boot: str | None = None,
     ) -> Operation:
         """The operation of the job `job`: as it was left, or a new one without steps. `lasting`
-        says why it will not be possible to undo it."""
+        says why it will not be possible to undo it, `boot` is the kernel's name for this boot."""
         with transaction(self.db):
             known = self.db.execute("SELECT 1 FROM operations WHERE id = ?", (job,)).fetchone()
             if known is None:
                 self.db.execute(
-                    "INSERT INTO operations (id, kind, title, state, undoes, lasting, created_at)"
-                    " VALUES (?, ?, ?, 'doing', ?, ?, ?)",
-                    (job, kind, title, undoes, lasting, time.time_ns()),
+                    "INSERT INTO operations"
+                    " (id, kind, title, state, undoes, lasting, boot, created_at)"
+                    " VALUES (?, ?, ?, 'doing', ?, ?, ?, ?)",
+                    (job, kind, title, undoes, lasting, boot, time.time_ns()),
                 )
             else:  # it may have failed or been cancelled, and is resumed
                 self.db.execute(
@@ -198,6 +200,12 @@ class Operation:
         self._db = db
         self.id = job
         self.is_new = is_new
+
+    @property
+    def kind(self) -> OperationKind:
+        """What it is for a person."""
+        query = "SELECT kind FROM operations WHERE id = ?"
+        return OperationKind(self._db.execute(query, (self.id,)).fetchone()[0])
 
     def plan(self, steps: Iterable[Step]) -> None:
         """Append steps, all of them or none; each gets its number."""
@@ -273,6 +281,41 @@ class Operation:
         ).fetchone()
         return int(row[0])
 
+    def flushed(self) -> tuple[str | None, int]:
+        """In which boot it was begun or last flushed, and up to when what it wrote is on the disk
+        even if that boot ended in a power cut (nanoseconds since the epoch)."""
+        row = self._db.execute(
+            "SELECT boot, flushed_at FROM operations WHERE id = ?", (self.id,)
+        ).fetchone()
+        return row[0], int(row[1] or 0)
+
+    def note_flush(self, boot: str | None, moment: int) -> None:
+        """Note that what was written before `moment` is on the disk."""
+        with transaction(self._db):
+            self._db.execute(
+                "UPDATE operations SET boot = ?, flushed_at = ? WHERE id = ?",
+                (boot, moment, self.id),
+            )
+
+    def make_lasting(self, reason: str) -> None:
+        """Note why it cannot be undone."""
+        with transaction(self._db):
+            self._db.execute("UPDATE operations SET lasting = ? WHERE id = ?", (reason, self.id))
+
+    def created_at(self) -> int:
+        """When it was begun, in nanoseconds since the epoch."""
+        row = self._db.execute(
+            "SELECT created_at FROM operations WHERE id = ?", (self.id,)
+        ).fetchone()
+        return int(row[0])
+
+    def finished_at(self) -> int:
+        """When it was over, in nanoseconds since the epoch; 0: it is not."""
+        row = self._db.execute(
+            "SELECT finished_at FROM operations WHERE id = ?", (self.id,)
+        ).fetchone()
+        return int(row[0] or 0)
+
     def finish(self, state: OperationState) -> None:
         """Note that the operation is over; what it undid is undone if it is `done`."""
         with transaction(self._db):
@@ -284,5 +327,10 @@ class Operation:
                 self._db.execute(
                     "UPDATE operations SET undone_by = ?1 WHERE id ="
                     " (SELECT undoes FROM operations WHERE id = ?1)",
+                    (self.id,),
+                )
+                self._db.execute(  # what undoes an undo lets the first be undone again
+                    "UPDATE operations SET undone_by = NULL WHERE undone_by ="
+                    " (SELECT undoes FROM operations WHERE id = ?)",
                     (self.id,),
                 )

@@ -36,6 +36,13 @@ class Protected:
         if reason is not None:
             raise PathProtected(path=shown(path), reason=reason, pointer=pointer)
 
+    def check_inside(self, folder: str, pointer: str | None = None) -> None:
+        """Raise PathProtected where nothing is to be put into a folder, a real path."""
+        for own in self._own:
+            if _within(folder, own):
+                reason = "Spacedrive itself lives there"
+                raise PathProtected(path=shown(folder), reason=reason, pointer=pointer)
+
     def _reason(self, path: str) -> str | None:
         if path == "/":
             return "it is the root of everything"

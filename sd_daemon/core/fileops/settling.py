@@ -11,10 +11,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from sd_daemon.core.fileops import trash
+from sd_daemon.core.fileops.copying.carrying import Carrier
+from sd_daemon.core.fileops.copying.file import How
+from sd_daemon.core.fileops.copying.tally import Tally
+from sd_daemon.core.fileops.copying.work import Detail, Work
 from sd_daemon.core.fileops.erasing import Eraser
 from sd_daemon.core.fileops.journal import (
     Journal,
     Operation,
+    OperationKind,
     OperationState,
     Step,
     StepKind,
@@ -27,6 +32,9 @@ if TYPE_CHECKING:
     from sd_daemon.core.jobs.context import JobContext
 
 SETTLE = "settle_files"
+
+# Kinds of operations whose steps make something, and that copy nothing.
+_WITHOUT_COPIES = (OperationKind.RESTORE, OperationKind.RESOLVE)
 
 
 def run_settle(params: dict[str, Any], context: JobContext) -> dict[str, Any]:
@@ -42,8 +50,18 @@ def run_settle(params: dict[str, Any], context: JobContext) -> dict[str, Any]:
 def settle(operation: Operation, context: JobContext) -> None:
     """Bring the steps to an end that were begun: what is hidden goes, what has arrived is done,
     and what has not stays where it is."""
-    for step in operation.steps():
+    replaced: Step | None = None
+    for step in list(operation.steps()):
         if step.state is not StepState.DOING:
+            continue
+        if step.kind is StepKind.TRASH and Detail.of(step).replaces:
+            replaced = step
+            continue
+        if step.kind in (StepKind.CREATE, StepKind.MOVE) and operation.kind not in _WITHOUT_COPIES:
+            work = Work(operation, step, replaced)
+            replaced = None
+            done = Carrier(operation, context, Tally(context, "", ""), How()).settle(work)
+            operation.save(work.steps, StepState.DONE if done else StepState.SKIPPED)
             continue
         done = step.target is not None and _has_happened(operation, step, step.target, context)
         operation.save([step], StepState.DONE if done else StepState.SKIPPED)
@@ -61,7 +79,7 @@ def _has_happened(operation: Operation, step: Step, target: str, context: JobCon
         if trash.is_item(source_of(step)) and not os.path.lexists(source_of(step)):
             trash.forget(source_of(step))
         return not is_the_same(step, source_of(step))
-    if trash.is_item(source_of(step)):
+    if operation.kind is OperationKind.RESTORE:
         if is_the_same(step, target):
             trash.forget(source_of(step))
             return True

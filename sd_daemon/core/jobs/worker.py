@@ -16,11 +16,15 @@ from typing import Any
 import msgspec
 
 from sd_daemon.core.db.connection import DatabaseFailure, failures
+from sd_daemon.core.fileops.copying.job import run_copy
+from sd_daemon.core.fileops.copying.order import COPY, MOVE
 from sd_daemon.core.fileops.deleting import DELETE, run_delete
 from sd_daemon.core.fileops.emptying import EMPTY, run_empty
+from sd_daemon.core.fileops.history import UNDO
 from sd_daemon.core.fileops.resolving import RESOLVE, run_resolve
 from sd_daemon.core.fileops.restoring import RESTORE, run_restore
 from sd_daemon.core.fileops.settling import SETTLE, run_settle
+from sd_daemon.core.fileops.undo import run_undo
 from sd_daemon.core.fileops.validating import VALIDATE, run_validate
 from sd_daemon.core.index.errors import IndexFailure
 from sd_daemon.core.index.job import run_index, run_purge
@@ -70,6 +74,9 @@ WORK: dict[str, tuple[str, Work]] = {
     "location_purge": ("Custom", run_purge),
     "location_export": ("Custom", run_export),
     "location_import": ("Custom", run_import),
+    COPY: ("FileCopy", run_copy),
+    MOVE: ("FileMove", run_copy),
+    UNDO: ("Custom", run_undo),
     DELETE: ("FileDelete", run_delete),
     RESOLVE: ("DuplicateDetection", run_resolve),
     RESTORE: ("Custom", run_restore),

@@ -13,6 +13,7 @@ import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from sd_daemon.core.fileops import trash
 from sd_daemon.core.fileops.copying.file import FULL, Copier, How
 from sd_daemon.core.fileops.copying.planning import look
 from sd_daemon.core.fileops.copying.removing import SourceRemoval
@@ -28,6 +29,8 @@ from sd_daemon.core.index.walk import open_folder
 from sd_daemon.core.jobs.context import JobInterrupted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sd_daemon.core.fileops.copying.tally import Tally
     from sd_daemon.core.fileops.journal import Operation
     from sd_daemon.core.jobs.context import JobContext
@@ -39,15 +42,14 @@ _FEW = 4  # files that are flushed one by one; to flush the filesystem may take 
 class Carrier:
     """Takes the steps of one operation."""
 
-    def __init__(
-        self, operation: Operation, context: JobContext, tally: Tally, how: How
-    ) -> None:
+    def __init__(self, operation: Operation, context: JobContext, tally: Tally, how: How) -> None:
         self._operation = operation
         self._context = context
         self._tally = tally
         self.copier = Copier(tally, how)
         self._tree = TreeCopier(self.copier)
         self._replacer = Replacer(operation, context.home_trash)
+        self._unstoppable = Unstoppable(context)
         self._removal = SourceRemoval(operation, context, self.copier.metadata)
 
     def carry(self, steps: list[Step]) -> int:
@@ -84,21 +86,22 @@ class Carrier:
                 work.detail.stays = True
                 work.note()
             self._replacer.finish(work)
+            self._forget_item(work)
             return True
         self._replacer.undo_choice(work)
         self._erase(work.hidden)
         return False
 
-    def discard_kept(self) -> bool:
-        """Remove what was replaced and had no trash to go to; whether there was such a thing."""
-        found = False
+    def has_kept(self) -> bool:
+        """Whether something was replaced that had no trash to go to."""
+        return any(Detail.of(step).kept for step in self._operation.steps())
+
+    def discard_kept(self) -> None:
+        """Remove what was replaced and had no trash to go to."""
         for step in self._operation.steps():
-            if step.kind is StepKind.TRASH and Detail.of(step).kept:
-                found = True
-                place = self._replacer.discard(step)
-                if place is not None:
-                    self._erase(place)
-        return found
+            place = self._replacer.discard(step)
+            if place is not None:
+                self._erase(place)
 
     def _together(self, steps: list[Step]) -> list[Work]:
         works: list[Work] = []
@@ -127,6 +130,7 @@ class Carrier:
                 self._look_ahead(work)
             except OSError as error:
                 work.failed = why(error)
+                self._tally.fail(work.source or work.target, work.failed)
             else:
                 work.note()
                 new += work.steps
@@ -160,7 +164,7 @@ class Carrier:
         for work in built:
             made = look(work.hidden)
             if made is None:  # it was rejected when it was verified
-                work.failed = self._tally.last_reason()
+                work.failed = self._tally.last_reason
             else:
                 work.step.proof = Proof.of(made)
 
@@ -178,7 +182,7 @@ class Carrier:
         work.detail.files = self._tally.files - files
         work.detail.bytes = self._tally.size - size
         if look(work.hidden) is None:
-            work.failed = self._tally.last_reason()
+            work.failed = self._tally.last_reason
 
     def _flush(self, built: list[Work]) -> None:
         """Have all that was built on the disk."""
@@ -218,8 +222,9 @@ class Carrier:
 
     def _flush_folders(self, works: list[Work]) -> None:
         folders = {os.path.dirname(work.target) for work in works if work.published}
-        folders |= {os.path.dirname(work.source) for work in works if work.published and not
-                    work.is_copy}
+        folders |= {
+            os.path.dirname(work.source) for work in works if work.published and not work.is_copy
+        }
         for folder in folders:
             with suppress(FileNotFoundError):
                 flush_folder(folder)
@@ -228,6 +233,7 @@ class Carrier:
         if not work.published:
             return
         self._replacer.finish(work)
+        self._forget_item(work)
         if work.is_copy and work.step.kind is StepKind.MOVE and not work.detail.stays:
             try:
                 stays = self._removal.remove(work)
@@ -236,6 +242,11 @@ class Carrier:
             if stays is not None:
                 work.detail.stays = True
                 self._tally.fail(work.source, stays)
+
+    def _forget_item(self, work: Work) -> None:
+        """What was in the trash and is not any more leaves nothing there."""
+        if trash.is_item(work.source) and look(work.source) is None:
+            trash.forget(work.source)
 
     # --- ends ------------------------------------------------------------------------------------
 
@@ -288,14 +299,20 @@ class Carrier:
 
     def _erase(self, path: str) -> None:
         if look(path) is not None:
-            Eraser(Unstoppable(self._context)).erase(path)
+            Eraser(self._unstoppable).erase(path)
 
 
 class Unstoppable:
     """A context for what has to be done to its end."""
 
     def __init__(self, context: JobContext) -> None:
+        self.job_id = context.job_id
+        self.library_dir = context.library_dir
+        self.home_trash = context.home_trash
         self.limits = context.limits
+        self.progress = context.progress
+        self.announce = context.announce
+        self.log = context.log
 
     def safe_point(self) -> None:
         """Go on in any case."""

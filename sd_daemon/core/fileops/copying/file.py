@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from blake3 import blake3
@@ -19,9 +20,12 @@ from sd_daemon.core.fileops.copying.kernel import LACKING
 from sd_daemon.core.fileops.copying.metadata import Metadata
 from sd_daemon.core.fileops.copying.tally import why
 from sd_daemon.core.fileops.copying.verify import Verifier, Written
+from sd_daemon.core.fileops.rename import flush_filesystem
 from sd_daemon.core.index.walk import open_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sd_daemon.core.fileops.copying.tally import Tally
 
 FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS))
@@ -29,6 +33,9 @@ FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS))
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _MAKE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_FLUSH_FILES = 20_000
+_FLUSH_BYTES = 2 * 1024**3
+_CLOCK_STEP = 20_000_000  # ns: the clock of files goes in steps of at most a hundredth of a second
 _ATTEMPTS = 2  # at a file that is written to while it is read
 
 
@@ -73,9 +80,10 @@ class Copier:
     def __init__(self, tally: Tally, how: How) -> None:
         self.tally = tally
         self.metadata = Metadata(tally, how.moment)
-        self.durable_before: int | None = None  # ns: what has changed since may have been lost
         self._content = Content(tally, streaming=how.streaming, atomic=how.atomic)
         self._verifier = Verifier(self) if how.verify else None
+        self.note_flush: Callable[[int], None] | None = None  # told when what was written is safe
+        self._flushed = (0, 0)  # files and bytes
         self._links: dict[tuple[int, int], tuple[Base, str]] = {}
 
     def copy(self, place: Place, *, is_file: bool) -> None:
@@ -100,6 +108,24 @@ class Copier:
         """Finish what waits to be verified."""
         if self._verifier is not None:
             self._verifier.flush()
+
+    def flush_sometimes(self, base: Base) -> None:
+        """After much was written: have it on the disk, and noted that it is."""
+        tally = self.tally
+        if self.note_flush is None or (
+            tally.files - self._flushed[0] < _FLUSH_FILES
+            and tally.size - self._flushed[1] < _FLUSH_BYTES
+        ):
+            return
+        self.flush()
+        self._flushed = (tally.files, tally.size)
+        moment = time.time_ns() - _CLOCK_STEP
+        fd = open_folder(os.path.dirname(base.path))
+        try:
+            flush_filesystem(fd)
+        finally:
+            os.close(fd)
+        self.note_flush(moment)
 
     def know(self, found: os.stat_result, base: Base, inner: str) -> None:
         """Remember where a file with several names was copied to."""
@@ -182,8 +208,6 @@ class Copier:
     def is_complete(self, place: Place, found: os.stat_result) -> bool:
         """Whether the copy of a file was finished when it was begun before."""
         there = os.stat(place.target_name, dir_fd=place.target, follow_symlinks=False)
-        if self.durable_before is not None and there.st_ctime_ns >= self.durable_before:
-            return False
         wanted = (stat.S_IFREG, found.st_size, self.metadata.mark(found))
         return (stat.S_IFMT(there.st_mode), there.st_size, there.st_mtime_ns) == wanted
 

@@ -71,4 +71,3 @@ def forget_cached(fd: int) -> None:
     """Have the next read of this file come from the disk, as far as all of it is written there."""
     if hasattr(os, "posix_fadvise"):
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-

@@ -62,9 +62,7 @@ class CopyOrder(msgspec.Struct):
             keep_times=params["keep_times"],
             method=CopyMethod(params["method"]),
             resolution=ConflictResolution(params["resolution"]),
-            decisions={
-                path_of(path): ConflictResolution(one) for path, one in params["decisions"]
-            },
+            decisions={path_of(path): ConflictResolution(one) for path, one in params["decisions"]},
             made=None if params["made"] is None else path_of(params["made"]),
         )
 

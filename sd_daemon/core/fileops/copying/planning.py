@@ -47,6 +47,7 @@ class Task(msgspec.Struct):
     found: os.stat_result
     taken: os.stat_result | None = None  # what has the name now
     resolution: ConflictResolution | None = None
+    moves: bool = False  # the source goes
 
     @property
     def is_transfer(self) -> bool:
@@ -88,16 +89,16 @@ class Planner:
         yield from self._of(pair.source, pair.target, found)
 
     def _of(self, source: str, target: str, found: os.stat_result) -> Iterator[Task]:
-        taken = look(target)
+        taken, moves = look(target), self._order.move
         if taken is None and target not in self._given:
             self._given.add(target)
-            yield Task(self._transfer, source, target, found)
+            yield Task(self._transfer, source, target, found, moves=moves)
             return
         wanted = self._order.decisions.get(target, self._order.resolution)
         if wanted is ConflictResolution.AUTO_MODIFY_NAME:
             free = self._free(target)
             self._given.add(free)
-            yield Task(Action.RENAME, source, free, found, taken, wanted)
+            yield Task(Action.RENAME, source, free, found, taken, wanted, moves)
         elif taken is not None and _are_folders(found, taken) and target not in self._given:
             if self._order.decisions.get(target) is ConflictResolution.SKIP:
                 yield Task(Action.SKIP, source, target, found, taken, wanted)
@@ -107,7 +108,7 @@ class Planner:
             yield Task(Action.SKIP, source, target, found, taken, wanted)
         elif wanted is ConflictResolution.OVERWRITE and target not in self._given:
             self._given.add(target)
-            yield Task(Action.OVERWRITE, source, target, found, taken, wanted)
+            yield Task(Action.OVERWRITE, source, target, found, taken, wanted, moves)
         else:
             yield Task(Action.ABORT, source, target, found, taken, None)
 
@@ -116,9 +117,11 @@ class Planner:
     ) -> Iterator[Task]:
         yield Task(Action.JOIN, source, target, found, taken)
         try:
-            with os.scandir(open_fd := open_folder(source)) as entries:
-                names = sorted(entry.name for entry in entries)
-            os.close(open_fd)
+            fd = open_folder(source)
+            try:
+                names = sorted(os.listdir(fd))
+            finally:
+                os.close(fd)
         except OSError as error:
             self.problems.append((source, error))
             return
@@ -159,13 +162,8 @@ class Extent:
         self.problems: list[tuple[str, OSError]] = []
         self._seen: set[tuple[int, int]] = set()
 
-    def add(self, path: str, found: os.stat_result) -> None:
-        """Count what is at a path, and below it."""
-        for _ in self.walk(path, found):
-            pass
-
     def walk(self, path: str, found: os.stat_result) -> Iterator[tuple[str, os.stat_result]]:
-        """The same, with each thing that is counted."""
+        """Count what is at a path, and below it; each thing that is counted, one by one."""
         self._count(found)
         yield path, found
         folders = [path] if stat.S_ISDIR(found.st_mode) else []

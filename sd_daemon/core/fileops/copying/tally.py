@@ -1,4 +1,4 @@
-"""What a file operation has done so far: counted, told to whoever watches, and held to its limits."""
+"""What a file operation has done so far: counted, told, and held to its limits."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ class Tally:
         self.size = 0
         self.failed = 0
         self.warned = 0
+        self.last_reason = ""
         self.total: int | None = None
         self.total_size: int | None = None
         self.problems: list[Problem] = []
@@ -86,6 +87,7 @@ class Tally:
     def fail(self, path: str, reason: str) -> None:
         """Something could not be done."""
         self.failed += 1
+        self.last_reason = reason
         if len(self.problems) < PROBLEMS_KEPT:
             self.problems.append(Problem(path, reason))
 

@@ -99,6 +99,7 @@ class TreeCopier:
         if name is None:
             self._complete(here)
             stack.pop()
+            self._copier.flush_sometimes(base)
             return
         below = self._enter(here, name)
         if below is None:

@@ -11,6 +11,8 @@ CREATE TABLE operations (
     undoes      TEXT,              -- operations.id: what it takes back
     undone_by   TEXT,              -- operations.id: what took it back
     lasting     TEXT,              -- why it cannot be undone; NULL: it can
+    boot        TEXT,              -- the kernel's name for the boot that it was begun in
+    flushed_at  INTEGER,           -- what was written before this is on the disk, whatever happens
     created_at  INTEGER NOT NULL,
     finished_at INTEGER
 ) WITHOUT ROWID;
