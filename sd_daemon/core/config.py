@@ -52,6 +52,7 @@ TARGETS: dict[str, tuple[str, str, bool]] = {
     "limits_idle_seconds": ("limits", "idle_seconds", False),
     "limits_unread_seconds": ("limits", "unread_seconds", False),
     "limits_unfinished_bytes": ("limits", "unfinished_bytes", False),
+    "limits_file_operations": ("limits", "file_operations", False),
 }
 
 

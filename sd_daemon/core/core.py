@@ -66,10 +66,13 @@ class Core:
         self.started_at = datetime.now(UTC)
         self.journal = journal
         self.bus = Bus(journal, device.id)
-        self.runner = JobRunner(self.bus)
+        self.runner = JobRunner(
+            self.bus, file_operations=lambda: self.config.stored.limits.file_operations
+        )
         self.volumes = Volumes(device.id, self.bus)
         self.libraries = Libraries(data_dir, device, self.bus, self.runner)
         self.log_file: str | None = None  # where the host writes its log, if it does
+        self.home_trash: str | None = None  # of the user it runs as, where the host knows one
         self.host_problems: Callable[[], list[str]] = list  # what is wrong around the core
         self.reloading: Callable[[], None] | None = None  # what the host does at the same time
         self._configuring = asyncio.Lock()

@@ -11,6 +11,7 @@ import os
 import shutil
 import sqlite3
 import unicodedata
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -18,8 +19,10 @@ import msgspec
 
 from sd_daemon.core import json_file
 from sd_daemon.core.db.connection import DatabaseFailure
+from sd_daemon.core.fileops.aftermath import after_file_job
 from sd_daemon.core.files.announce import announce, announce_rest
 from sd_daemon.core.indexing import PURGE, after_job, orphan_purges
+from sd_daemon.core.jobs.line import Lane, lane_of
 from sd_daemon.core.jobs.shelf import Shelf
 from sd_daemon.core.library import (
     SUFFIX,
@@ -47,6 +50,7 @@ from sd_wire.events import (
     LibraryLoadFailed,
     LibraryOpened,
 )
+from sd_wire.types.jobs import JobStatus
 from sd_wire.types.libraries import LibraryInfo, LibraryStatistics
 
 if TYPE_CHECKING:
@@ -178,8 +182,11 @@ class Libraries:
 
         async def after(job: Job, correlation: str | None) -> None:
             await after_job(library, self._bus, job, correlation)
+            if lane_of(job) is Lane.FILES and job.status is not JobStatus.QUEUED:
+                submit = partial(self._runner.submit, shelf)
+                await after_file_job(library, self._bus, job, correlation, submit)
 
-        return Shelf(
+        shelf = Shelf(
             library_id=library.id,
             library_dir=library.path,
             device_id=self._device.id,
@@ -188,6 +195,7 @@ class Libraries:
             announce=announcing,
             after=after,
         )
+        return shelf
 
     # --- one of them -----------------------------------------------------------------------------
 

@@ -1,8 +1,9 @@
-"""One open library: its folder, its lock, its two databases.
+"""One open library: its folder, its lock, its databases.
 
 NAME.sdlibrary/
     library.json    id, name, settings
     library.db      the index           jobs.db     the jobs
+    operations.db   what file operations did to the disk
     library.lock    held while the library is open (flock: it cannot be left behind)
     index.lock      held by the worker that changes the index
     sidecars/       what is derived from contents       logs/      logs of single jobs
@@ -10,6 +11,7 @@ NAME.sdlibrary/
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -32,6 +34,7 @@ SUFFIX = ".sdlibrary"
 CONFIG_FILE = "library.json"
 INDEX_FILE = "library.db"
 JOBS_FILE = "jobs.db"
+OPERATIONS_FILE = "operations.db"
 LOCK_FILE = "library.lock"
 FORMAT_VERSION = 1
 
@@ -58,12 +61,14 @@ class Library:
         lock: int,
         database: Database,
         jobs: JobStore,
+        operations: Database,
         device_slug: str,
     ) -> None:
         self.path = path
         self.config = config
         self.database = database
         self.jobs = jobs
+        self.operations = operations
         self.device_slug = device_slug
         self.ids = EntryIds(config.id)
         self._lock = lock
@@ -83,8 +88,8 @@ class Library:
 
     @property
     def databases(self) -> tuple[Database, ...]:
-        """Both of them."""
-        return self.database, self.jobs.database
+        """All of them."""
+        return self.database, self.jobs.database, self.operations
 
     @classmethod
     def open(cls, path: str, device_slug: str) -> Library:
@@ -95,21 +100,19 @@ class Library:
         config = read_config(path)
         lock = _take_lock(path)
         try:
-            database, jobs = _open_databases(path)
+            databases = _open_databases(path)
         except BaseException:
             os.close(lock)
             raise
-        return cls(path, config, lock, database, jobs, device_slug)
+        return cls(path, config, lock, *databases, device_slug)
 
     def close(self) -> None:
         """Close the databases and give the library free."""
-        try:
-            self.jobs.close()
-        finally:
-            try:
-                self.database.close()
-            finally:
-                os.close(self._lock)
+        with contextlib.ExitStack() as stack:
+            stack.callback(os.close, self._lock)
+            stack.callback(self.database.close)
+            stack.callback(self.operations.close)
+            stack.callback(self.jobs.close)
 
     def save_config(self, config: LibraryConfig) -> None:
         """Replace library.json. Blocks. Raises DiskFull, StorageReadOnly."""
@@ -194,16 +197,21 @@ def _take_lock(path: str) -> int:
     return fd
 
 
-def _open_databases(path: str) -> tuple[Database, JobStore]:
-    index, jobs = f"{path}/{INDEX_FILE}", f"{path}/{JOBS_FILE}"
+def _open_databases(path: str) -> tuple[Database, JobStore, Database]:
+    index, jobs, operations = (
+        f"{path}/{name}" for name in (INDEX_FILE, JOBS_FILE, OPERATIONS_FILE)
+    )
     try:
         migrate(index, "library")
         migrate(jobs, "jobs")
-        database = Database(index)
-        try:
-            return database, JobStore(jobs)
-        except BaseException:
-            database.close()
-            raise
+        migrate(operations, "operations")
+        with contextlib.ExitStack() as opened:
+            database = Database(index)
+            opened.callback(database.close)
+            store = JobStore(jobs)
+            opened.callback(store.close)
+            history = Database(operations, readers=1)
+            opened.pop_all()
+        return database, store, history
     except DatabaseFailure as failure:
         raise library_error(path, failure) from failure

@@ -65,14 +65,22 @@ def _disk_type(mount: Mount) -> DiskType:
         return DiskType.NETWORK
     if mount.kind in _VIRTUAL:
         return DiskType.VIRTUAL
-    block = os.path.realpath(f"/sys/dev/block/{mount.device}")
+    rotates = is_rotational(mount.device)
+    if rotates is None:
+        return DiskType.UNKNOWN
+    return DiskType.HDD if rotates else DiskType.SSD
+
+
+def is_rotational(device: str) -> bool | None:
+    """Whether the disk of a device (major:minor) is a spinning one, where the kernel says so."""
+    block = os.path.realpath(f"/sys/dev/block/{device}")
     for folder in (block, os.path.dirname(block)):  # of a partition, the disk is above
         try:
             with open(f"{folder}/queue/rotational", encoding="ascii") as file:
-                return DiskType.HDD if file.read().strip() == "1" else DiskType.SSD
+                return file.read().strip() == "1"
         except OSError:
             continue
-    return DiskType.UNKNOWN
+    return None
 
 
 def _volume_type(mount: Mount, point: str) -> VolumeType:

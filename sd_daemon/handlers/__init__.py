@@ -9,7 +9,9 @@ from sd_daemon.handlers import (
     config,
     core,
     devices,
+    duplicates,
     files,
+    history,
     indexing,
     jobs,
     libraries,
@@ -17,6 +19,8 @@ from sd_daemon.handlers import (
     network,
     search,
     test,
+    trash,
+    validation,
     volumes,
 )
 
@@ -24,7 +28,9 @@ __all__ = [
     "config",
     "core",
     "devices",
+    "duplicates",
     "files",
+    "history",
     "indexing",
     "jobs",
     "libraries",
@@ -32,5 +38,7 @@ __all__ = [
     "network",
     "search",
     "test",
+    "trash",
+    "validation",
     "volumes",
 ]

@@ -48,6 +48,7 @@ from sd_wire.types.jobs import ActionContext, JobReceipt, JobStatus
 if TYPE_CHECKING:
     from sd_daemon.core.jobs.job import Job
     from sd_daemon.core.library import Library
+    from sd_wire.types.jobs import JobLimits
 
 
 _NOT_DONE = {JobStatus.QUEUED: "it was interrupted, and goes on when its library is open again"}
@@ -65,7 +66,12 @@ def action_context(context: Context, request: msgspec.Struct) -> ActionContext:
 
 
 async def submit(
-    context: Context, library: Library, name: str, params: dict[str, Any], request: msgspec.Struct
+    context: Context,
+    library: Library,
+    name: str,
+    params: dict[str, Any],
+    request: msgspec.Struct,
+    limits: JobLimits | None = None,
 ) -> Job:
     """Start a job for a request."""
     return await context.core.runner.submit(
@@ -73,6 +79,7 @@ async def submit(
         name,
         params,
         action=action_context(context, request),
+        limits=limits,
         correlation_id=context.correlation_id,
     )
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from sd_daemon.core.fileops.copying.order import COPY, MOVE, CopyOrder
+from sd_daemon.core.fileops.history import copy_metadata
 from sd_daemon.handlers.handler import Context, handles
 from sd_wire.errors import JobNotFound
 from sd_wire.operations.jobs import (
     ActiveJob,
     ActiveJobs,
     CancelJob,
+    CopyMetadata,
+    GetCopyMetadata,
     GetJob,
     JobChange,
     JobInfo,
     JobList,
+    LimitJob,
     ListActiveJobs,
     ListJobs,
     PauseJob,
@@ -86,6 +91,7 @@ async def get_job(context: Context, request: GetJob) -> JobInfo | None:
         output=job.output,
         warnings=job.warnings,
         attempts=job.attempts,
+        limits=job.limits,
     )
 
 
@@ -126,3 +132,32 @@ async def cancel_job(context: Context, request: CancelJob) -> JobChange:
     shelf = await _shelf_of(context, request.job_id)
     await context.core.runner.cancel(shelf, request.job_id)
     return JobChange(request.job_id, success=True)
+
+
+@handles(LimitJob)
+async def limit_job(context: Context, request: LimitJob) -> JobChange:
+    """Give a job another share of the machine."""
+    shelf = await _shelf_of(context, request.job_id)
+    named: dict[str, Any] = {}
+    if request.priority is not None:
+        named["priority"] = request.priority
+    if request.disk is not None:
+        named["disk"] = request.disk
+    if request.bandwidth is not None:
+        named["bandwidth"] = request.bandwidth or None
+    await context.core.runner.limit(shelf, request.job_id, named)
+    return JobChange(request.job_id, success=True)
+
+
+@handles(GetCopyMetadata)
+async def get_copy_metadata(context: Context, request: GetCopyMetadata) -> CopyMetadata:
+    """What a job copies or moves."""
+    library = await _library_of(context, request.job_id)
+    if library is None:
+        return CopyMetadata(None, f"there is no job {request.job_id}")
+    job = context.core.runner.live(request.job_id) or await library.jobs.get(request.job_id)
+    if job is None or job.name not in (COPY, MOVE):
+        return CopyMetadata(None, f"the job {request.job_id} neither copies nor moves")
+    order = CopyOrder.of(job.params)
+    found = await library.operations.read(copy_metadata, str(job.id), order, library.device_slug)
+    return CopyMetadata(found)

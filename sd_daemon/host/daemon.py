@@ -13,10 +13,12 @@ import gc
 import os
 import signal
 import socket
+import sys
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from sd_daemon.core.fileops.trashes import home_trash
 from sd_daemon.core.log import get_log
 from sd_daemon.host.idle import IdleExit
 from sd_daemon.host.limits import connection_limit
@@ -252,6 +254,8 @@ class Daemon:
     def _opened(self, instance: Instance) -> None:
         """A core is there: its clients may watch the log, its configuration says what is in it."""
         recorder, core = self._recorder, instance.core
+        home = os.path.expanduser("~")
+        core.home_trash = home_trash(sys.platform, os.environ.get("XDG_DATA_HOME"), home)
         if self._status is not None:
             core.bus.subscribe(TELLING, self._status.changed)
         if recorder is None:

@@ -11,36 +11,64 @@ import os
 import signal
 import sys
 import threading
+from importlib import import_module
+from typing import NoReturn
 
 import msgspec
 
-from sd_daemon.core.jobs.reports import Order
+from sd_daemon.core.fileops.trashes import home_trash
+from sd_daemon.core.jobs.reports import STOP, Limited, Order
 from sd_daemon.core.jobs.worker import Reporter, outcome
+from sd_wire.types.jobs import DiskShare
 
 NICENESS = 10
 # Millions of rows pass through a job, none of them in a cycle: reference counts free them, and to
 # look for cycles as often as usual costs a tenth of the indexing speed.
 COLLECT_EVERY = 500_000  # objects
 
-
-def _listen(reporter: Reporter) -> None:
-    """Obey the daemon, and end when it does."""
-    while True:
-        if not os.read(0, 4096):
-            os._exit(1)
-        reporter.stop()  # there is only one word to hear
+# linux/ioprio.h; the numbers of the call are from the tables of each architecture.
+_IOPRIO_SET = {"x86_64": 251, "aarch64": 30, "riscv64": 30}
+_IOPRIO_WHO_PROCESS = 1
+_IOPRIO_BEST_EFFORT = 2 << 13 | 4
+_IOPRIO_IDLE = 3 << 13
 
 
-def _read_order() -> tuple[Order, bool]:
-    """The first line of standard input, and whether the word to stop came right behind it."""
-    heard = b""
-    while b"\n" not in heard:
-        piece = os.read(0, 65536)
-        if not piece:
-            os._exit(1)
-        heard += piece
-    line, _, rest = heard.partition(b"\n")
-    return msgspec.json.decode(line, type=Order), bool(rest)
+class Hearing:
+    """What the daemon says, line by line. Its end is ours: a line that never comes ends us."""
+
+    def __init__(self) -> None:
+        self._heard = b""
+
+    def line(self) -> bytes:
+        """The next line, without its end."""
+        while b"\n" not in self._heard:
+            piece = os.read(0, 65536)
+            if not piece:
+                os._exit(1)
+            self._heard += piece
+        line, _, self._heard = self._heard.partition(b"\n")
+        return line
+
+    def obey(self, reporter: Reporter) -> NoReturn:
+        """Do as every further line says."""
+        while True:
+            line = self.line()
+            if line == STOP:
+                reporter.stop()
+            else:
+                reporter.limits = msgspec.json.decode(line, type=Limited).limits
+                share_disk(reporter.limits.disk)
+
+
+def share_disk(share: DiskShare) -> None:
+    """Stand behind other programs at the disk as far as `share` says: ioprio_set(2), for the thread
+    that works. What cannot be had, as where the kernel or a service manager has none of it, is
+    not worth a word: it makes nothing wrong. Few jobs ask for it: the others do without ctypes."""
+    number = _IOPRIO_SET.get(os.uname().machine)
+    if not sys.platform.startswith("linux") or number is None:
+        return
+    value = _IOPRIO_IDLE if share is DiskShare.IDLE else _IOPRIO_BEST_EFFORT
+    import_module("ctypes").CDLL(None).syscall(number, _IOPRIO_WHO_PROCESS, os.getpid(), value)
 
 
 def main() -> None:
@@ -51,15 +79,18 @@ def main() -> None:
     # Reports go to a descriptor of their own: what anything prints lands in the log instead.
     output = os.dup(1)
     os.dup2(2, 1)
-    order, told_to_stop = _read_order()
-    reporter = Reporter(order, output)
-    if told_to_stop:
-        reporter.stop()
+    hearing = Hearing()
+    order = msgspec.json.decode(hearing.line(), type=Order)
+    home = os.path.expanduser("~")
+    trash = home_trash(sys.platform, os.environ.get("XDG_DATA_HOME"), home)
+    reporter = Reporter(order, output, trash)
     signal.signal(signal.SIGTERM, lambda _number, _frame: reporter.stop())
     with contextlib.suppress(OSError):  # a strict service manager forbids it: then as equals
         os.nice(NICENESS)
     gc.set_threshold(COLLECT_EVERY)
-    threading.Thread(target=_listen, args=(reporter,), daemon=True).start()
+    if order.limits.disk is not DiskShare.BEST_EFFORT:
+        share_disk(order.limits.disk)
+    threading.Thread(target=hearing.obey, args=(reporter,), daemon=True).start()
     try:
         reporter.conclude(outcome(order, reporter))
     except BrokenPipeError:

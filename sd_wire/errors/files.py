@@ -85,3 +85,90 @@ class ImportInvalid(SdError):
     message = "{path} cannot be imported: {reason}"
     hint = "import a file that 'sd location export' wrote"
     exit_status = ExitStatus.USAGE
+
+
+class PathNotWritable(SdError):
+    """The daemon's user may not change what is there."""
+
+    message = "the daemon may not change {path}: {reason}"
+    hint = "check the permissions and whether the disk is read-only; the daemon runs as user {user}"
+    exit_status = ExitStatus.DENIED
+
+
+class FileConflict(SdError):
+    """Something has the name that a file operation would give."""
+
+    message = "{path} already exists"
+    hint = "say what is to happen: overwrite, skip, or another name (on_conflict); {count} in all"
+    exit_status = ExitStatus.CONFLICT
+
+
+class NotEnoughSpace(SdError):
+    """A file operation needs more than the disk has. Nothing was begun."""
+
+    message = "{path} has room for {available} bytes, and {needed} are needed"
+    hint = "free some space and try again"
+    exit_status = ExitStatus.UNAVAILABLE
+    retryable = True
+
+
+class NameInvalid(SdError):
+    """A name that no file can have here."""
+
+    kind = "ValidationError"
+    message = "{name} cannot be the name of a file: {reason}"
+    exit_status = ExitStatus.USAGE
+
+
+class TargetInsideSource(SdError):
+    """A folder cannot go into itself."""
+
+    kind = "ValidationError"
+    message = "{source} cannot go into {target}, which is inside it or the same"
+    exit_status = ExitStatus.USAGE
+
+
+class FolderNotEmpty(SdError):
+    """A folder with something in it was to be deleted for good, without saying so."""
+
+    message = "{path} is not empty"
+    hint = "say that everything in it goes, too (recursive)"
+    exit_status = ExitStatus.CONFLICT
+
+
+class PathProtected(SdError):
+    """A path that file operations keep their hands off."""
+
+    message = "{path} is left alone: {reason}"
+    exit_status = ExitStatus.DENIED
+
+
+class TrashUnavailable(SdError):
+    """A filesystem without a trash that the daemon's user may use."""
+
+    message = "{path} cannot go to the trash: {reason}"
+    hint = "delete it for good (permanent), or move it elsewhere"
+    exit_status = ExitStatus.DENIED
+
+
+class TrashItemNotFound(SdError):
+    """Nothing in the trash has that id."""
+
+    message = "there is no {item} in the trash"
+    hint = "'sd trash list' shows what is"
+    exit_status = ExitStatus.NOT_FOUND
+
+
+class OperationNotFound(SdError):
+    """No file operation has that id."""
+
+    message = "there is no file operation {operation}"
+    hint = "'sd history list' shows them"
+    exit_status = ExitStatus.NOT_FOUND
+
+
+class CannotUndo(SdError):
+    """A file operation that cannot be taken back, or not any more."""
+
+    message = "{title} cannot be undone: {reason}"
+    exit_status = ExitStatus.CONFLICT

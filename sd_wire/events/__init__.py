@@ -28,6 +28,8 @@ from sd_wire.events.files import (
     EntryDeleted,
     EntryModified,
     EntryMoved,
+    FileOperation,
+    FileOperationCompleted,
     FilesModified,
 )
 from sd_wire.events.form import (
@@ -86,6 +88,8 @@ __all__ = [
     "EntryModified",
     "EntryMoved",
     "Event",
+    "FileOperation",
+    "FileOperationCompleted",
     "FilesIndexed",
     "FilesModified",
     "IndexingCompleted",

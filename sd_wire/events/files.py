@@ -6,9 +6,12 @@ and ResourceDeleted.
 
 from __future__ import annotations
 
+from enum import StrEnum
+from typing import Annotated
 from uuid import UUID
 
 from sd_wire.events.event import Event, event
+from sd_wire.operation import doc
 
 
 @event()
@@ -61,3 +64,26 @@ class EntryMoved(Event):
     entry_id: UUID
     old_path: str
     new_path: str
+
+
+class FileOperation(StrEnum):
+    """What a file operation did."""
+
+    COPY = "Copy"
+    MOVE = "Move"
+    DELETE = "Delete"
+    RENAME = "Rename"
+    CREATE = "Create"  # ours, as what follows
+    RESTORE = "Restore"
+    UNDO = "Undo"
+
+
+@event()
+class FileOperationCompleted(Event):
+    """A file operation is over, and what it did can be seen on the disk. The index follows: see
+    EntryCreated, EntryMoved, EntryDeleted."""
+
+    library_id: UUID
+    operation: FileOperation
+    affected_files: int
+    job_id: Annotated[UUID | None, doc("the job that did it")] = None  # ours

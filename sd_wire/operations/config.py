@@ -100,6 +100,9 @@ class LimitsConfig(msgspec.Struct):
     unfinished_bytes: Annotated[
         Natural, doc("of requests that have not arrived whole, over all connections; 0: any number")
     ] = 64 * 1024 * 1024
+    file_operations: Annotated[
+        Positive, doc("so many jobs that copy, move or delete files run at the same time")
+    ] = 2
 
 
 class AppConfig(msgspec.Struct):
@@ -179,6 +182,10 @@ class UpdateAppConfig(Request[AppConfigUpdated]):
     ] = None
     limits_unfinished_bytes: Annotated[
         Natural | None, doc("of requests that have not arrived whole, over all connections; 0: any")
+    ] = None
+    limits_file_operations: Annotated[
+        Positive | None,
+        doc("so many jobs that copy, move or delete files run at the same time"),
     ] = None
 
 

@@ -1,17 +1,35 @@
-"""Questions about files."""
+"""Files: questions about them, and what is done with them."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
 import msgspec
 
-from sd_wire.errors import InvalidValue, LocationNotFound, PathNotIndexed, UnsupportedPath
-from sd_wire.operation import PageSize, Request, doc, query
-from sd_wire.types.files import ContentKind, File
-from sd_wire.types.paths import PathInput
+from sd_wire.errors import (
+    FileConflict,
+    FolderNotEmpty,
+    InvalidValue,
+    LocationNotFound,
+    NameInvalid,
+    NotADirectory,
+    NotEnoughSpace,
+    PathDenied,
+    PathNotFound,
+    PathNotIndexed,
+    PathNotWritable,
+    PathProtected,
+    TargetInsideSource,
+    TrashUnavailable,
+    UnsupportedPath,
+)
+from sd_wire.operation import Natural, PageSize, Request, action, doc, query
+from sd_wire.types.files import ContentKind, EntryKind, File
+from sd_wire.types.jobs import JobLimits, JobReceipt
+from sd_wire.types.paths import PathInput, SdPath, SdPathBatch
 
 
 @query("files.by_id")
@@ -140,3 +158,194 @@ class ListUniqueToLocation(Request[UniqueFiles]):
 
     location_id: Annotated[UUID, doc("the location")]
     limit: Annotated[PageSize | None, doc("how many at most; 1000 by default")] = None
+
+
+# --- what changes files: each is a job, and goes into the history ---------------------------------
+
+
+class ConflictResolution(StrEnum):
+    """What happens where a name is taken."""
+
+    OVERWRITE = "Overwrite"  # what was there goes to the trash
+    AUTO_MODIFY_NAME = "AutoModifyName"  # the newcomer becomes `name (1).ext`
+    SKIP = "Skip"  # what was there stays, and the newcomer where it is
+    ABORT = "Abort"  # nothing at all is done
+
+
+class Decision(msgspec.Struct):
+    """What happens to one name that is taken."""
+
+    target: Annotated[PathInput, doc("the path that is taken")]
+    resolution: Annotated[ConflictResolution, doc("what happens")]
+
+
+class CopyMethod(StrEnum):
+    """How bytes go from one place to another."""
+
+    AUTO = "Auto"  # the fastest that works between these two places
+    ATOMIC = "Atomic"  # only at once: a rename, or blocks that both files share
+    STREAMING = "Streaming"  # read and written, and checked on the way
+
+
+_FILE_ERRORS = (
+    FileConflict,
+    InvalidValue,
+    NotADirectory,
+    NotEnoughSpace,
+    PathDenied,
+    PathNotFound,
+    PathNotWritable,
+    PathProtected,
+    UnsupportedPath,
+)
+
+
+@action("files.copy", errors=(*_FILE_ERRORS, TargetInsideSource))
+class CopyFiles(Request[JobReceipt]):
+    """Copy or move files and folders. A source appears in its new place when it is whole."""
+
+    sources: Annotated[SdPathBatch, doc("what to copy")]
+    destination: Annotated[
+        PathInput, doc("a folder that is there, or the new path of the only source")
+    ]
+    overwrite: Annotated[bool, doc("the same as on_conflict Overwrite")] = False
+    verify_checksum: Annotated[
+        bool, doc("read what was written from the disk again and compare")
+    ] = False
+    preserve_timestamps: Annotated[bool, doc("keep the times of files and folders")] = True
+    move_files: Annotated[bool, doc("move instead of copying")] = False
+    copy_method: Annotated[CopyMethod, doc("how")] = CopyMethod.AUTO
+    on_conflict: Annotated[
+        ConflictResolution | None,
+        doc("what happens where a name is taken; null: Abort; folders are joined"),
+    ] = None
+    # ours
+    decisions: Annotated[list[Decision], doc("exceptions from that, path by path")] = msgspec.field(
+        default_factory=list
+    )
+    into_folder: Annotated[
+        bool | None, doc("whether destination is the folder to put them in; null: if it is one")
+    ] = None
+    limits: Annotated[JobLimits | None, doc("how much of the machine it may have")] = None
+
+
+@action("files.delete", errors=(*_FILE_ERRORS, FolderNotEmpty, TrashUnavailable))
+class DeleteFiles(Request[JobReceipt]):
+    """Put files and folders into the trash, or delete them for good."""
+
+    targets: Annotated[SdPathBatch, doc("what to delete")]
+    permanent: Annotated[bool, doc("for good, and not into the trash")] = False
+    recursive: Annotated[bool, doc("for good: folders with all that is in them, too")] = False
+    # ours
+    secure: Annotated[
+        bool, doc("for good: overwrite each file first, as far as its filesystem lets that matter")
+    ] = False
+    limits: Annotated[JobLimits | None, doc("how much of the machine it may have")] = None
+
+
+@action("files.rename", errors=(*_FILE_ERRORS, NameInvalid))
+class RenameFile(Request[JobReceipt]):
+    """Give a file or folder another name in the same folder."""
+
+    target: Annotated[PathInput, doc("what to rename")]
+    new_name: Annotated[str, doc("the name, without a folder")]
+    # ours
+    new_name_bytes: Annotated[bytes | None, doc("exact bytes of a name that is not UTF-8")] = None
+    on_conflict: Annotated[
+        ConflictResolution | None, doc("what happens if the name is taken; null: Abort")
+    ] = None
+
+
+class CreatedFolder(msgspec.Struct):
+    """A folder that is there now."""
+
+    folder_path: SdPath
+    job_receipt: Annotated[JobReceipt | None, doc("the job that moves the items into it")] = None
+
+
+@action("files.createFolder", errors=(*_FILE_ERRORS, NameInvalid))
+class CreateFolder(Request[CreatedFolder]):
+    """Make a folder, and move what is named into it."""
+
+    parent: Annotated[PathInput, doc("the folder to make it in")]
+    name: Annotated[str, doc("its name")]
+    items: Annotated[list[PathInput], doc("what to move into it")] = msgspec.field(
+        default_factory=list
+    )
+    name_bytes: Annotated[bytes | None, doc("exact bytes of a name that is not UTF-8")] = None
+    parents: Annotated[bool, doc("make the folders above it, too")] = False
+
+
+class PreviewItem(msgspec.Struct):
+    """What would happen to one file or folder."""
+
+    action: Annotated[str, doc("copy, move, overwrite, rename, skip, join, trash, delete")]
+    source: SdPath
+    target: SdPath | None
+    kind: EntryKind
+    size: Annotated[int, doc("bytes")]
+
+
+class Conflict(msgspec.Struct):
+    """A name that is taken."""
+
+    source: SdPath
+    target: SdPath
+    source_size: int
+    target_size: int
+    source_modified_at: datetime
+    target_modified_at: datetime
+    target_kind: EntryKind
+    resolution: Annotated[ConflictResolution | None, doc("what would happen; null: not decided")]
+
+
+class Preview(msgspec.Struct):
+    """What a file operation would do."""
+
+    items: Annotated[list[PreviewItem], doc("the first of them")]
+    truncated: Annotated[bool, doc("whether there are more than those")]
+    file_count: int
+    folder_count: int
+    total_bytes: Annotated[int, doc("that would be written, or freed")]
+    conflicts: Annotated[list[Conflict], doc("the first of them")]
+    conflict_count: int
+    available_bytes: Annotated[
+        int | None, doc("free where it would be written; null: does not matter")
+    ]
+    enough_space: bool
+    is_fast: Annotated[bool, doc("whether it is done by renaming, whatever the size")]
+    problems: Annotated[list[str], doc("what would go wrong: what cannot be read, for one")]
+
+
+@query("files.preview", errors=(*_FILE_ERRORS, FolderNotEmpty, TargetInsideSource))
+class PreviewFiles(Request[Preview]):
+    """What files.copy or files.delete would do, to the letter. Nothing is changed."""
+
+    copy: Annotated[CopyFiles | None, doc("the input of files.copy")] = None
+    delete: Annotated[DeleteFiles | None, doc("the input of files.delete")] = None
+    limit: Annotated[PageSize | None, doc("how many items at most; 1000 by default")] = None
+
+
+class Usage(msgspec.Struct):
+    """What a folder or file takes up, with all that is in it."""
+
+    path: SdPath
+    size: Annotated[int, doc("bytes of content")]
+    file_count: int
+    folder_count: int
+
+
+class DiskUsage(msgspec.Struct):
+    """What is where, largest first."""
+
+    usages: list[Usage]
+    total: Usage
+
+
+@query("files.disk_usage", errors=(PathNotIndexed, UnsupportedPath, InvalidValue))
+class GetDiskUsage(Request[DiskUsage]):
+    """How much is in a folder and in each folder below it, as the index knows it."""
+
+    path: Annotated[PathInput, doc("the folder")]
+    depth: Annotated[Natural, doc("how many levels below it are listed")] = 1
+    include_files: Annotated[bool, doc("list single files, too")] = False

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from sd_wire.operation import doc
+from sd_wire.operation import Positive, doc
 from sd_wire.types.locations import Duration
 from sd_wire.types.paths import SdPath
 
@@ -23,6 +23,34 @@ class JobStatus(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+
+class JobPriority(StrEnum):
+    """Which of the waiting jobs begins first. Of those alike it is the one that came first."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+class DiskShare(StrEnum):
+    """How a job stands behind other programs at the disk, where its scheduler heeds that."""
+
+    BEST_EFFORT = "best_effort"
+    IDLE = "idle"  # only while nobody else wants it
+
+
+class JobLimits(msgspec.Struct, omit_defaults=True):
+    """How much of the machine a job may have. Ours."""
+
+    priority: Annotated[JobPriority, doc("which of the waiting jobs begins first")] = (
+        JobPriority.NORMAL
+    )
+    disk: Annotated[DiskShare, doc("how it stands behind other programs at the disk")] = (
+        DiskShare.BEST_EFFORT
+    )
+    bandwidth: Annotated[Positive | None, doc("at most so many bytes per second")] = None
 
 
 class JobReceipt(msgspec.Struct):
@@ -75,6 +103,9 @@ class Performance(msgspec.Struct):
     elapsed: Duration | None
     error_count: int
     warning_count: int
+    bytes_per_second: Annotated[
+        float | None, doc("the same in bytes, where those take the time")
+    ] = None  # ours
 
 
 class GenericProgress(msgspec.Struct):
@@ -91,7 +122,8 @@ class GenericProgress(msgspec.Struct):
 
 class JobOutput(msgspec.Struct, omit_defaults=True):
     """What came out of a job: `Success` without data, `Indexed` with the statistics of an index
-    job, `Custom` with what another job counts."""
+    job, `FileCopy`, `FileMove` and `FileDelete` with what file operations count,
+    `DuplicateDetection`, `FileValidation`, and `Custom` with what another job counts."""
 
     type: str
     data: Any = None

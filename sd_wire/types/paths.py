@@ -76,6 +76,12 @@ PathInput = SdPath | str
 """What an operation takes as a path: an SdPath, or (ours) an absolute path on this device."""
 
 
+class SdPathBatch(msgspec.Struct):
+    """Several paths."""
+
+    paths: list[PathInput]
+
+
 def readable(name: bytes) -> str:
     """The text of a name: itself where it is UTF-8, with U+FFFD for what is not."""
     return name.decode("utf-8", "replace")

@@ -104,6 +104,21 @@ def test_every_change_of_a_job_in_one_form_for_who_asks(person: Person, tree: Pa
     assert "JobUpdate" not in usual.names()
 
 
+def test_a_job_gets_another_share_of_the_machine_while_it_runs(person: Person, tree: Path) -> None:
+    _, job, _ = begun(person, tree)
+    assert person.job(job)["limits"] == {}
+    change = {"job_id": job, "priority": "high", "disk": "idle", "bandwidth": 1_000_000}
+    assert person.ask("jobs.limit!", change) == {"job_id": job, "success": True}
+    expected = {"priority": "high", "disk": "idle", "bandwidth": 1_000_000}
+    assert person.job(job)["limits"] == expected
+    person.ask("jobs.limit!", {"job_id": job, "bandwidth": 0})
+    del expected["bandwidth"]
+    assert person.job(job)["limits"] == expected
+    assert person.ended(job)["status"] == "completed"
+    refused = person.refused("jobs.limit!", {"job_id": job, "disk": "best_effort"})
+    assert refused.text == f"job {job} is completed and cannot be limited"
+
+
 def test_a_job_pauses_resumes_and_ends_right(person: Person, tree: Path) -> None:
     location, job, events = begun(person, tree)
     assert person.ask("jobs.pause!", {"job_id": job}) == {"job_id": job, "success": True}

@@ -7,7 +7,10 @@ everything done so far is committed, so that being stopped there loses nothing.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from sd_wire.types.jobs import JobLimits
 
 
 class JobInterrupted(Exception):
@@ -19,6 +22,8 @@ class JobContext(Protocol):
 
     job_id: str
     library_dir: str
+    limits: JobLimits  # as they are now: they may change while the job runs
+    home_trash: str | None  # of the user it runs as; see sd_daemon.core.fileops.trashes
 
     def progress(
         self,
@@ -27,6 +32,7 @@ class JobContext(Protocol):
         total: int | None = None,
         *,
         size: int = 0,
+        total_size: int | None = None,
         message: str = "",
         path: bytes | None = None,
         errors: int = 0,
@@ -35,7 +41,8 @@ class JobContext(Protocol):
         """Say how far the job is. Cheap: the context passes on at most ten reports a second.
 
         `completed` and `total` count items of this phase (total None: not known yet), `size` is
-        the number of bytes handled in this phase, `path` what is being worked on.
+        the number of bytes handled in this phase, of `total_size`, where bytes are what takes the
+        time; `path` is what is being worked on.
         """
 
     def safe_point(self) -> None:

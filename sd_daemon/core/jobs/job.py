@@ -22,6 +22,7 @@ from sd_wire.errors import JobStateConflict
 from sd_wire.types.jobs import (
     ActionContext,
     GenericProgress,
+    JobLimits,
     JobListItem,
     JobOutput,
     JobStatus,
@@ -72,6 +73,7 @@ class Job(msgspec.Struct):
     attempts: int = 0
     action_type: str | None = None
     action_context: ActionContext | None = None
+    limits: JobLimits = msgspec.field(default_factory=JobLimits)
     started_at: datetime | None = None
     completed_at: datetime | None = None
 
@@ -84,9 +86,9 @@ class Job(msgspec.Struct):
         if not self.may_become(status):
             self.refuse(status)
 
-    def refuse(self, status: JobStatus) -> NoReturn:
+    def refuse(self, status: JobStatus, wanted: str | None = None) -> NoReturn:
         """Raise JobStateConflict: the job cannot become that now."""
-        wanted = _WANTED.get(status, str(status))
+        wanted = wanted or _WANTED.get(status, str(status))
         raise JobStateConflict(job=self.id, status=self.status, wanted=wanted)
 
     @property

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 import sd_daemon
-from sd_daemon.core.jobs.reports import Broken, Completed, Interrupted, Order, Report
+from sd_daemon.core.jobs.reports import STOP, Broken, Completed, Interrupted, Limited, Order, Report
 from sd_daemon.core.log import get_log
 from sd_wire.messages import MAX_LINE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+
+    from sd_wire.types.jobs import JobLimits
 
 log = get_log(__name__)
 
@@ -102,7 +104,11 @@ class WorkerProcess:
 
     def stop(self) -> None:
         """Ask the worker to stop at its next safe point."""
-        self._write(b"stop\n")
+        self._write(STOP + b"\n")
+
+    def limit(self, limits: JobLimits) -> None:
+        """Let the worker heed other limits."""
+        self._write(msgspec.json.encode(Limited(limits)) + b"\n")
 
     def kill(self) -> None:
         """End the worker now."""

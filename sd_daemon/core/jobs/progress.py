@@ -36,8 +36,7 @@ class ProgressMeter:
         self._device_slug = device_slug
         self._began = time.monotonic()
         self._phase = ""
-        self._last = (self._began, 0)
-        self._rate = 0.0
+        self._items = self._bytes = _Rate(self._began, 0)
         self._highest = reached
         self._stored = self._began
 
@@ -51,37 +50,63 @@ class ProgressMeter:
     def take(self, report: Progress) -> GenericProgress:
         """The progress after this report. The fraction never goes back."""
         now = time.monotonic()
-        rate = self._measure(report, now)
+        self._measure(report, now)
         known = report.total or 0
         start, end = _SPANS.get(report.phase, _WHOLE)
-        part = min(report.completed / known, 1.0) if known else 0.0
+        done, whole = (
+            (report.size, report.total_size) if report.total_size else (report.completed, known)
+        )
+        part = min(done / whole, 1.0) if whole else 0.0
         self._highest = max(self._highest, start + (end - start) * part)
-        left = (known - report.completed) / rate if known and rate > 0 else None
         path = None if report.path is None else physical(self._device_slug, report.path)
         return GenericProgress(
             percentage=self._highest,
             phase=report.phase,
             current_path=path,
             message=report.message,
-            completion=Completion(report.completed, known, report.size or None, None),
-            performance=Performance(
-                rate=rate,
-                estimated_remaining=None if left is None else _duration(max(left, 0.0)),
-                elapsed=_duration(now - self._began),
-                error_count=report.errors,
-                warning_count=report.warnings,
-            ),
+            completion=Completion(report.completed, known, report.size or None, report.total_size),
+            performance=self._performance(report, now, max(whole - done, 0)),
         )
 
-    def _measure(self, report: Progress, now: float) -> float:
-        """Items per second, smoothed over the reports of one phase."""
+    def _performance(self, report: Progress, now: float, left: int) -> Performance:
+        """How fast it goes, and when it will be over: `left` are bytes where those are counted."""
+        by_bytes = bool(report.total_size)
+        rate = self._bytes.now if by_bytes else self._items.now
+        return Performance(
+            rate=self._items.now,
+            estimated_remaining=_duration(left / rate) if left and rate > 0 else None,
+            elapsed=_duration(now - self._began),
+            error_count=report.errors,
+            warning_count=report.warnings,
+            bytes_per_second=self._bytes.now if by_bytes else None,
+        )
+
+    def _measure(self, report: Progress, now: float) -> None:
+        """Follow the rates over the reports of one phase."""
         if report.phase != self._phase:
-            self._phase, self._rate, self._last = report.phase, 0.0, (now, report.completed)
-            return 0.0
-        then, completed = self._last
-        if now - then >= 0.05:
-            newest = max(report.completed - completed, 0) / (now - then)
-            weight = _SMOOTHING if self._rate else 1.0
-            self._rate += weight * (newest - self._rate)
-            self._last = (now, report.completed)
-        return self._rate
+            self._phase = report.phase
+            self._items, self._bytes = (
+                _Rate(now, report.completed),
+                _Rate(now, report.size),
+            )
+            return
+        self._items.take(now, report.completed)
+        self._bytes.take(now, report.size)
+
+
+class _Rate:
+    """How much per second, smoothed."""
+
+    def __init__(self, now: float, count: int) -> None:
+        self.now = 0.0
+        self._last = (now, count)
+
+    def take(self, now: float, count: int) -> None:
+        """Note how far it is now."""
+        then, before = self._last
+        if now - then < 0.05:
+            return
+        newest = max(count - before, 0) / (now - then)
+        weight = _SMOOTHING if self.now else 1.0
+        self.now += weight * (newest - self.now)
+        self._last = (now, count)

@@ -1,8 +1,9 @@
 """What a worker process tells the daemon, one line of JSON each on its standard output.
 
-The other way there are only two things: the order, as the first line of standard input, and the
-word `stop`. The end of standard input means that the daemon is gone; a worker ends with it at once,
-which is safe at any instant because everything it does is in transactions.
+The other way there are three things, a line each: the order, which comes first, the word `stop`,
+and other limits (`{"limits": ...}`). The end of standard input means that the daemon is gone; a
+worker ends with it at once, which is safe at any instant because everything it does is in
+transactions, or in the journal of file operations before it is on the disk.
 """
 
 from __future__ import annotations
@@ -10,6 +11,10 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+
+from sd_wire.types.jobs import JobLimits
+
+STOP = b"stop"
 
 
 class Order(msgspec.Struct):
@@ -19,6 +24,13 @@ class Order(msgspec.Struct):
     name: str
     library_dir: str
     params: dict[str, Any]
+    limits: JobLimits = msgspec.field(default_factory=JobLimits)
+
+
+class Limited(msgspec.Struct):
+    """The limits of the job are others from now on."""
+
+    limits: JobLimits
 
 
 class Progress(msgspec.Struct, tag="progress"):
@@ -28,6 +40,7 @@ class Progress(msgspec.Struct, tag="progress"):
     completed: int
     total: int | None = None
     size: int = 0  # bytes handled in this phase
+    total_size: int | None = None  # of how many; where it is given, it is what takes the time
     message: str = ""
     path: bytes | None = None
     errors: int = 0

@@ -1,8 +1,7 @@
 """The jobs of all open libraries: which runs when, and what the world is told of it.
 
-At most one job of a library runs at a time, since its database has one writer, and at most
-`limit` jobs altogether. The others wait in the order in which they came. Every change of a state is
-first stored, then published. The exception is a job that ends while its store refuses, usually
+What waits, and which of it is next, is said in line.py. Every change of a state is first stored,
+then published. The exception is a job that ends while its store refuses, usually
 because the disk is full: the end is published all the same, and stored as soon as that works.
 
 A worker is told to stop and given until its next safe point. One that does not come to it in time
@@ -24,6 +23,7 @@ import msgspec
 
 from sd_daemon.core.db.connection import DatabaseFailure
 from sd_daemon.core.jobs.job import FINAL, Job
+from sd_daemon.core.jobs.line import Line, Waiting
 from sd_daemon.core.jobs.news import JobNews
 from sd_daemon.core.jobs.process import WORKER_LOST, WorkerProcess
 from sd_daemon.core.jobs.progress import ProgressMeter
@@ -41,9 +41,11 @@ from sd_daemon.core.jobs.shelf import Shelf, Unstored
 from sd_daemon.core.log import get_log
 from sd_daemon.core.storage import library_error
 from sd_wire.errors import JobNotFound, LibraryNotFound, SdError, ShuttingDown
-from sd_wire.types.jobs import ActionContext, JobOutput, JobStatus
+from sd_wire.types.jobs import ActionContext, JobLimits, JobOutput, JobStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sd_daemon.core.bus import Bus
 
 log = get_log(__name__)
@@ -81,12 +83,19 @@ class Running(msgspec.Struct):
 class JobRunner:
     """Runs the jobs of one core."""
 
-    def __init__(self, bus: Bus, limit: int | None = None) -> None:
-        """`limit` jobs run at the same time; half the processors by default, at least one."""
+    def __init__(
+        self,
+        bus: Bus,
+        *,
+        indexing: int | None = None,
+        file_operations: Callable[[], int] = lambda: 1,
+    ) -> None:
+        """So many jobs of each lane run at the same time; of the indexing ones half as many as
+        there are processors by default, at least one."""
         self._bus = bus
         self._news = JobNews(bus)
-        self._limit = limit or max(1, (os.cpu_count() or 1) // 2)
-        self._queue: list[tuple[Job, Shelf]] = []
+        indexing = indexing or max(1, (os.cpu_count() or 1) // 2)
+        self._line = Line(indexing, file_operations)
         self._running: dict[UUID, Running] = {}
         self._waiters: dict[UUID, list[asyncio.Future[Job]]] = {}
         self._at_rest = asyncio.Lock()  # held to change a job that neither waits nor runs
@@ -103,6 +112,7 @@ class JobRunner:
         params: dict[str, Any],
         *,
         action: ActionContext | None = None,
+        limits: JobLimits | None = None,
         correlation_id: str | None = None,
     ) -> Job:
         """Store a new job and let it run as soon as it may. Raises ShuttingDown, LibraryNotFound
@@ -115,6 +125,7 @@ class JobRunner:
             created_at=datetime.now(UTC),
             action_type=action.action_type if action else None,
             action_context=action,
+            limits=limits or JobLimits(),
         )
         await shelf.store.save(job)
         log.info("job queued", job_id=job.id, library_id=shelf.library_id, job=job.name)
@@ -127,7 +138,8 @@ class JobRunner:
         self._withdrawn.discard(shelf.library_id)
         for job in jobs:
             log.info("job continues", job_id=job.id, library_id=shelf.library_id, job=job.name)
-        self._queue.extend((job, shelf) for job in jobs)
+        for job in jobs:
+            self._line.add(Waiting(job, shelf))
         self._fill()
 
     def live(self, job_id: UUID) -> Job | None:
@@ -171,12 +183,31 @@ class JobRunner:
             self._news.resumed(job, shelf)
             self._line_up(job, shelf)
 
+    async def limit(self, shelf: Shelf, job_id: UUID, changes: dict[str, Any]) -> None:
+        """Change some of the limits of a job, from now on. Raises JobNotFound,
+        JobStateConflict for one that is over."""
+        async with self._at_rest:
+            job = self.live(job_id) or await shelf.store.get(job_id)
+            if job is None:
+                raise JobNotFound(job=job_id)
+            if job.status in FINAL:
+                job.refuse(job.status, "limited")
+            before = job.limits
+            job.limits = msgspec.structs.replace(before, **changes)
+            try:
+                await shelf.store.save(job)
+            except BaseException:
+                job.limits = before
+                raise
+            running = self._running.get(job_id)
+            if running is not None and running.worker is not None:
+                running.worker.limit(job.limits)
+            self._fill()
+
     async def withdraw(self, library_id: UUID, patience: float = STOP_PATIENCE_S) -> None:
         """Stop the jobs of a library that closes. They are queued for when it is opened again."""
         self._withdrawn.add(library_id)
-        queued = [item for item in self._queue if item[1].library_id == library_id]
-        self._queue = [item for item in self._queue if item[1].library_id != library_id]
-        for job, _ in queued:
+        for job in self._line.take_all(library_id):
             self._answer_waiters(job)
         tasks = []
         for running in self._running.values():
@@ -189,9 +220,8 @@ class JobRunner:
     async def close(self) -> None:
         """Start nothing more; stop what runs, killing what does not stop in time."""
         self._closing = True
-        shelves = [shelf for _, shelf in self._queue]
-        shelves += [running.shelf for running in self._running.values()]
-        libraries = {shelf.library_id for shelf in shelves}
+        libraries = self._line.libraries()
+        libraries |= {running.shelf.library_id for running in self._running.values()}
         await asyncio.gather(*(self.withdraw(one, CLOSE_PATIENCE_S) for one in libraries))
         self._unstored.close()
 
@@ -200,7 +230,7 @@ class JobRunner:
         # One whose end is told already still has to be tidied up after.
         begun = (JobStatus.QUEUED, JobStatus.RUNNING)
         running = sum(one.job.status in begun for one in self._running.values())
-        return len(self._queue), running
+        return len(self._line), running
 
     def workers(self) -> list[tuple[UUID, int, int]]:
         """The job, process and number of reports of each worker that could report now."""
@@ -228,29 +258,25 @@ class JobRunner:
         running = self._running.get(job_id)
         if running is not None:
             return running.job
-        return next((job for job, _ in self._queue if job.id == job_id), None)
+        return self._line.find(job_id)
 
     def _line_up(self, job: Job, shelf: Shelf, *, first: bool = False) -> None:
         """Let a job that is stored as queued wait for its turn."""
         if self._closing or shelf.library_id in self._withdrawn:
             self._answer_waiters(job)  # its turn comes when the library is opened again
             return
-        self._queue.insert(0 if first else len(self._queue), (job, shelf))
+        self._line.add(Waiting(job, shelf), first=first)
         self._fill()
 
     # --- running ---------------------------------------------------------------------------------
 
     def _fill(self) -> None:
         """Start what may start."""
-        busy = {running.shelf.library_id for running in self._running.values()}
-        for item in list(self._queue):
-            job, shelf = item
-            if self._closing or len(self._running) >= self._limit:
+        while not self._closing:
+            one = self._line.next(Waiting(run.job, run.shelf) for run in self._running.values())
+            if one is None:
                 return
-            if shelf.library_id in busy:
-                continue
-            busy.add(shelf.library_id)
-            self._queue.remove(item)
+            job, shelf = one
             running = Running(job, shelf, ProgressMeter(shelf.device_slug, job.fraction))
             self._running[job.id] = running
             running.task = asyncio.create_task(self._run(running))
@@ -298,7 +324,7 @@ class JobRunner:
         self._news.started(job, shelf)
         if running.told_to_stop():  # before there was a worker
             return Interrupted()
-        order = Order(str(job.id), job.name, shelf.library_dir, job.params)
+        order = Order(str(job.id), job.name, shelf.library_dir, job.params, job.limits)
         try:
             running.worker = await WorkerProcess.start(order)
         except OSError as error:
@@ -356,6 +382,8 @@ class JobRunner:
     async def _conclude_success(self, running: Running, last: Completed, now: datetime) -> None:
         job, shelf = running.job, running.shelf
         job.output = msgspec.convert(last.output, JobOutput)
+        if isinstance(job.output.data, dict):
+            job.warnings = job.output.data.pop("warnings", [])
         job.completed_at = now
         await self._end(job, shelf, JobStatus.COMPLETED)
 
@@ -399,7 +427,6 @@ class JobRunner:
 
     async def _stop_at_rest(self, shelf: Shelf, job_id: UUID, wanted: JobStatus) -> None:
         """Change a job that has no worker."""
-        place = next((n for n, (job, _) in enumerate(self._queue) if job.id == job_id), None)
         job = self.live(job_id) or await shelf.store.get(job_id)
         if job is None:
             raise JobNotFound(job=job_id)
@@ -407,12 +434,12 @@ class JobRunner:
         changed = msgspec.structs.replace(job)
         if wanted is JobStatus.CANCELLED:
             changed.completed_at = datetime.now(UTC)
-        item = None if place is None else self._queue.pop(place)  # it must not start meanwhile
+        waiting = self._line.take(job_id)  # it must not start meanwhile
         try:
             await self._become(changed, shelf, wanted)
         except BaseException:
-            if item is not None:
-                self._queue.insert(0, item)
+            if waiting is not None:
+                self._line.add(waiting, first=True)
             raise
         cause = self._news.cause_of(changed)
         self._answer_waiters(changed)

@@ -15,7 +15,7 @@ import msgspec
 from sd_daemon.core.db.access import Database
 from sd_daemon.core.db.connection import DatabaseDamaged
 from sd_daemon.core.jobs.job import ACTIVE, Job
-from sd_wire.types.jobs import ActionContext, GenericProgress, JobOutput, JobStatus
+from sd_wire.types.jobs import ActionContext, GenericProgress, JobLimits, JobOutput, JobStatus
 
 if TYPE_CHECKING:
     import sqlite3
@@ -24,7 +24,7 @@ KEPT_FINISHED = 1000  # finished jobs that a library remembers
 
 _COLUMNS = (
     "id, name, status, params, progress, output, error, error_code, warnings, attempts,"
-    " action_type, action_context, created_at, started_at, completed_at"
+    " action_type, action_context, created_at, started_at, completed_at, limits"
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _encode = msgspec.json.encode
@@ -65,12 +65,13 @@ def _job(row: tuple[Any, ...]) -> Job:
         created_at=from_nanoseconds(row[12]),
         started_at=None if row[13] is None else from_nanoseconds(row[13]),
         completed_at=None if row[14] is None else from_nanoseconds(row[14]),
+        limits=msgspec.json.decode(row[15], type=JobLimits),
     )
 
 
 def _save(db: sqlite3.Connection, job: Job) -> None:
     db.execute(
-        f"INSERT OR REPLACE INTO jobs ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        f"INSERT OR REPLACE INTO jobs ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         (
             str(job.id),
             job.name,
@@ -87,6 +88,7 @@ def _save(db: sqlite3.Connection, job: Job) -> None:
             to_nanoseconds(job.created_at),
             to_nanoseconds(job.started_at),
             to_nanoseconds(job.completed_at),
+            _text(job.limits),
         ),
     )
 

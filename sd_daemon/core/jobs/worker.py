@@ -16,6 +16,16 @@ from typing import Any
 import msgspec
 
 from sd_daemon.core.db.connection import DatabaseFailure, failures
+from sd_daemon.core.fileops.copying.job import run_copy
+from sd_daemon.core.fileops.copying.order import COPY, MOVE
+from sd_daemon.core.fileops.deleting import DELETE, run_delete
+from sd_daemon.core.fileops.emptying import EMPTY, run_empty
+from sd_daemon.core.fileops.history import UNDO
+from sd_daemon.core.fileops.resolving import RESOLVE, run_resolve
+from sd_daemon.core.fileops.restoring import RESTORE, run_restore
+from sd_daemon.core.fileops.settling import SETTLE, run_settle
+from sd_daemon.core.fileops.undo import run_undo
+from sd_daemon.core.fileops.validating import VALIDATE, run_validate
 from sd_daemon.core.index.errors import IndexFailure
 from sd_daemon.core.index.job import run_index, run_purge
 from sd_daemon.core.index.verify_job import run_verify
@@ -64,6 +74,15 @@ WORK: dict[str, tuple[str, Work]] = {
     "location_purge": ("Custom", run_purge),
     "location_export": ("Custom", run_export),
     "location_import": ("Custom", run_import),
+    COPY: ("FileCopy", run_copy),
+    MOVE: ("FileMove", run_copy),
+    UNDO: ("Custom", run_undo),
+    DELETE: ("FileDelete", run_delete),
+    RESOLVE: ("DuplicateDetection", run_resolve),
+    RESTORE: ("Custom", run_restore),
+    EMPTY: ("FileDelete", run_empty),
+    VALIDATE: ("FileValidation", run_validate),
+    SETTLE: ("Custom", run_settle),
 }
 """Every kind of job by its name: what its output is called, and the function that does it."""
 
@@ -71,9 +90,11 @@ WORK: dict[str, tuple[str, Work]] = {
 class Reporter:
     """The job's context (`sd_daemon.core.jobs.context.JobContext`) in a real worker."""
 
-    def __init__(self, order: Order, output: int) -> None:
+    def __init__(self, order: Order, output: int, home_trash: str | None) -> None:
         self.job_id = order.job_id
         self.library_dir = order.library_dir
+        self.limits = order.limits
+        self.home_trash = home_trash
         self._output = output
         self._stop = threading.Event()
         self._encode = msgspec.json.Encoder().encode
@@ -88,6 +109,7 @@ class Reporter:
         total: int | None = None,
         *,
         size: int = 0,
+        total_size: int | None = None,
         message: str = "",
         path: bytes | None = None,
         errors: int = 0,
@@ -95,7 +117,9 @@ class Reporter:
     ) -> None:
         """Tell how far the job is, unless that was told a moment ago in the same phase."""
         now = time.monotonic()
-        report = Progress(phase, completed, total, size, message, path, errors, warnings)
+        report = Progress(
+            phase, completed, total, size, total_size, message, path, errors, warnings
+        )
         if now < self._next_report and phase == self._phase:
             self._held = report
             return

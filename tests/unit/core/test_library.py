@@ -40,7 +40,8 @@ def test_a_library_is_a_folder_that_stock_sqlite_reads(tmp_path: Path) -> None:
     path = make(tmp_path)
     Library.open(path, "here").close()
     assert sorted(os.listdir(path)) == [
-        *("jobs.db", "library.db", "library.json", "library.lock", "logs", "sidecars")
+        *("jobs.db", "library.db", "library.json", "library.lock", "logs"),
+        *("operations.db", "sidecars"),
     ]
     with sqlite3.connect(f"{path}/library.db") as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)

@@ -15,7 +15,8 @@ CREATE TABLE jobs (
     action_context TEXT,              -- JSON: ActionContext
     created_at     INTEGER NOT NULL,
     started_at     INTEGER,
-    completed_at   INTEGER
+    completed_at   INTEGER,
+    limits         TEXT NOT NULL DEFAULT '{}'  -- JSON: JobLimits
 ) WITHOUT ROWID;
 CREATE INDEX jobs_status ON jobs (status, created_at);
 CREATE INDEX jobs_created ON jobs (created_at);

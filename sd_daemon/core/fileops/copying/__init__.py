@@ -1,0 +1,3 @@
+"""How what is inside a file, a folder or a tree gets into another place, whole and unchanged."""
+
+from __future__ import annotations

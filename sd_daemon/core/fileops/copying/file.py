@@ -1,0 +1,285 @@
+"""One thing that is no folder: a file, a link, a pipe, a device.
+
+Each is made under a name that is free, in a folder that is open. A file gets its times last, so
+what has the right size and time is complete: that is how a copy that was interrupted knows what it
+need not do again. After a power cut that is only true of what had been flushed to the disk.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from blake3 import blake3
+
+from sd_daemon.core.fileops.copying.content import Content, NotShared
+from sd_daemon.core.fileops.copying.kernel import LACKING
+from sd_daemon.core.fileops.copying.metadata import Metadata
+from sd_daemon.core.fileops.copying.tally import why
+from sd_daemon.core.fileops.copying.verify import Verifier, Written
+from sd_daemon.core.fileops.rename import flush_filesystem
+from sd_daemon.core.index.walk import open_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sd_daemon.core.fileops.copying.tally import Tally
+
+FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS))
+"""What ends a whole job and not one file of it."""
+
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_MAKE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_FLUSH_FILES = 20_000
+_FLUSH_BYTES = 2 * 1024**3
+_CLOCK_STEP = 20_000_000  # ns: the clock of files goes in steps of at most a hundredth of a second
+_ATTEMPTS = 2  # at a file that is written to while it is read
+
+
+class How(NamedTuple):
+    """How copies are made."""
+
+    verify: bool = False  # read back from the disk, and compare
+    moment: int | None = None  # the time all files get, in nanoseconds; None: they keep theirs
+    streaming: bool = False
+    atomic: bool = False
+
+
+class Base:
+    """Where a thing that is copied lies now. It has another name until it is whole."""
+
+    def __init__(self, path: str, device: int) -> None:
+        self.path = path
+        self.device = device  # st_dev of where it is made
+
+
+class Place(NamedTuple):
+    """A name in two folders: where a thing is, and where it is to be."""
+
+    name: str
+    source: int  # descriptor of the folder it is in
+    folder: str  # path of that, for reports
+    target_name: str
+    target: int
+    base: Base
+    inner: str  # the path below the base: empty, or /a/b
+    alone: bool = False  # not within a folder that was made for it: it may inherit things there
+
+    @property
+    def path(self) -> str:
+        """Where it is."""
+        return f"{self.folder}/{self.name}"
+
+
+class Copier:
+    """Copies things that are no folders, and remembers which of them are one file."""
+
+    def __init__(self, tally: Tally, how: How) -> None:
+        self.tally = tally
+        self.metadata = Metadata(tally, how.moment)
+        self._content = Content(tally, streaming=how.streaming, atomic=how.atomic)
+        self._verifier = Verifier(self) if how.verify else None
+        self.note_flush: Callable[[int], None] | None = None  # told when what was written is safe
+        self._flushed = (0, 0)  # files and bytes
+        self._links: dict[tuple[int, int], tuple[Base, str]] = {}
+
+    def copy(self, place: Place, *, is_file: bool) -> None:
+        """Copy one thing. What goes wrong with it is counted; raises OSError for what ends the
+        whole copy, JobInterrupted. Only what looks like a file is opened: to open a device can
+        set something in motion."""
+        try:
+            if is_file:
+                self._copy(place)
+            else:
+                self._copy_other(place, _look(place))
+        except NotShared:
+            self.tally.fail(place.path, "the two places cannot share its blocks")
+            self._remove(place)
+        except OSError as error:
+            if error.errno in FULL:
+                raise
+            self.tally.fail(place.path, why(error))
+            self._remove(place)
+
+    def flush(self) -> None:
+        """Finish what waits to be verified."""
+        if self._verifier is not None:
+            self._verifier.flush()
+
+    def flush_sometimes(self, base: Base) -> None:
+        """After much was written: have it on the disk, and noted that it is."""
+        tally = self.tally
+        if self.note_flush is None or (
+            tally.files - self._flushed[0] < _FLUSH_FILES
+            and tally.size - self._flushed[1] < _FLUSH_BYTES
+        ):
+            return
+        self.flush()
+        self._flushed = (tally.files, tally.size)
+        moment = time.time_ns() - _CLOCK_STEP
+        fd = open_folder(os.path.dirname(base.path))
+        try:
+            flush_filesystem(fd)
+        finally:
+            os.close(fd)
+        self.note_flush(moment)
+
+    def know(self, found: os.stat_result, base: Base, inner: str) -> None:
+        """Remember where a file with several names was copied to."""
+        self._links.setdefault((found.st_dev, found.st_ino), (base, inner))
+
+    def reject(self, written: Written) -> None:
+        """What was written is not what was read: it is removed, and counted."""
+        place = written.place
+        self.tally.fail(place.path, "what the disk gives back is not what was written")
+        folder, name = os.path.split(place.base.path + place.inner)
+        above = open_folder(folder)
+        try:
+            os.unlink(name, dir_fd=above)
+        finally:
+            os.close(above)
+
+    def _copy(self, place: Place) -> None:
+        for _ in range(_ATTEMPTS):
+            source = os.open(place.name, _READ, dir_fd=place.source)
+            try:
+                found = os.fstat(source)
+                if not stat.S_ISREG(found.st_mode):
+                    self._copy_other(place, found)
+                    return
+                if self._copy_file(place, source, found):
+                    self.tally.small(place.folder, place.name, found.st_size)
+                    return
+            finally:
+                os.close(source)
+            self._remove(place)
+        self.tally.fail(place.path, "it was changed while it was copied")
+
+    def _copy_file(self, place: Place, source: int, found: os.stat_result) -> bool:
+        """Copy an open file; whether it stayed the same meanwhile."""
+        if found.st_nlink > 1 and self._link(place, found):
+            return True
+        target = self._make(place, found)
+        if target is not None:
+            kept = False
+            try:
+                digest = blake3() if self._verifier is not None else None
+                if not self._fill(place, source, target, found, digest):
+                    return False
+                if self._verifier is not None and digest is not None:
+                    kept = True
+                    self._verifier.add(Written(place, target, found, digest.digest()))
+                else:
+                    self.metadata.give_times(target, found)
+            finally:
+                if not kept:
+                    os.close(target)
+        if found.st_nlink > 1:
+            self.know(found, place.base, place.inner)
+        return True
+
+    def _fill(
+        self, place: Place, source: int, target: int, found: os.stat_result, digest: blake3 | None
+    ) -> bool:
+        """Give a new file all but its times; whether the source stayed the same meanwhile."""
+        device = place.base.device
+        count = self._content.copy(source, target, found, place.path, device, digest)
+        now = os.fstat(source)
+        if count != found.st_size or _version(now) != _version(found):
+            return False
+        give = self.metadata.give_all if place.alone else self.metadata.give
+        give(target, source, found, place.path)
+        return True
+
+    def _make(self, place: Place, found: os.stat_result) -> int | None:
+        """A new file, open; None where it is there and complete."""
+        mode = found.st_mode & 0o777
+        try:
+            return os.open(place.target_name, _MAKE, mode, dir_fd=place.target)
+        except FileExistsError:
+            if self.is_complete(place, found):
+                return None
+            self._remove(place)
+            return os.open(place.target_name, _MAKE, mode, dir_fd=place.target)
+
+    def is_complete(self, place: Place, found: os.stat_result) -> bool:
+        """Whether the copy of a file was finished when it was begun before."""
+        there = os.stat(place.target_name, dir_fd=place.target, follow_symlinks=False)
+        wanted = (stat.S_IFREG, found.st_size, self.metadata.mark(found))
+        return (stat.S_IFMT(there.st_mode), there.st_size, there.st_mtime_ns) == wanted
+
+    def _link(self, place: Place, found: os.stat_result) -> bool:
+        """Make another name of a file that was copied already; False where it was not."""
+        known = self._links.get((found.st_dev, found.st_ino))
+        if known is None or known[0].device != place.base.device:
+            return False
+        try:
+            _link(known[0].path + known[1], place)
+        except FileExistsError:
+            self._remove(place)
+            _link(known[0].path + known[1], place)
+        except OSError as error:
+            if error.errno in LACKING or error.errno in (errno.EMLINK, errno.EPERM, errno.ENOENT):
+                return False
+            raise
+        return True
+
+    def _copy_other(self, place: Place, found: os.stat_result) -> None:
+        if found.st_nlink > 1 and self._link(place, found):
+            self.tally.small(place.folder, place.name, 0)
+            return
+        try:
+            _make_other(place, found)
+        except FileExistsError:
+            self._remove(place)
+            _make_other(place, found)
+        self.metadata.give_by_name(place.target_name, place.target, found)
+        if found.st_nlink > 1:
+            self.know(found, place.base, place.inner)
+        self.tally.small(place.folder, place.name, 0)
+
+    def _remove(self, place: Place) -> None:
+        """Be rid of what is not whole."""
+        try:
+            os.unlink(place.target_name, dir_fd=place.target)
+        except FileNotFoundError:
+            pass
+
+
+def _version(found: os.stat_result) -> tuple[int, int, int]:
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _look(place: Place) -> os.stat_result:
+    return os.stat(place.name, dir_fd=place.source, follow_symlinks=False)
+
+
+def _link(known: str, place: Place) -> None:
+    folder, name = os.path.split(known)
+    above = open_folder(folder)
+    try:
+        os.link(
+            name,
+            place.target_name,
+            src_dir_fd=above,
+            dst_dir_fd=place.target,
+            follow_symlinks=False,
+        )
+    finally:
+        os.close(above)
+
+
+def _make_other(place: Place, found: os.stat_result) -> None:
+    kind = stat.S_IFMT(found.st_mode)
+    if kind == stat.S_IFLNK:
+        text = os.readlink(place.name, dir_fd=place.source)
+        os.symlink(text, place.target_name, dir_fd=place.target)
+    elif kind == stat.S_IFIFO:
+        os.mkfifo(place.target_name, stat.S_IMODE(found.st_mode), dir_fd=place.target)
+    elif kind == stat.S_IFDIR:
+        raise IsADirectoryError(errno.EISDIR, "it has become a folder")
+    else:
+        os.mknod(place.target_name, found.st_mode, found.st_rdev, dir_fd=place.target)

@@ -1,0 +1,206 @@
+"""What a copy or move will do, name by name, before anything is done. Only looks.
+
+A name that is free is one task, whatever is below it. Where two folders meet they are joined, and
+everything in the one becomes a task of its own. What else meets a name that is taken is a conflict,
+and the order says what becomes of it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from sd_daemon.core.index.walk import join, open_folder, stat_in
+from sd_wire.operations.files import ConflictResolution
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sd_daemon.core.fileops.copying.order import CopyOrder, Pair
+
+_BLOCK = 512
+
+
+class Action(StrEnum):
+    """What happens to one thing, as files.preview has it."""
+
+    COPY = "copy"
+    MOVE = "move"
+    OVERWRITE = "overwrite"
+    RENAME = "rename"
+    SKIP = "skip"
+    JOIN = "join"
+    LEAVE = "leave"  # a folder that was moved into another is empty now
+    ABORT = "abort"
+
+
+class Task(msgspec.Struct):
+    """One thing, and what happens to it."""
+
+    action: Action
+    source: str
+    target: str
+    found: os.stat_result
+    taken: os.stat_result | None = None  # what has the name now
+    resolution: ConflictResolution | None = None
+    moves: bool = False  # the source goes
+
+    @property
+    def is_transfer(self) -> bool:
+        """Whether something is copied or moved."""
+        return self.action in _TRANSFERS
+
+
+_TRANSFERS = frozenset((Action.COPY, Action.MOVE, Action.OVERWRITE, Action.RENAME))
+
+
+def look(path: str) -> os.stat_result | None:
+    """The stat of what is at a path, or None. Raises OSError for what cannot be looked at."""
+    try:
+        return stat_in(*os.path.split(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+class Planner:
+    """Finds the tasks of an order."""
+
+    def __init__(self, order: CopyOrder) -> None:
+        self._order = order
+        self._transfer = Action.MOVE if order.move else Action.COPY
+        self._given: set[str] = set()  # names that this very order gives
+        self.problems: list[tuple[str, OSError]] = []  # what could not be looked at
+
+    def tasks(self) -> Iterator[Task]:
+        """All of them, in the order in which they are to be done."""
+        for pair in self._order.pairs:
+            yield from self.of_pair(pair)
+
+    def of_pair(self, pair: Pair) -> Iterator[Task]:
+        """The tasks of one source."""
+        found = look(pair.source)
+        if found is None:
+            self.problems.append((pair.source, FileNotFoundError(2, os.strerror(2))))
+            return
+        yield from self._of(pair.source, pair.target, found)
+
+    def _of(self, source: str, target: str, found: os.stat_result) -> Iterator[Task]:
+        taken, moves = look(target), self._order.move
+        if taken is None and target not in self._given:
+            self._given.add(target)
+            yield Task(self._transfer, source, target, found, moves=moves)
+            return
+        wanted = self._order.decisions.get(target, self._order.resolution)
+        if wanted is ConflictResolution.AUTO_MODIFY_NAME:
+            free = self._free(target)
+            self._given.add(free)
+            yield Task(Action.RENAME, source, free, found, taken, wanted, moves)
+        elif taken is not None and _are_folders(found, taken) and target not in self._given:
+            if self._order.decisions.get(target) is ConflictResolution.SKIP:
+                yield Task(Action.SKIP, source, target, found, taken, wanted)
+            else:
+                yield from self._joined(source, target, found, taken)
+        elif wanted is ConflictResolution.SKIP:
+            yield Task(Action.SKIP, source, target, found, taken, wanted)
+        elif wanted is ConflictResolution.OVERWRITE and target not in self._given:
+            self._given.add(target)
+            yield Task(Action.OVERWRITE, source, target, found, taken, wanted, moves)
+        else:
+            yield Task(Action.ABORT, source, target, found, taken, None)
+
+    def _joined(
+        self, source: str, target: str, found: os.stat_result, taken: os.stat_result
+    ) -> Iterator[Task]:
+        yield Task(Action.JOIN, source, target, found, taken)
+        try:
+            fd = open_folder(source)
+            try:
+                names = sorted(os.listdir(fd))
+            finally:
+                os.close(fd)
+        except OSError as error:
+            self.problems.append((source, error))
+            return
+        for name in names:
+            inner = look(join(source, name))
+            if inner is not None:
+                yield from self._of(join(source, name), join(target, name), inner)
+        if self._order.move:
+            yield Task(Action.LEAVE, source, target, found)
+
+    def _free(self, target: str) -> str:
+        """A name like this one that nothing has: `name (1).ext`, `name (2).ext`, ..."""
+        folder, name = os.path.split(target)
+        stem, extension = os.path.splitext(name)
+        number = 0
+        while True:
+            number += 1
+            end = f" ({number}){extension}"
+            while stem and len(os.fsencode(stem + end)) > 255:
+                stem = stem[:-1]
+            free = join(folder, stem + end)
+            if free not in self._given and look(free) is None:
+                return free
+
+
+def _are_folders(one: os.stat_result, other: os.stat_result) -> bool:
+    return stat.S_ISDIR(one.st_mode) and stat.S_ISDIR(other.st_mode)
+
+
+class Extent:
+    """How much is at some paths: what has several names counts once."""
+
+    def __init__(self) -> None:
+        self.files = 0
+        self.folders = 0
+        self.size = 0  # bytes of content
+        self.needed = 0  # bytes that a copy takes, with holes kept
+        self.problems: list[tuple[str, OSError]] = []
+        self._seen: set[tuple[int, int]] = set()
+
+    def walk(self, path: str, found: os.stat_result) -> Iterator[tuple[str, os.stat_result]]:
+        """Count what is at a path, and below it; each thing that is counted, one by one."""
+        self._count(found)
+        yield path, found
+        folders = [path] if stat.S_ISDIR(found.st_mode) else []
+        while folders:
+            folder = folders.pop()
+            try:
+                fd = open_folder(folder)
+            except OSError as error:
+                self.problems.append((folder, error))
+                continue
+            try:
+                with os.scandir(fd) as entries:
+                    for entry in entries:
+                        try:
+                            inner = entry.stat(follow_symlinks=False)
+                        except FileNotFoundError:
+                            continue
+                        self._count(inner)
+                        yield join(folder, entry.name), inner
+                        if stat.S_ISDIR(inner.st_mode):
+                            folders.append(join(folder, entry.name))
+            except OSError as error:
+                self.problems.append((folder, error))
+            finally:
+                os.close(fd)
+
+    def _count(self, found: os.stat_result) -> None:
+        mode = found.st_mode
+        if stat.S_ISDIR(mode):
+            self.folders += 1
+            return
+        self.files += 1
+        if found.st_nlink > 1:
+            identity = (found.st_dev, found.st_ino)
+            if identity in self._seen:
+                return
+            self._seen.add(identity)
+        if stat.S_ISREG(mode):
+            self.size += found.st_size
+            self.needed += min(found.st_size, found.st_blocks * _BLOCK)

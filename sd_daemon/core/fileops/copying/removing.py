@@ -1,0 +1,82 @@
+"""The second half of a move between two filesystems: the source goes, when its copy is whole.
+
+It gets a hidden name first, so that it is gone at once. Under that name it is compared with its
+copy once more, thing by thing: what was changed or added meanwhile brings it back.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from sd_daemon.core.fileops.copying.planning import Extent, look
+from sd_daemon.core.fileops.erasing import Eraser, hidden_name
+from sd_daemon.core.fileops.rename import flush_folder, rename_new
+
+if TYPE_CHECKING:
+    from sd_daemon.core.fileops.copying.metadata import Metadata
+    from sd_daemon.core.fileops.copying.work import Work
+    from sd_daemon.core.fileops.journal import Operation
+    from sd_daemon.core.jobs.context import JobContext
+
+CHANGED = "it was copied, but the source stays: it was changed meanwhile"
+INCOMPLETE = "it was copied, but the source stays: not all of it could be copied"
+
+
+class SourceRemoval:
+    """Removes sources."""
+
+    def __init__(self, operation: Operation, context: JobContext, metadata: Metadata) -> None:
+        self._operation = operation
+        self._context = context
+        self._metadata = metadata
+
+    def remove(self, work: Work) -> str | None:
+        """Remove the source of what has arrived; None, or why it stays. Raises OSError,
+        JobInterrupted: then some of it may be left under its hidden name."""
+        folder = os.path.dirname(work.source)
+        hidden = f"{folder}/{hidden_name(self._operation.id, work.step.number)}"
+        if look(hidden) is None:
+            if look(work.source) is None:
+                return None
+            if work.incomplete:
+                return INCOMPLETE
+            if not self._is_same(work.source, work.target):
+                return CHANGED
+            work.detail.removing = True
+            work.note()
+            self._operation.intend([work.step])
+            rename_new(work.source, hidden)
+            flush_folder(folder)
+        if not self._is_same(hidden, work.target):
+            rename_new(hidden, work.source)
+            return CHANGED
+        eraser = Eraser(self._context)
+        eraser.erase(hidden)
+        if eraser.error is not None:  # what cannot be removed must not stay hidden
+            rename_new(hidden, work.source)
+            raise eraser.error
+        flush_folder(folder)
+        return None
+
+    def _is_same(self, source: str, target: str) -> bool:
+        """Whether all that is left of a source is in its copy, too."""
+        found = look(source)
+        if found is None:
+            return True
+        extent = Extent()
+        for path, one in extent.walk(source, found):
+            other = look(target + path[len(source) :])
+            if other is None or not self._is_copy(one, other):
+                return False
+        return not extent.problems
+
+    def _is_copy(self, one: os.stat_result, other: os.stat_result) -> bool:
+        if stat.S_IFMT(one.st_mode) != stat.S_IFMT(other.st_mode):
+            return False
+        if not stat.S_ISREG(one.st_mode):
+            return True
+        if self._metadata.moment is not None and one.st_mtime_ns > self._metadata.moment:
+            return False
+        return (one.st_size, self._metadata.mark(one)) == (other.st_size, other.st_mtime_ns)

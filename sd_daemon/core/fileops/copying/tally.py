@@ -1,0 +1,98 @@
+"""What a file operation has done so far: counted, told, and held to its limits."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from sd_daemon.core.paths import shown
+
+if TYPE_CHECKING:
+    from sd_daemon.core.jobs.context import JobContext
+
+PROBLEMS_KEPT = 100  # the first; the others are counted
+_NAP_S = 0.05  # the longest time without a question whether to go on, while a limit holds us back
+_PATIENCE = 16  # small things between two reports
+
+
+class Problem(NamedTuple):
+    """One thing that did not go as it should."""
+
+    path: str
+    reason: str
+
+
+def why(error: OSError) -> str:
+    """What the system said."""
+    return os.strerror(error.errno) if error.errno else str(error)
+
+
+class Tally:
+    """The counts of one job."""
+
+    def __init__(self, context: JobContext, phase: str, verb: str) -> None:
+        """`phase` is what the job is in, `verb` what a person reads: `Copying`."""
+        self.files = 0
+        self.folders = 0
+        self.size = 0
+        self.failed = 0
+        self.warned = 0
+        self.last_reason = ""
+        self.total: int | None = None
+        self.total_size: int | None = None
+        self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
+        self._context = context
+        self._phase = phase
+        self._verb = verb
+        self._untold = 0
+
+    def small(self, folder: str, name: str, size: int) -> None:
+        """A thing is done that took no time worth telling. A safe point now and then."""
+        self.files += 1
+        self.size += size
+        self._untold += 1
+        if self._untold >= _PATIENCE or self._context.limits.bandwidth:
+            self.tell(f"{folder}/{name}", size)
+
+    def tell(self, path: str, size: int = 0) -> None:
+        """Report; `size` bytes were just moved. Raises JobInterrupted: this is a safe point."""
+        self._untold = 0
+        self._context.safe_point()
+        self._context.progress(
+            self._phase,
+            self.files,
+            self.total,
+            size=self.size,
+            total_size=self.total_size,
+            message=f"{self._verb} {shown(os.path.basename(path))}",
+            path=os.fsencode(path),
+            errors=self.failed,
+            warnings=self.warned,
+        )
+        if self._context.limits.bandwidth:
+            self._hold_back(size)
+
+    def _hold_back(self, size: int) -> None:
+        """Wait as long as `size` bytes take under the limit, which may change meanwhile."""
+        owed = float(size)
+        while (limit := self._context.limits.bandwidth) and owed > 0:
+            self._context.safe_point()
+            nap = min(_NAP_S, owed / limit)
+            began = time.monotonic()
+            time.sleep(nap)
+            owed -= (time.monotonic() - began) * limit
+
+    def fail(self, path: str, reason: str) -> None:
+        """Something could not be done."""
+        self.failed += 1
+        self.last_reason = reason
+        if len(self.problems) < PROBLEMS_KEPT:
+            self.problems.append(Problem(path, reason))
+
+    def warn(self, path: str, reason: str) -> None:
+        """Something was done, but not all of it."""
+        self.warned += 1
+        if len(self.warnings) < PROBLEMS_KEPT:
+            self.warnings.append(Problem(path, reason))

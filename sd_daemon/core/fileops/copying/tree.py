@@ -1,0 +1,195 @@
+"""A folder with all that is in it, built in another folder that nobody looks into yet.
+
+Folders are held open by descriptor, so a path may be as long as it likes, and a folder that is
+swapped for a symbolic link meanwhile leads nowhere else. Each gets its owner, mode and times when
+all that is in it is there.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from sd_daemon.core.fileops.copying.file import FULL, Base, Copier, Place
+from sd_daemon.core.fileops.copying.metadata import strip_access_lists
+from sd_daemon.core.fileops.copying.tally import why
+from sd_daemon.core.index.walk import join, open_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_HELD_OPEN = 200  # folders on the way down; above those they are opened again when needed
+_PRIVATE = 0o700  # of a folder until it is complete
+
+
+class _Folder:
+    """A folder that is being copied, and how far that is."""
+
+    def __init__(self, source: str, target: str, inner: str, found: os.stat_result) -> None:
+        self.source = source
+        self.target = target
+        self.inner = inner  # the path below the base: empty, or /a/b
+        self.found = found
+        self.below: Iterator[str] = iter(())  # names of folders in it that are still to do
+        self._source_fd = self._target_fd = -1
+
+    def opened(self, source_fd: int, target_fd: int) -> None:
+        """Take over descriptors."""
+        self._source_fd, self._target_fd = source_fd, target_fd
+
+    @property
+    def fds(self) -> tuple[int, int]:
+        """Descriptors of both sides. Raises OSError."""
+        if self._source_fd < 0:
+            self._source_fd = open_folder(self.source)
+            try:
+                self._target_fd = open_folder(self.target)
+            except OSError:
+                self.close()
+                raise
+        return self._source_fd, self._target_fd
+
+    def close(self) -> None:
+        """Hold it open no longer."""
+        for fd in (self._source_fd, self._target_fd):
+            if fd >= 0:
+                os.close(fd)
+        self._source_fd = self._target_fd = -1
+
+
+class TreeCopier:
+    """Copies folders."""
+
+    def __init__(self, copier: Copier) -> None:
+        self._copier = copier
+        self._tally = copier.tally
+        self._metadata = copier.metadata
+
+    def copy(self, source: str, base: Base) -> None:
+        """Copy the folder `source` as the folder `base.path`, which may be there in parts. What
+        goes wrong with single things in it is counted. Raises OSError, JobInterrupted."""
+        stack: list[_Folder] = []
+        try:
+            source_fd = open_folder(source)
+            try:
+                found = os.fstat(source_fd)
+                target_fd = _make(base.path, None)
+                strip_access_lists(target_fd)
+                os.fchown(target_fd, -1, os.getegid())  # and what it inherited besides
+                os.fchmod(target_fd, _PRIVATE)
+            except BaseException:
+                os.close(source_fd)
+                raise
+            top = _Folder(source, base.path, "", found)
+            top.opened(source_fd, target_fd)
+            stack.append(top)
+            self._copy_things(top, base)
+            while stack:
+                self._go_on(stack, base)
+        finally:
+            for folder in stack:
+                folder.close()
+
+    def _go_on(self, stack: list[_Folder], base: Base) -> None:
+        """One folder down, or up."""
+        here = stack[-1]
+        name = next(here.below, None)
+        if name is None:
+            self._complete(here)
+            stack.pop()
+            self._copier.flush_sometimes(base)
+            return
+        below = self._enter(here, name)
+        if below is None:
+            return
+        stack.append(below)
+        if len(stack) > _HELD_OPEN:
+            stack[-_HELD_OPEN - 1].close()
+        self._copy_things(below, base)
+
+    def _enter(self, above: _Folder, name: str) -> _Folder | None:
+        path = join(above.source, name)
+        try:
+            source_above, target_above = above.fds
+            source = os.open(name, _OPEN, dir_fd=source_above)
+        except OSError as error:
+            self._tally.fail(path, why(error))
+            return None
+        try:
+            found = os.fstat(source)
+            target = _make(name, target_above)
+        except OSError as error:
+            os.close(source)
+            if error.errno in FULL:
+                raise
+            self._tally.fail(path, why(error))
+            return None
+        folder = _Folder(path, f"{above.target}/{name}", f"{above.inner}/{name}", found)
+        folder.opened(source, target)
+        return folder
+
+    def _copy_things(self, folder: _Folder, base: Base) -> None:
+        """Copy what is no folder, and note the folders."""
+        source, target = folder.fds
+        below = []
+        try:
+            with os.scandir(source) as entries:
+                listed = sorted(entries, key=os.DirEntry.inode)
+        except OSError as error:
+            self._tally.fail(folder.source, why(error))
+            listed = []
+        copy, path, inner = self._copier.copy, folder.source, folder.inner
+        for entry in listed:
+            name = entry.name
+            if entry.is_dir(follow_symlinks=False):
+                below.append(name)
+            else:
+                place = Place(name, source, path, name, target, base, f"{inner}/{name}")
+                copy(place, is_file=entry.is_file(follow_symlinks=False))
+        folder.below = iter(below)
+
+    def _complete(self, folder: _Folder) -> None:
+        """Give a folder whose things are all there what else it has."""
+        try:
+            source, target = folder.fds
+            self._metadata.give_all(target, source, folder.found, folder.source)
+            if self._metadata.moment is None:
+                self._metadata.give_times(target, folder.found)
+        except OSError as error:
+            if error.errno in FULL:
+                raise
+            self._tally.warn(folder.source, why(error))
+        folder.close()
+        self._tally.folders += 1
+
+
+def _make(name: str, above: int | None) -> int:
+    """Make a folder, unless it is there, and open it."""
+    try:
+        os.mkdir(name, _PRIVATE, dir_fd=above)
+    except FileExistsError:
+        pass
+    return os.open(name, _OPEN, dir_fd=above)
+
+
+def copy_thing(
+    copier: Copier, tree: TreeCopier, source: str, found: os.stat_result, base: Base
+) -> None:
+    """Copy what is at `source`, a folder or not, as `base.path`. Raises OSError, JobInterrupted."""
+    if stat.S_ISDIR(found.st_mode):
+        tree.copy(source, base)
+        return
+    folder, name = os.path.split(source)
+    above, target_name = os.path.split(base.path)
+    source_fd = open_folder(folder)
+    try:
+        target_fd = open_folder(above)
+        try:
+            place = Place(name, source_fd, folder, target_name, target_fd, base, "", alone=True)
+            copier.copy(place, is_file=stat.S_ISREG(found.st_mode))
+        finally:
+            os.close(target_fd)
+    finally:
+        os.close(source_fd)

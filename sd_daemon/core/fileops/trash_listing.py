@@ -1,0 +1,126 @@
+"""All trashes of a user as one list. Everything here blocks."""
+
+from __future__ import annotations
+
+import os
+import stat
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from sd_daemon.core.fileops import trash_sizes
+from sd_daemon.core.fileops.trash import Item, items
+from sd_daemon.core.paths import shown
+from sd_wire.errors import InvalidValue, TrashItemNotFound
+from sd_wire.operations.trash import TrashItem, TrashList
+from sd_wire.types.files import EntryKind
+from sd_wire.types.paths import physical
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sd_daemon.core.fileops.trashes import Trashes
+
+_NEVER = datetime(1, 1, 1, tzinfo=UTC)  # where nothing says when
+_Key = tuple[datetime, str]
+
+
+def item_id(item: Item) -> str:
+    """What an item is called on the wire: another thing in the same place has another id."""
+    when = "" if item.deleted_at is None else item.deleted_at.isoformat()
+    parts = [item.path, item.original or "", when]
+    text = "\0".join(parts).encode("utf-8", "surrogateescape")
+    return blake2b(text, digest_size=8, person=b"sd trash item").hexdigest()
+
+
+def _key(item: Item, identity: str) -> _Key:
+    return item.deleted_at or _NEVER, identity
+
+
+def everything(trashes: Trashes) -> dict[str, Item]:
+    """All items of all trashes by their id, the latest first."""
+    found = {item_id(item): item for trash in trashes.all() for item in items(trash)}
+    ordered = sorted(found.items(), key=lambda pair: _key(pair[1], pair[0]), reverse=True)
+    return dict(ordered)
+
+
+def find(trashes: Trashes, wanted: Sequence[str]) -> list[Item]:
+    """The items with these ids, each once, or with the beginnings of these. Raises
+    TrashItemNotFound, and InvalidValue where a beginning is that of several."""
+    known = everything(trashes)
+    found: dict[str, Item] = {}
+    for number, identity in enumerate(wanted):
+        pointer = f"/payload/items/{number}"
+        meant = [identity] if identity in known else _beginning(identity, known)
+        if not meant:
+            raise TrashItemNotFound(item=shown(identity), pointer=pointer)
+        if len(meant) > 1:
+            reason = f"{len(meant)} things in the trash have ids that begin with {identity!r}"
+            raise InvalidValue(field="items", reason=reason, pointer=pointer)
+        found[meant[0]] = known[meant[0]]
+    return list(found.values())
+
+
+def _beginning(identity: str, known: dict[str, Item]) -> list[str]:
+    return [one for one in known if len(identity) >= 4 and one.startswith(identity)]
+
+
+def page(trashes: Trashes, device_slug: str, limit: int, cursor: str | None) -> TrashList:
+    """One page of what is in the trash. Raises InvalidValue for a cursor of something else."""
+    known = everything(trashes)
+    rest = list(known.items())
+    if cursor is not None:
+        after = _read_cursor(cursor)
+        rest = [(one, item) for one, item in rest if _key(item, one) < after]
+    chosen = rest[:limit]
+    sizes: dict[str, dict[str, int]] = {}
+    listed = [_as_wire(one, item, device_slug, sizes) for one, item in chosen]
+    more = len(rest) > len(chosen)
+    end = _write_cursor(_key(chosen[-1][1], chosen[-1][0])) if more else None
+    return TrashList(listed, len(known), more, end)
+
+
+def _write_cursor(key: _Key) -> str:
+    return f"{key[0].isoformat()}/{key[1]}"
+
+
+def _read_cursor(cursor: str) -> _Key:
+    text, _, identity = cursor.partition("/")
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC), identity
+    except (ValueError, OverflowError):
+        reason = "it does not come from an earlier page"
+        raise InvalidValue(field="cursor", reason=reason, pointer="/payload/cursor") from None
+
+
+def _as_wire(
+    identity: str, item: Item, device_slug: str, sizes: dict[str, dict[str, int]]
+) -> TrashItem:
+    mode = item.stat.st_mode
+    kind = EntryKind.FILE
+    size = item.stat.st_size
+    if stat.S_ISLNK(mode):
+        kind = EntryKind.SYMLINK
+    elif stat.S_ISDIR(mode):
+        kind = EntryKind.DIRECTORY
+        size = _folder_size(item, sizes)
+    original = item.original
+    return TrashItem(
+        id=identity,
+        name=shown(item.name),
+        original_path=None if original is None else physical(device_slug, os.fsencode(original)),
+        deleted_at=item.deleted_at,
+        size=size,
+        kind=kind,
+        path=physical(device_slug, os.fsencode(item.path)),
+        trash=physical(device_slug, os.fsencode(item.trash.folder)),
+    )
+
+
+def _folder_size(item: Item, sizes: dict[str, dict[str, int]]) -> int:
+    """What a folder takes up: as its trash remembers it, or else as it is found out now."""
+    folder = item.trash.folder
+    if folder not in sizes:
+        sizes[folder] = trash_sizes.known(folder)
+    size = sizes[folder].get(os.path.basename(item.path))
+    return trash_sizes.measure(item.path)[1] if size is None else size

@@ -1,0 +1,159 @@
+"""The job that takes a file operation back.
+
+params:
+  operation  the id of the job that did it
+  title      what this is called in the history
+
+Its steps are the reverse of those that were taken, from the last to the first. Nothing is ever
+destroyed that is not still exactly what was made: what was copied goes into the trash, what was
+moved goes back, what was put into the trash comes out. What has been changed since is left alone,
+and told.
+"""
+
+from __future__ import annotations
+
+import stat
+from typing import TYPE_CHECKING, Any
+
+from sd_daemon.core.event_journal import this_boot
+from sd_daemon.core.fileops import trash
+from sd_daemon.core.fileops.copying.file import How
+from sd_daemon.core.fileops.copying.job import Run
+from sd_daemon.core.fileops.copying.planning import Extent, look
+from sd_daemon.core.fileops.copying.work import Detail
+from sd_daemon.core.fileops.journal import (
+    Journal,
+    Operation,
+    OperationKind,
+    OperationState,
+    Step,
+    StepKind,
+    StepState,
+)
+from sd_daemon.core.fileops.trashes import Trashes
+from sd_wire.errors import OperationNotFound, SdError, TrashUnavailable
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator
+
+    from sd_daemon.core.fileops.copying.tally import Tally
+    from sd_daemon.core.jobs.context import JobContext
+
+_GONE = "it is not there any more"
+_CHANGED = "it was changed since, and is left alone"
+_TAKEN = "something else has its old name now"
+
+
+def run_undo(params: dict[str, Any], context: JobContext) -> dict[str, Any]:
+    """Undo; what was done. Raises JobInterrupted, DatabaseFailure, DiskFull, and where nothing at
+    all could be undone why not."""
+    with Journal(context.library_dir) as journal:
+        undone = journal.known(str(params["operation"]))
+        if undone is None:
+            raise OperationNotFound(operation=params["operation"])
+        operation = journal.begin_or_continue(
+            context.job_id,
+            OperationKind.UNDO,
+            str(params["title"]),
+            undoes=undone.id,
+            boot=this_boot(),
+        )
+        run = Run(operation, context, How(), "Undoing")
+        reverse = Reverse(undone, run.tally, context)
+        try:
+            run.prepare(lambda: list(reverse.steps()))
+            run.take()
+        except SdError:
+            operation.finish(OperationState.FAILED)
+            raise
+        return run.concluded("undone_count")
+
+
+class Reverse:
+    """Finds the steps that take an operation back."""
+
+    def __init__(self, undone: Operation, tally: Tally, context: JobContext) -> None:
+        self._undone = undone
+        self._tally = tally
+        self._trashes = Trashes(context.home_trash)
+        self._context = context
+
+    def steps(self) -> Iterator[Step]:
+        """The steps. What cannot be taken back is counted as failed."""
+        total = 0
+        for step in self._undone.steps(backwards=True):
+            if step.state is not StepState.DONE:
+                continue
+            self._context.safe_point()
+            for reverse in self._of(step):
+                total += 1
+                yield reverse
+        self._tally.total = total
+
+    def _of(self, step: Step) -> Iterator[Step]:
+        detail = Detail.of(step)
+        if step.kind is StepKind.CREATE or (step.kind is StepKind.MOVE and detail.stays):
+            yield from self._unmake(step)
+        elif step.kind is StepKind.MOVE or (step.kind is StepKind.TRASH and not detail.kept):
+            yield from self._back(step)
+        elif step.kind is StepKind.REMOVE and detail.folder is not None:
+            folder = Detail(folder=detail.folder).text()
+            if look(step.source or "") is None:
+                yield Step(StepKind.CREATE, target=step.source, detail=folder)
+
+    def _unmake(self, step: Step) -> Iterator[Step]:
+        """What was made goes into the trash."""
+        target = step.target or ""
+        found = look(target)
+        if found is None:
+            self._tally.fail(target, _GONE)
+            return
+        if not _is_made(step, found):
+            self._tally.fail(target, _CHANGED)
+            return
+        try:
+            self._trashes.expect(target)
+        except (TrashUnavailable, OSError):
+            if self._is_untouched(target, found):
+                yield Step(StepKind.REMOVE, source=target, detail=Detail(erase=True).text())
+            else:
+                self._tally.fail(target, f"there is no trash for it, and {_CHANGED}")
+        else:
+            yield Step(StepKind.TRASH, source=target)
+
+    def _back(self, step: Step) -> Iterator[Step]:
+        """What was moved, or put into the trash, goes back where it was."""
+        source, target = step.source or "", step.target or ""
+        found = look(target)
+        if found is None:
+            self._tally.fail(source, _GONE)
+        elif not _is_it(step, found):
+            self._tally.fail(target, _CHANGED)
+        elif trash.is_item(source) and step.kind is StepKind.MOVE:
+            yield Step(StepKind.TRASH, source=target)  # where it comes from it cannot stay
+        else:
+            yield Step(StepKind.MOVE, source=target, target=source)
+
+    def _is_untouched(self, path: str, found: os.stat_result) -> bool:
+        """Whether nothing at a path, or below it, was changed since the operation was done."""
+        until = self._undone.finished_at()
+        extent = Extent()
+        return all(one.st_ctime_ns <= until for _, one in extent.walk(path, found)) and (
+            not extent.problems
+        )
+
+
+def _is_it(step: Step, found: os.stat_result) -> bool:
+    proof = step.proof
+    return proof is not None and (found.st_dev, found.st_ino) == (proof.device, proof.inode)
+
+
+def _is_made(step: Step, found: os.stat_result) -> bool:
+    """Whether this is still what a step made. Of a folder only that it is the same one: all that
+    is in it goes into the trash with it."""
+    if not _is_it(step, found) or step.proof is None:
+        return False
+    if stat.S_ISDIR(found.st_mode):
+        return True
+    return (found.st_size, found.st_mtime_ns) == (step.proof.size, step.proof.mtime)
