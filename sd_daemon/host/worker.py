@@ -23,16 +23,23 @@ NICENESS = 10
 COLLECT_EVERY = 500_000  # objects
 
 
-def _listen(reporter: Reporter) -> None:
+def _listen(reporter: Reporter, heard: bytes) -> None:
     """Obey the daemon, and end when it does."""
     while True:
-        if not os.read(0, 4096):
+        while b"\n" in heard:
+            line, _, heard = heard.partition(b"\n")
+            if line == b"stop":
+                reporter.stop()
+            else:
+                reporter.hear(line)
+        piece = os.read(0, 65536)
+        if not piece:
             os._exit(1)
-        reporter.stop()  # there is only one word to hear
+        heard += piece
 
 
-def _read_order() -> tuple[Order, bool]:
-    """The first line of standard input, and whether the word to stop came right behind it."""
+def _read_order() -> tuple[Order, bytes]:
+    """The first line of standard input, and what came right behind it."""
     heard = b""
     while b"\n" not in heard:
         piece = os.read(0, 65536)
@@ -40,7 +47,7 @@ def _read_order() -> tuple[Order, bool]:
             os._exit(1)
         heard += piece
     line, _, rest = heard.partition(b"\n")
-    return msgspec.json.decode(line, type=Order), bool(rest)
+    return msgspec.json.decode(line, type=Order), rest
 
 
 def main() -> None:
@@ -51,15 +58,13 @@ def main() -> None:
     # Reports go to a descriptor of their own: what anything prints lands in the log instead.
     output = os.dup(1)
     os.dup2(2, 1)
-    order, told_to_stop = _read_order()
+    order, rest = _read_order()
     reporter = Reporter(order, output)
-    if told_to_stop:
-        reporter.stop()
     signal.signal(signal.SIGTERM, lambda _number, _frame: reporter.stop())
     with contextlib.suppress(OSError):  # a strict service manager forbids it: then as equals
         os.nice(NICENESS)
     gc.set_threshold(COLLECT_EVERY)
-    threading.Thread(target=_listen, args=(reporter,), daemon=True).start()
+    threading.Thread(target=_listen, args=(reporter, rest), daemon=True).start()
     try:
         reporter.conclude(outcome(order, reporter))
     except BrokenPipeError:

@@ -16,7 +16,7 @@ from sd_daemon.core.log import get_log
 from sd_wire.messages import MAX_LINE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterable
 
 log = get_log(__name__)
 
@@ -52,17 +52,19 @@ class WorkerProcess:
         self._complaints = b""
 
     @classmethod
-    async def start(cls, order: Order) -> WorkerProcess:
-        """Start a process for this job. Raises OSError when the system has no room for one."""
+    async def start(cls, order: Order, descriptors: Iterable[int] = ()) -> WorkerProcess:
+        """Start a process for this job, which has these descriptors under the numbers they have
+        here. Raises OSError when the system has no room for one."""
         process = await asyncio.create_subprocess_exec(
             *_command(),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             limit=LINE_LIMIT,
+            pass_fds=tuple(descriptors),
         )
         worker = cls(process, order.job_id)
-        worker._write(msgspec.json.encode(order) + b"\n")
+        worker.tell(order)
         return worker
 
     @property
@@ -103,6 +105,10 @@ class WorkerProcess:
     def stop(self) -> None:
         """Ask the worker to stop at its next safe point."""
         self._write(b"stop\n")
+
+    def tell(self, message: msgspec.Struct) -> None:
+        """Say something that this kind of work understands."""
+        self._write(msgspec.json.encode(message) + b"\n")
 
     def kill(self) -> None:
         """End the worker now."""

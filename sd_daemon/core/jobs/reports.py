@@ -1,8 +1,9 @@
 """What a worker process tells the daemon, one line of JSON each on its standard output.
 
-The other way there are only two things: the order, as the first line of standard input, and the
-word `stop`. The end of standard input means that the daemon is gone; a worker ends with it at once,
-which is safe at any instant because everything it does is in transactions.
+The other way there are the order, as the first line of standard input, and the word `stop`. What
+follows a library's files (index/follow/) hears more, one line of JSON each. The end of standard
+input means that the daemon is gone; a worker ends with it at once, which is safe at any instant
+because everything it does is in transactions.
 """
 
 from __future__ import annotations
@@ -46,6 +47,21 @@ class Logged(msgspec.Struct, tag="log"):
     fields: dict[str, str] = {}
 
 
+class Watched(msgspec.Struct):
+    """How a location is watched. Both can be true: of one part this, of another that."""
+
+    live: bool
+    periodic: bool
+    reason: str | None = None  # why not all of it is watched live
+
+
+class Following(msgspec.Struct, tag="following"):
+    """How the locations of a library are watched, by the hexadecimal form of their ids."""
+
+    locations: dict[str, Watched]
+    opened: bool = False  # descriptors wait on the channel
+
+
 class Completed(msgspec.Struct, tag="completed"):
     """The job is done."""
 
@@ -65,4 +81,4 @@ class Broken(msgspec.Struct, tag="broken"):
     fields: dict[str, str] = {}  # what the sentence is made of, where the code is that of an error
 
 
-Report = Progress | Changed | Logged | Completed | Interrupted | Broken
+Report = Progress | Changed | Logged | Following | Completed | Interrupted | Broken

@@ -52,8 +52,6 @@ STORE_INTERVAL_S = 2.0  # progress is stored this often; states are stored at on
 STOP_PATIENCE_S = 10.0  # from being told to stop to being killed, while the daemon lives on
 CLOSE_PATIENCE_S = 0.8  # the same when the daemon ends, within its two seconds
 
-_LEVELS = {"debug": log.debug, "info": log.info, "warning": log.warning, "error": log.error}
-
 
 class Running(msgspec.Struct):
     """A job that has a worker."""
@@ -326,9 +324,8 @@ class JobRunner:
         elif isinstance(report, Changed):
             await shelf.announce(self._news.cause_of(job))
         elif isinstance(report, Logged):
-            write = _LEVELS.get(report.level, log.info)
             ids: dict[str, Any] = {"job_id": job.id, "library_id": shelf.library_id}
-            write(report.message, **{**report.fields, **ids})
+            log.at(report.level, report.message, **{**report.fields, **ids})
 
     async def _store_progress(self, running: Running) -> None:
         """Note how far the job is. Where that cannot be stored now, the job is not the worse."""
