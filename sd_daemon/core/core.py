@@ -2,7 +2,7 @@
 
 Built lowest part first, closed in the opposite order:
 
-    configuration, device -> event journal, bus -> job runner -> libraries
+    configuration, device -> event journal, bus -> job runner -> watching -> libraries
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from sd_daemon.core.libraries import Libraries
 from sd_daemon.core.log import get_log
 from sd_daemon.core.storage import storage_error
 from sd_daemon.core.volumes import Volumes
+from sd_daemon.core.watch.watching import Watching
 from sd_wire.errors import DataFolderUnusable, FileDamaged
 from sd_wire.events import ConfigChanged, CoreShutdown
 from sd_wire.operations.core import JobCounts
@@ -70,7 +71,14 @@ class Core:
             self.bus, file_operations=lambda: self.config.stored.limits.file_operations
         )
         self.volumes = Volumes(device.id, self.bus)
-        self.libraries = Libraries(data_dir, device, self.bus, self.runner)
+        services = config.stored.services
+        self.watching = Watching(
+            self.bus,
+            self.runner,
+            enabled=services.fs_watcher_enabled,
+            interval=services.fs_scan_seconds,
+        )
+        self.libraries = Libraries(data_dir, device, self.bus, self.runner, self.watching)
         self.log_file: str | None = None  # where the host writes its log, if it does
         self.home_trash: str | None = None  # of the user it runs as, where the host knows one
         self.host_problems: Callable[[], list[str]] = list  # what is wrong around the core
@@ -107,6 +115,7 @@ class Core:
 
     async def close(self) -> None:
         """Stop every job at a safe point, or kill it after 1.2 s; close every library."""
+        await self.watching.close()
         await self.runner.close()
         await self.libraries.close_all()
         self.bus.publish(CoreShutdown())
@@ -130,7 +139,14 @@ class Core:
         """Sentences about what needs a person's attention."""
         failed = [f"{error.text} ({error.advice})" for error in self.libraries.failed.values()]
         refused = [] if self._refused is None else [self._refused.text]
-        return self.host_problems() + refused + self.config.problems + failed + self.access.problems
+        return (
+            self.host_problems()
+            + refused
+            + self.config.problems
+            + failed
+            + self.access.problems
+            + self.watching.problems
+        )
 
     async def change_config(
         self, request: UpdateAppConfig, correlation: str | None

@@ -29,11 +29,13 @@ from sd_wire.events import (
 from sd_wire.operations.indexing import IndexRule, IndexRules, Omission, Omissions
 from sd_wire.types.jobs import JobStatus
 from sd_wire.types.locations import (
+    Duration,
     IndexMode,
     Location,
     Scanning,
     ScanProgress,
     ScanState,
+    Watching,
 )
 from sd_wire.types.paths import physical
 
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
     from sd_daemon.core.bus import Bus
     from sd_daemon.core.jobs.job import Job
+    from sd_daemon.core.jobs.reports import Watched
     from sd_daemon.core.library import Library
     from sd_daemon.core.locations import StoredLocation
     from sd_wire.types.libraries import LibrarySettings
@@ -118,13 +121,14 @@ def as_wire(library: Library, location: StoredLocation, job: Job | None, omitted
         known = location.scan_state in (ScanState.COMPLETED, ScanState.FAILED)
         state = ScanState(location.scan_state) if known else ScanState.IDLE
     last = location.last_scan_at
+    watched = library.watched.get(location.uuid.hex)
     return Location(
         id=location.uuid,
         library_id=library.id,
         sd_path=physical(library.device_slug, os.fsencode(location.path)),
         name=location.name,
         index_mode=location.index_mode,
-        scan_interval=None,
+        scan_interval=_interval(library, watched),
         total_size=location.total_size,
         file_count=location.file_count,
         directory_count=location.directory_count,
@@ -137,7 +141,21 @@ def as_wire(library: Library, location: StoredLocation, job: Job | None, omitted
         job_policies=location.job_policies,
         omitted_count=omitted,
         error_message=location.error,
+        watching=_watching(watched),
+        watching_reason=None if watched is None else watched.reason,
     )
+
+
+def _watching(watched: Watched | None) -> Watching:
+    if watched is None:
+        return Watching.OFF
+    return Watching.PERIODIC if watched.periodic else Watching.LIVE
+
+
+def _interval(library: Library, watched: Watched | None) -> Duration | None:
+    if watched is None or not watched.periodic or library.scan_interval is None:
+        return None
+    return Duration(library.scan_interval, 0)
 
 
 def _location_of(db: sqlite3.Connection, uuid: UUID) -> StoredLocation | None:

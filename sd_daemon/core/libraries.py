@@ -21,6 +21,7 @@ from sd_daemon.core import json_file
 from sd_daemon.core.db.connection import DatabaseFailure
 from sd_daemon.core.fileops.aftermath import after_file_job
 from sd_daemon.core.files.announce import announce, announce_rest
+from sd_daemon.core.index.passes import abandon_followed
 from sd_daemon.core.indexing import PURGE, after_job, orphan_purges
 from sd_daemon.core.jobs.line import Lane, lane_of
 from sd_daemon.core.jobs.shelf import Shelf
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from sd_daemon.core.device import DeviceIdentity
     from sd_daemon.core.jobs.job import Job
     from sd_daemon.core.jobs.runner import JobRunner
+    from sd_daemon.core.watch.watching import Watching
 
 log = get_log(__name__)
 
@@ -83,7 +85,14 @@ class Remembered(msgspec.Struct):
 class Libraries:
     """Opens, closes and keeps the libraries of a core."""
 
-    def __init__(self, data_dir: str, device: DeviceIdentity, bus: Bus, runner: JobRunner) -> None:
+    def __init__(
+        self,
+        data_dir: str,
+        device: DeviceIdentity,
+        bus: Bus,
+        runner: JobRunner,
+        watching: Watching,
+    ) -> None:
         self.folder = f"{data_dir}/libraries"
         self.open_libraries: dict[UUID, Library] = {}
         self.failed: dict[str, SdError] = {}  # by path, as of the last try
@@ -91,6 +100,7 @@ class Libraries:
         self._device = device
         self._bus = bus
         self._runner = runner
+        self._watching = watching
         self._listed: Infos | None = None  # what `list` answers without statistics
         self._again: dict[str, asyncio.Task[None]] = {}  # by path: to open it after a while
         self._changing = asyncio.Lock()  # one library is opened or closed at a time
@@ -185,6 +195,7 @@ class Libraries:
             if lane_of(job) is Lane.FILES and job.status is not JobStatus.QUEUED:
                 submit = partial(self._runner.submit, shelf)
                 await after_file_job(library, self._bus, job, correlation, submit)
+            self._watching.job_ended(library.id, job)
 
         shelf = Shelf(
             library_id=library.id,
@@ -240,6 +251,7 @@ class Libraries:
         shelf = self.shelf(library)
         self._runner.adopt(shelf, jobs)
         await self._purge_orphans(library, shelf)
+        await self._watching.opened(library, shelf)
         return library
 
     def _open(self, path: str) -> tuple[Library, builtins.list[Job]]:
@@ -250,6 +262,7 @@ class Libraries:
             raise LibraryDamaged(path=path, reason=error, database="library.db") from error
         try:
             jobs = library.jobs.recover()
+            library.database.write_now(abandon_followed)
             self._remember(path, closed=False)
         except BaseException as error:
             library.close()
@@ -281,6 +294,7 @@ class Libraries:
     async def _shut(self, library: Library) -> None:
         del self.open_libraries[library.id]  # nobody finds it from here on
         self._listed = None
+        await self._watching.closed(library.id)
         await self._runner.withdraw(library.id)
         await asyncio.to_thread(library.close)
         log.info("library closed", library_id=library.id, name=library.name)
@@ -328,6 +342,7 @@ class Libraries:
         async with self._changing:  # two changes at once must not undo each other
             await asyncio.to_thread(library.save_config, change(library.config))
             self._listed = None
+            self._watching.rules_changed(library)
         for field in fields:
             self._bus.publish(ConfigChanged(f"library.{field}"), correlation)
 

@@ -16,6 +16,7 @@ import fcntl
 import os
 import shutil
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 import msgspec
@@ -29,6 +30,9 @@ from sd_daemon.core.jobs.store import JobStore
 from sd_daemon.core.storage import library_error, storage_error
 from sd_wire.errors import LibraryExists, LibraryLocked, LibraryTooNew, NotADirectory, NotALibrary
 from sd_wire.types.libraries import LibrarySettings
+
+if TYPE_CHECKING:
+    from sd_daemon.core.jobs.reports import Watched
 
 SUFFIX = ".sdlibrary"
 CONFIG_FILE = "library.json"
@@ -71,6 +75,8 @@ class Library:
         self.operations = operations
         self.device_slug = device_slug
         self.ids = EntryIds(config.id)
+        self.watched: dict[str, Watched] = {}  # how its locations are, by uuid.hex
+        self.scan_interval: int | None = None  # seconds, where some are scanned again and again
         self._lock = lock
 
     def __repr__(self) -> str:

@@ -18,6 +18,13 @@ logging.addLevelName(TRACE, "TRACE")
 logging.addLevelName(logging.WARNING, "WARN")
 
 
+_BY_NAME = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+
 CORRELATION: ContextVar[str | None] = ContextVar("correlation", default=None)
 """The request on whose behalf everything happens here, where it wants to be followed."""
 
@@ -49,6 +56,10 @@ class Log:
     def error(self, text: str, /, *, error: BaseException | None = None, **fields: object) -> None:
         """Something failed. `error` adds where it came from."""
         self._write(logging.ERROR, text, fields, error)
+
+    def at(self, level: str, text: str, /, **fields: object) -> None:
+        """At a level that is given by its name; one that nobody knows is info."""
+        self._write(_BY_NAME.get(level, logging.INFO), text, fields)
 
     def _write(
         self,

@@ -17,6 +17,7 @@ from typing import NoReturn
 import msgspec
 
 from sd_daemon.core.fileops.trashes import home_trash
+from sd_daemon.core.index.follow.messages import FOLLOW
 from sd_daemon.core.jobs.reports import STOP, Limited, Order
 from sd_daemon.core.jobs.worker import Reporter, outcome
 from sd_wire.types.jobs import DiskShare
@@ -49,12 +50,14 @@ class Hearing:
         line, _, self._heard = self._heard.partition(b"\n")
         return line
 
-    def obey(self, reporter: Reporter) -> NoReturn:
-        """Do as every further line says."""
+    def obey(self, reporter: Reporter, *, follows: bool) -> NoReturn:
+        """Do as every further line says. Who `follows` files is told more than a job."""
         while True:
             line = self.line()
             if line == STOP:
                 reporter.stop()
+            elif follows:
+                reporter.hear(line)
             else:
                 reporter.limits = msgspec.json.decode(line, type=Limited).limits
                 share_disk(reporter.limits.disk)
@@ -90,7 +93,8 @@ def main() -> None:
     gc.set_threshold(COLLECT_EVERY)
     if order.limits.disk is not DiskShare.BEST_EFFORT:
         share_disk(order.limits.disk)
-    threading.Thread(target=hearing.obey, args=(reporter,), daemon=True).start()
+    follows = {"follows": order.name == FOLLOW}
+    threading.Thread(target=hearing.obey, args=(reporter,), kwargs=follows, daemon=True).start()
     try:
         reporter.conclude(outcome(order, reporter))
     except BrokenPipeError:

@@ -51,7 +51,10 @@ class ServiceConfig(msgspec.Struct):
 
     networking_enabled: bool = False
     volume_monitoring_enabled: bool = True
-    fs_watcher_enabled: bool = True
+    fs_watcher_enabled: Annotated[bool, doc("notice changes of files as they happen")] = True
+    fs_scan_seconds: Annotated[  # ours
+        Natural, doc("from one scan of what cannot be watched to the next; 0: it is not scanned")
+    ] = 600
     statistics_listener_enabled: bool = True
 
 
@@ -151,6 +154,10 @@ class UpdateAppConfig(Request[AppConfigUpdated]):
     networking_enabled: Annotated[bool | None, doc("talk to other devices")] = None
     volume_monitoring_enabled: Annotated[bool | None, doc("notice mounts and free space")] = None
     fs_watcher_enabled: Annotated[bool | None, doc("notice changes of files")] = None
+    # ours
+    fs_scan_seconds: Annotated[
+        Natural | None, doc("from one scan of what cannot be watched to the next; 0: none")
+    ] = None
     statistics_listener_enabled: Annotated[bool | None, doc("keep statistics current")] = None
     job_logging_enabled: Annotated[bool | None, doc("a log file per job")] = None
     job_logging_include_debug: Annotated[

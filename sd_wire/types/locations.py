@@ -31,6 +31,14 @@ class ScanState(StrEnum):
     PAUSED = "Paused"
 
 
+class Watching(StrEnum):
+    """How changes of files are noticed."""
+
+    LIVE = "live"  # as they happen
+    PERIODIC = "periodic"  # some of them, or all, only by the scan after each `scan_interval`
+    OFF = "off"  # by the scans that somebody starts
+
+
 class ScanProgress(msgspec.Struct):
     """A scan under way, in percent."""
 
@@ -134,3 +142,6 @@ class Location(msgspec.Struct):
     # ours
     omitted_count: Annotated[int, doc("entries on the disk that a rule or an error left out")] = 0
     error_message: Annotated[str | None, doc("why the last scan failed")] = None  # ours
+    watching: Watching = Watching.OFF  # ours
+    # ours
+    watching_reason: Annotated[str | None, doc("why not all of it is watched live")] = None

@@ -79,8 +79,8 @@ def make_daemon(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
     """Daemons that are not started yet, by the name of their data folder."""
     made: list[Daemon] = []
 
-    def make(name: str = "data") -> Daemon:
-        made.append(Daemon(tmp_path / name))
+    def make(name: str = "data", *, watching: bool = False) -> Daemon:
+        made.append(Daemon(tmp_path / name, watching=watching))
         return made[-1]
 
     yield make
@@ -92,6 +92,12 @@ def make_daemon(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
 def daemon(make_daemon: Callable[..., Daemon]) -> Daemon:
     """A daemon that answers."""
     return make_daemon().start()
+
+
+@pytest.fixture
+def watching(make_daemon: Callable[..., Daemon]) -> Daemon:
+    """A daemon that answers, and watches what it has indexed."""
+    return make_daemon(watching=True).start()
 
 
 @pytest.fixture

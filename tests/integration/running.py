@@ -81,16 +81,23 @@ class Wire:
 
 
 class Daemon:
-    """A daemon process. Started by `start`, killed at the end if it still runs."""
+    """A daemon process. Started by `start`, killed at the end if it still runs.
 
-    def __init__(self, data_dir: Path) -> None:
+    Without `watching` only jobs change the index: so a test sees what a job does, and not what
+    was done by the time it ran.
+    """
+
+    def __init__(self, data_dir: Path, *, watching: bool = False) -> None:
         self.data_dir = data_dir
+        self.watching = watching
         self.socket_path = data_dir / "daemon" / "daemon.sock"
         self.process: subprocess.Popen[bytes] | None = None
         self._wires: list[Wire] = []
 
     def start(self, *options: str, wait: bool = True, **settings: Any) -> Daemon:
         """Start it; unless told otherwise, return when it answers."""
+        if not self.watching:
+            self._switch_off()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "sd_daemon", "--data-dir", str(self.data_dir), *options],
             stdout=subprocess.DEVNULL,
@@ -100,6 +107,15 @@ class Daemon:
         if wait:
             self.wait_until_it_answers()
         return self
+
+    def _switch_off(self) -> None:
+        """Have it watch nothing, if it has no configuration yet."""
+        try:
+            self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with open(self.data_dir / "spacedrive.json", "x", encoding="utf-8") as file:
+                file.write('{"services": {"fs_watcher_enabled": false}}')
+        except OSError:
+            pass  # it has one, or what is in its place is the point of the test
 
     def wait_until_it_answers(self) -> None:
         """Connect until somebody is there. The kernel offers nothing to wait for here."""

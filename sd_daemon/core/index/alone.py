@@ -19,6 +19,18 @@ if TYPE_CHECKING:
 _LOOK_EVERY_S = 0.1
 
 
+def try_lock(library_dir: str) -> int | None:
+    """A descriptor that holds the lock until it is closed; None while another process has it."""
+    path = library_dir + "/index.lock"
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    return fd
+
+
 class Alone:
     """`with Alone(context):` waits until no other job works on the index of the library.
 
@@ -30,20 +42,11 @@ class Alone:
         self._fd = -1
 
     def __enter__(self) -> None:
-        path = self._context.library_dir + "/index.lock"
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        while True:
-            try:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                self._context.progress("Discovery", 0, message="waiting for another index job")
-            try:
-                self._context.safe_point()
-            except BaseException:
-                os.close(self._fd)
-                raise
+        while (fd := try_lock(self._context.library_dir)) is None:
+            self._context.progress("Discovery", 0, message="waiting for another index job")
+            self._context.safe_point()
             time.sleep(_LOOK_EVERY_S)
+        self._fd = fd
 
     def __exit__(
         self,

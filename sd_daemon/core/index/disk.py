@@ -9,15 +9,44 @@ from typing import TYPE_CHECKING
 from sd_daemon.core.index.listing import UNREADABLE, Listed
 from sd_daemon.core.index.mounts import is_loop
 from sd_daemon.core.index.rules import WHOLE
-from sd_daemon.core.index.walk import KIND_BY_TYPE
+from sd_daemon.core.index.walk import DIRECTORY, FILE, KIND_BY_TYPE
 from sd_daemon.core.mount_table import PSEUDO
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sd_daemon.core.index.rules import Rules
+    from sd_daemon.core.index.rules import Judged, Rules
 
 NOTHING = Listed(0, 0, 0, 0, 0)
+
+
+class Named:
+    """A name in the folder open as `fd`, as far as a rule asks of it what os.DirEntry would tell.
+
+    Raises OSError where DirEntry does, and where the name is not there.
+    """
+
+    def __init__(self, fd: int, name: str) -> None:
+        self.name = name
+        self._found = os.stat(name, dir_fd=fd, follow_symlinks=False)
+        self.kind = KIND_BY_TYPE[self._found.st_mode >> 12]
+
+    def is_dir(self, *, follow_symlinks: bool) -> bool:
+        """Whether it is a folder itself."""
+        return self.kind == DIRECTORY
+
+    def is_file(self, *, follow_symlinks: bool) -> bool:
+        """Whether it is a file itself."""
+        return self.kind == FILE
+
+    def listed(self) -> Listed:
+        """What is compared with the index."""
+        return listed(self._found)
+
+
+def listed(found: os.stat_result) -> Listed:
+    """What of a stat is compared with the index."""
+    return Listed(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev)
 
 
 class Omitted(Exception):
@@ -32,7 +61,7 @@ def is_omitted(
     rules: Rules,
     fd: int,
     path: str,
-    entry: os.DirEntry[str],
+    entry: Judged,
     note: Callable[[str, str, str], None],
     *,
     chosen: bool,
@@ -84,17 +113,7 @@ def list_folder(
                     note_error(note, name, error)
                     yield name, UNREADABLE, NOTHING
                 continue
-            yield (
-                name,
-                KIND_BY_TYPE[found.st_mode >> 12],
-                Listed(
-                    found.st_size,
-                    found.st_mtime_ns,
-                    found.st_ctime_ns,
-                    found.st_ino,
-                    found.st_dev,
-                ),
-            )
+            yield name, KIND_BY_TYPE[found.st_mode >> 12], listed(found)
 
 
 def why_barred(

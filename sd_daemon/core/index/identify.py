@@ -22,7 +22,7 @@ from sd_daemon.core.index.walk import FILE, Subtree, loose, open_folder
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sd_daemon.core.index.announcements import Announcements
     from sd_daemon.core.index.report import Counts
@@ -55,7 +55,9 @@ class Identification:
         counts: Counts,
         announcements: Announcements,
         on_saved: Callable[[str], None],
+        only: Sequence[int] | None = None,
     ) -> None:
+        """`only`: these entries, wherever they are."""
         self._db = db
         self._scan = scan
         self._path = path
@@ -64,6 +66,8 @@ class Identification:
         self._announcements = announcements
         self._on_saved = on_saved
         self._where, self._params = _condition(path, recursive=recursive)
+        if only is not None:
+            self._where, self._params = _among(only), ()
         self._identified: list[tuple[int, int, str | bytes, int]] = []  # content, id, name, size
         self._refreshed: list[tuple[int, int, int, int, int]] = []
         self._omitted: list[tuple[int, str | bytes, str, str]] = []
@@ -173,6 +177,15 @@ def _condition(path: str, *, recursive: bool) -> tuple[str, tuple[str | bytes, .
         "FROM entries e NOT INDEXED CROSS JOIN folders f ON f.id = e.parent"
         f" WHERE e.id > ? AND e.kind = {FILE} AND e.size > 0 AND e.content IS NULL AND {inside}",
         params,
+    )
+
+
+def _among(entries: Sequence[int]) -> str:
+    listed = ",".join(map(str, entries))
+    return (
+        "FROM entries e JOIN folders f ON f.id = e.parent"
+        f" WHERE e.id > ? AND e.id IN ({listed}) AND e.kind = {FILE} AND e.size > 0"
+        " AND e.content IS NULL"
     )
 
 

@@ -25,6 +25,7 @@ from sd_daemon.core.index.walk import GONE, Subtree, exact, join, loose, open_fo
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Container
 
     from sd_daemon.core.index.names import NameIndex
     from sd_daemon.core.index.store import Store
@@ -46,10 +47,19 @@ class FolderStat(Protocol):
 class Moves:
     """Finds known folders in their new places during one pass over the folder at `root`."""
 
-    def __init__(self, db: sqlite3.Connection, names: NameIndex, store: Store, root: str) -> None:
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        names: NameIndex,
+        store: Store,
+        root: str,
+        deleted: Container[int] = (),
+    ) -> None:
+        """`deleted`: folders that are known not to be anywhere any more."""
         self._db = db
         self._names = names
         self._store = store
+        self._deleted = deleted
         self._inside = Subtree(root)
         self._real = os.path.realpath(root)
         self._roots = roots_inside(db, root)
@@ -97,7 +107,12 @@ class Moves:
         ).fetchall()
         for entry, stored, mtime in rows:
             was = loose(stored)
-            if was == path or self._is_taken(was) or Subtree(was).contains(path):
+            if (
+                entry in self._deleted
+                or was == path
+                or self._is_taken(was)
+                or Subtree(was).contains(path)
+            ):
                 continue
             if mtime == found.st_mtime_ns or self._shares_a_child(int(entry), path):
                 return int(entry)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import sqlite3
 
 
+FOLLOWING = "follow:"  # as a job: a pass of whoever follows the files; and a location's number
+
+
 class Pass:
     """One pass that has begun."""
 
@@ -75,6 +78,21 @@ def begin_or_continue(db: sqlite3.Connection, job: str, root: int, phase: str = 
     return Pass(db, row)
 
 
+def begin(db: sqlite3.Connection, job: str, root: int, first_new_id: int) -> Pass:
+    """Begin a pass that looks at single names below `root`, and leaves the others alone.
+
+    What passes that were left unfinished have in `vanished` stays theirs: only a pass that sees
+    everything may say what became of it. The caller holds the transaction.
+    """
+    number = db.execute(
+        "INSERT INTO scans (job, root, first_new_id, phase, counts, started_at)"
+        " VALUES (?, ?, ?, 'discover', '{}', ?)",
+        (job, root, first_new_id, time.time_ns()),
+    ).lastrowid
+    assert number is not None
+    return Pass(db, (number, root, first_new_id, "discover", 0, "{}"))
+
+
 def abandon(db: sqlite3.Connection, job: str) -> None:
     """Forget the unfinished pass of a job that will not be continued.
 
@@ -92,3 +110,10 @@ def abandon(db: sqlite3.Connection, job: str) -> None:
         update_totals(db, path, counts, recount=bool(row[2]))
         lower_unidentified(db, path, counts.touched)
     db.execute("DELETE FROM scans WHERE job = ?", (job,))
+
+
+def abandon_followed(db: sqlite3.Connection) -> None:
+    """The same for the passes of whoever followed the files and was killed. The caller holds the
+    transaction."""
+    for (job,) in db.execute(f"SELECT job FROM scans WHERE job LIKE '{FOLLOWING}%'").fetchall():
+        abandon(db, job)

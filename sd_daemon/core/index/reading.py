@@ -16,20 +16,22 @@ import time
 from itertools import compress, islice
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from sd_daemon.core.index.disk import Omitted, is_omitted, list_folder, note_error
+from sd_daemon.core.index.disk import NOTHING, Named, Omitted, is_omitted, list_folder, note_error
 from sd_daemon.core.index.listing import UNREADABLE, Known, Listed, Listing
 from sd_daemon.core.index.store import WIDTH, Batch
 from sd_daemon.core.index.walk import DIRECTORY, FILE, KIND_BY_TYPE, SYMLINK, exact, loose
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from sd_daemon.core.index.moves import Moves
     from sd_daemon.core.index.report import Counts
-    from sd_daemon.core.index.rules import Rules
+    from sd_daemon.core.index.rules import Judged, Rules
 
 RACY_NS = 2_000_000_000  # the coarsest clock of a file system in use (FAT)
+GONE_OR_LEFT_OUT = -2  # as a kind: it is not to be in the index
+NAMES_AT_ONCE = 500  # asked of the database
 MANY = 20_000  # entries: what is held in memory at once, and the size of a transaction
 
 
@@ -43,6 +45,15 @@ class Folder(NamedTuple):
     ctime: int
     inode: int
     scan: int
+
+
+class Look(NamedTuple):
+    """What was seen of one name of a folder, and what the index knows of it."""
+
+    name: str
+    known: Known | None
+    kind: int  # also UNREADABLE, GONE_OR_LEFT_OUT
+    found: Listed
 
 
 class FolderReader:
@@ -116,6 +127,71 @@ class FolderReader:
             return
         self.batch.read.append((found.st_dev, mtime, ctime, found.st_ino, self._scan, folder.id))
 
+    def look(
+        self, folder: Folder, fd: int, names: Iterable[str], *, chosen: bool
+    ) -> list[Look] | None:
+        """Look at some names only of a known folder that is open as `fd`; nothing is taken in yet.
+
+        None: one of them shows that a rule leaves out everything in the folder, which is noted.
+        """
+        looks = []
+        for name, known in self._known_names(folder, names):
+            self.batch.looked_at.append((folder.id, exact(name)))
+            try:
+                looks.append(self._look_at(folder, fd, name, known, chosen=chosen))
+            except Omitted as verdict:
+                self.omit_all(folder, "rule", verdict.rule)
+                return None
+        return looks
+
+    def take_in(self, folder: Folder, looks: Iterable[Look]) -> None:
+        """Take in what was seen of some names of a folder. It does not count as read by that: the
+        next pass compares it whole."""
+        self._claimed.clear()
+        for name, known, kind, found in looks:
+            if kind == GONE_OR_LEFT_OUT and known is not None:
+                self._lose(folder, known)
+            elif kind >= 0:
+                self._meet(folder, name, known, kind, found)
+
+    def take_stat(self, folder: Folder, found: os.stat_result) -> None:
+        """Note that the folder itself, as an entry, is different from what the index says."""
+        now = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+        query = "SELECT size, mtime, ctime, inode FROM entries WHERE id = ?"
+        if self._db.execute(query, (folder.id,)).fetchone() != now:
+            self.batch.changed.append((*now, folder.id))
+
+    def _known_names(
+        self, folder: Folder, names: Iterable[str]
+    ) -> Iterator[tuple[str, Known | None]]:
+        """Yield each name with what the index knows of it."""
+        remaining = iter(names)
+        while some := list(islice(remaining, NAMES_AT_ONCE)):
+            marks = ",".join("?" * len(some))
+            rows = self._db.execute(
+                "SELECT name, id, kind, size, mtime, ctime, inode FROM entries"
+                f" WHERE parent = ? AND name IN ({marks})",
+                (folder.id, *map(exact, some)),
+            ).fetchall()
+            known = {loose(row[0]): Known(*row[1:]) for row in rows}
+            for name in some:
+                yield name, known.get(name)
+
+    def _look_at(
+        self, folder: Folder, fd: int, name: str, known: Known | None, *, chosen: bool
+    ) -> Look:
+        note = self._noting(folder)
+        try:
+            entry = Named(fd, name)
+        except OSError as error:
+            is_gone = self._skip(folder, name, error)
+            return Look(name, known, GONE_OR_LEFT_OUT if is_gone else UNREADABLE, NOTHING)
+        if self._rules.suspect(name) and is_omitted(
+            self._rules, fd, folder.path, entry, note, chosen=chosen
+        ):
+            return Look(name, known, GONE_OR_LEFT_OUT, NOTHING)
+        return Look(name, known, entry.kind, entry.listed())
+
     def omit_all(self, folder: Folder, reason: str, detail: str) -> None:
         """Leave out everything in the folder, and take out what the index knows of it."""
         self.batch.omissions.append((folder.id, ".", reason, detail))
@@ -185,7 +261,7 @@ class FolderReader:
         return self.batch.rows
 
     def _is_omitted(
-        self, folder: Folder, fd: int, entry: os.DirEntry[str], start: int, *, chosen: bool
+        self, folder: Folder, fd: int, entry: Judged, start: int, *, chosen: bool
     ) -> bool:
         """Judge a suspect name in a folder of which the rows from `start` on are in the batch."""
         note = self._noting(folder)

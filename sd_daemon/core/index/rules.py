@@ -13,7 +13,7 @@ import os
 import re
 import stat
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sd_daemon.core.index.catalogue import GENERATED, PROOFS, TOGGLES, Proof
 from sd_daemon.core.index.gitignore import GitIgnores
@@ -32,6 +32,20 @@ _TRASHES = frozenset((".Trash", "Trash", ".Trashes", "$RECYCLE.BIN"))
 _MOST_BYTECODE = 100_000  # a __pycache__ with more names than that is not one
 
 
+class Judged(Protocol):
+    """What is asked of a name: os.DirEntry answers it, and so does disk.Named."""
+
+    @property
+    def name(self) -> str:
+        """Without the folder."""
+
+    def is_dir(self, *, follow_symlinks: bool) -> bool:
+        """Whether it is a folder."""
+
+    def is_file(self, *, follow_symlinks: bool) -> bool:
+        """Whether it is a regular file."""
+
+
 class _Everything:
     """Contains every name."""
 
@@ -47,6 +61,7 @@ class Rules:
         self.settings = {name: bool(chosen[name]) for name in TOGGLES}
         self.pseudo_filesystems = self.settings["no_system_files"]
         self._proofs: dict[str, list[Proof]] = {}
+        self._beside = {"CACHEDIR.TAG", "pyvenv.cfg"}
         self._names = self._suspects()
         self._patterns = self.settings["no_system_files"]
         self._hidden = self.settings["no_hidden"]
@@ -73,6 +88,7 @@ class Rules:
         for proof in PROOFS:
             toggle = "no_git" if proof.rule == "version_control" else "no_dev_dirs"
             if self.settings[toggle]:
+                self._beside.update(proof.beside)
                 for name in proof.folders:
                     self._proofs.setdefault(name, []).append(proof)
         return frozenset(names | self._proofs.keys())
@@ -86,7 +102,13 @@ class Rules:
             or (self._patterns and name.startswith((".Trash-", ".nfs", ".fuse_hidden")))
         )
 
-    def judge(self, fd: int, folder: str, entry: os.DirEntry[str]) -> str | None:
+    def proves(self, names: set[str]) -> bool:
+        """Say whether what became of one of `names` may change the verdict on a name beside it."""
+        if self._ignores is not None and ".gitignore" in names:
+            return True
+        return not names.isdisjoint(self._beside)
+
+    def judge(self, fd: int, folder: str, entry: Judged) -> str | None:
         """Return the name of the rule that leaves `entry` out, or None.
 
         `fd` is the open folder that holds it, `folder` its path. A rule in `WHOLE` leaves out
@@ -97,7 +119,7 @@ class Rules:
         except OSError:
             return None
 
-    def _judge(self, fd: int, folder: str, entry: os.DirEntry[str]) -> str | None:
+    def _judge(self, fd: int, folder: str, entry: Judged) -> str | None:
         name = entry.name
         if self._hidden and name[0] == ".":
             return "hidden"
@@ -112,7 +134,7 @@ class Rules:
             verdict = "gitignore" if ignored else None
         return verdict
 
-    def _judge_file(self, fd: int, name: str, entry: os.DirEntry[str]) -> str | None:
+    def _judge_file(self, fd: int, name: str, entry: Judged) -> str | None:
         if name in self._names:
             if name == "CACHEDIR.TAG" and _is_cache_tag(fd):
                 return "cache_tag"

@@ -15,12 +15,11 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from sd_daemon.core.index.disk import why_barred
 from sd_daemon.core.index.errors import RootOffline, root_failure
 from sd_daemon.core.index.moves import Moves
 from sd_daemon.core.index.reading import MANY, Folder, FolderReader
-from sd_daemon.core.index.walk import GONE, Subtree, loose, open_folder, stat_folder
-from sd_daemon.core.mount_table import kinds_by_mount_point
+from sd_daemon.core.index.visit import Gone, Visitor, is_offline
+from sd_daemon.core.index.walk import Subtree, loose, open_folder, stat_folder
 
 if TYPE_CHECKING:
     import sqlite3
@@ -67,18 +66,17 @@ class Scan:
         self._root = root
         self._path = path
         self._position = position
-        self._rules = rules
         self._counts = counts
         self._full = full
         self._recursive = recursive
         self._chosen = chosen
         self._on_saved = on_saved
-        self._mounts = kinds_by_mount_point()
         self._saved_at = time.monotonic()
         self._here = path
         self._moves = Moves(db, names, store, path)
         self._rounds = 0
         self._reader = FolderReader(db, scan, rules, self._moves, counts, self._save_part)
+        self._visitor = Visitor(db, rules, self._reader)
 
     def run(self) -> None:
         """Visit every folder that is due.
@@ -117,7 +115,7 @@ class Scan:
             "SELECT id, path, device, mtime, ctime, inode, scan FROM folders WHERE id = ?",
             (self._root,),
         ).fetchone()
-        if self._is_offline(Folder._make(row)._replace(path=self._path), found):
+        if is_offline(self._db, Folder._make(row)._replace(path=self._path), found):
             raise RootOffline(os.fsencode(self._path))
 
     def _due(self) -> list[tuple[Any, ...]]:
@@ -187,57 +185,19 @@ class Scan:
         return True
 
     def _visit(self, folder: Folder) -> None:
-        reader = self._reader
         try:
-            fd = open_folder(folder.path)
-        except OSError as error:
-            # A name that is gone is its parent's business, which is read in this pass or the next.
-            if error.errno not in GONE:
-                reader.keep_all(folder, error)
+            fd = self._visitor.open(folder)
+        except Gone:
             return
+        if fd is None:
+            return
+        is_root = folder.id == self._root
         try:
             found = os.fstat(fd)
-            if not self._is_barred(folder, found):
-                reader.read(folder, fd, found, chosen=self._chosen and folder.id == self._root)
+            if not self._visitor.is_barred(folder, found, is_root=is_root):
+                self._reader.read(folder, fd, found, chosen=self._chosen and is_root)
         finally:
             os.close(fd)
-
-    def _is_barred(self, folder: Folder, found: os.stat_result) -> bool:
-        """Record and say whether a mounted folder is one that must not be walked into."""
-        reader = self._reader
-        if found.st_dev != folder.device and self._is_offline(folder, found):
-            reader.keep_all(folder, "its volume is not mounted", "ENODEV")
-            return True
-        barred = why_barred(self._mounts, self._rules, folder.path, found)
-        if barred is None or folder.id == self._root:
-            return False
-        reader.omit_all(folder, *barred)
-        if folder.scan != 0:
-            reader.batch.listed.append(folder.id)
-        reader.finish(folder, found, whole=True)
-        return True
-
-    def _is_offline(self, folder: Folder, found: os.stat_result) -> bool:
-        """Say whether a volume was mounted here that is not now.
-
-        Then the folder is another one than it was, lies on the volume of the folder above it, and
-        is empty, although it was not.
-        """
-        if found.st_dev == folder.device or found.st_ino == folder.inode or folder.scan == 0:
-            return False
-        above = folder.path.rpartition("/")[0] or "/"
-        query = "SELECT 1 FROM entries WHERE parent = ? LIMIT 1"
-        try:
-            if stat_folder(above).st_dev != found.st_dev:
-                return False
-            fd = open_folder(folder.path)
-        except OSError:
-            return False
-        try:
-            is_empty = not os.listdir(fd)
-        finally:
-            os.close(fd)
-        return is_empty and self._db.execute(query, (folder.id,)).fetchone() is not None
 
     def _is_time_to_save(self) -> bool:
         late = time.monotonic() - self._saved_at > _SAVE_EVERY_S

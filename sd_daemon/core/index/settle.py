@@ -79,8 +79,16 @@ class Settling:
 
     def run(self) -> None:
         """Settle everything."""
+        self.gather()
+        self.decide()
+
+    def gather(self) -> None:
+        """See that all that is gone has vanished, and nothing else."""
         self._spare_what_is_back()
         self.expand()
+
+    def decide(self) -> None:
+        """Let what was moved go to its place, and delete the rest."""
         self._match()
         self.delete()
 

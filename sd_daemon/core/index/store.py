@@ -43,7 +43,7 @@ class Batch:
     """Findings that are not in the database yet."""
 
     __slots__ = (
-        *("changed", "emptied", "folders", "listed", "omissions"),
+        *("changed", "emptied", "folders", "listed", "looked_at", "omissions"),
         *("partial", "placed", "read", "reopened", "replaced", "rows", "settled", "vanished"),
     )
 
@@ -64,6 +64,8 @@ class Batch:
         self.emptied: list[tuple[int, int]] = []
         # Folders that were known and have been listed anew: id
         self.listed: list[int] = []
+        # Single names of known folders that have been looked at anew: (folder, name)
+        self.looked_at: list[tuple[int, str | bytes]] = []
         # Folders that are done: (device, mtime, ctime, inode, scan, id)
         self.read: list[tuple[int, int, int, int, int, int]] = []
         # The same, where nothing has changed since they were added: id
@@ -140,6 +142,13 @@ class Store:
         # What an earlier pass missed may be back; what is still missing is about to be added.
         self._db.executemany(
             "DELETE FROM vanished WHERE entry IN (SELECT id FROM entries WHERE parent = ?)", listed
+        )
+
+        self._db.executemany("DELETE FROM omissions WHERE folder = ? AND name = ?", batch.looked_at)
+        self._db.executemany(
+            "DELETE FROM vanished WHERE entry IN"
+            " (SELECT id FROM entries WHERE parent = ? AND name = ?)",
+            batch.looked_at,
         )
 
     def _update_known(self, batch: Batch) -> None:

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 import sd_daemon
-from sd_daemon.core.jobs.reports import STOP, Broken, Completed, Interrupted, Limited, Order, Report
+from sd_daemon.core.jobs.reports import STOP, Broken, Completed, Interrupted, Order, Report
 from sd_daemon.core.log import get_log
 from sd_wire.messages import MAX_LINE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterable
 
-    from sd_wire.types.jobs import JobLimits
 
 log = get_log(__name__)
 
@@ -54,17 +53,19 @@ class WorkerProcess:
         self._complaints = b""
 
     @classmethod
-    async def start(cls, order: Order) -> WorkerProcess:
-        """Start a process for this job. Raises OSError when the system has no room for one."""
+    async def start(cls, order: Order, descriptors: Iterable[int] = ()) -> WorkerProcess:
+        """Start a process for this job, which has these descriptors under the numbers they have
+        here. Raises OSError when the system has no room for one."""
         process = await asyncio.create_subprocess_exec(
             *_command(),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             limit=LINE_LIMIT,
+            pass_fds=tuple(descriptors),
         )
         worker = cls(process, order.job_id)
-        worker._write(msgspec.json.encode(order) + b"\n")
+        worker.tell(order)
         return worker
 
     @property
@@ -106,9 +107,9 @@ class WorkerProcess:
         """Ask the worker to stop at its next safe point."""
         self._write(STOP + b"\n")
 
-    def limit(self, limits: JobLimits) -> None:
-        """Let the worker heed other limits."""
-        self._write(msgspec.json.encode(Limited(limits)) + b"\n")
+    def tell(self, message: msgspec.Struct) -> None:
+        """Say something that this kind of work understands."""
+        self._write(msgspec.json.encode(message) + b"\n")
 
     def kill(self) -> None:
         """End the worker now."""

@@ -1,9 +1,10 @@
 """What a worker process tells the daemon, one line of JSON each on its standard output.
 
-The other way there are three things, a line each: the order, which comes first, the word `stop`,
-and other limits (`{"limits": ...}`). The end of standard input means that the daemon is gone; a
-worker ends with it at once, which is safe at any instant because everything it does is in
-transactions, or in the journal of file operations before it is on the disk.
+The other way there are, a line each: the order, which comes first, the word `stop`, and what this
+kind of work understands besides, as JSON: other limits (`{"limits": ...}`), or what the follower of
+a library's files is told (index/follow/messages.py). The end of standard input means that the
+daemon is gone; a worker ends with it at once, which is safe at any instant because everything it
+does is in transactions, or in the journal of file operations before it is on the disk.
 """
 
 from __future__ import annotations
@@ -59,6 +60,21 @@ class Logged(msgspec.Struct, tag="log"):
     fields: dict[str, str] = {}
 
 
+class Watched(msgspec.Struct):
+    """How a location is watched. Both can be true: of one part this, of another that."""
+
+    live: bool
+    periodic: bool
+    reason: str | None = None  # why not all of it is watched live
+
+
+class Following(msgspec.Struct, tag="following"):
+    """How the locations of a library are watched, by the hexadecimal form of their ids."""
+
+    locations: dict[str, Watched]
+    opened: bool = False  # descriptors wait on the channel
+
+
 class Completed(msgspec.Struct, tag="completed"):
     """The job is done."""
 
@@ -78,4 +94,4 @@ class Broken(msgspec.Struct, tag="broken"):
     fields: dict[str, str] = {}  # what the sentence is made of, where the code is that of an error
 
 
-Report = Progress | Changed | Logged | Completed | Interrupted | Broken
+Report = Progress | Changed | Logged | Following | Completed | Interrupted | Broken

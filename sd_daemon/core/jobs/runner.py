@@ -32,6 +32,7 @@ from sd_daemon.core.jobs.reports import (
     Changed,
     Completed,
     Interrupted,
+    Limited,
     Logged,
     Order,
     Progress,
@@ -53,8 +54,6 @@ log = get_log(__name__)
 STORE_INTERVAL_S = 2.0  # progress is stored this often; states are stored at once
 STOP_PATIENCE_S = 10.0  # from being told to stop to being killed, while the daemon lives on
 CLOSE_PATIENCE_S = 0.8  # the same when the daemon ends, within its two seconds
-
-_LEVELS = {"debug": log.debug, "info": log.info, "warning": log.warning, "error": log.error}
 
 
 class Running(msgspec.Struct):
@@ -201,7 +200,7 @@ class JobRunner:
                 raise
             running = self._running.get(job_id)
             if running is not None and running.worker is not None:
-                running.worker.limit(job.limits)
+                running.worker.tell(Limited(job.limits))
             self._fill()
 
     async def withdraw(self, library_id: UUID, patience: float = STOP_PATIENCE_S) -> None:
@@ -352,9 +351,8 @@ class JobRunner:
         elif isinstance(report, Changed):
             await shelf.announce(self._news.cause_of(job))
         elif isinstance(report, Logged):
-            write = _LEVELS.get(report.level, log.info)
             ids: dict[str, Any] = {"job_id": job.id, "library_id": shelf.library_id}
-            write(report.message, **{**report.fields, **ids})
+            log.at(report.level, report.message, **{**report.fields, **ids})
 
     async def _store_progress(self, running: Running) -> None:
         """Note how far the job is. Where that cannot be stored now, the job is not the worse."""

@@ -5,11 +5,13 @@ The process itself (arguments, signals, the end) is `sd_daemon.host.worker`.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +29,8 @@ from sd_daemon.core.fileops.settling import SETTLE, run_settle
 from sd_daemon.core.fileops.undo import run_undo
 from sd_daemon.core.fileops.validating import VALIDATE, run_validate
 from sd_daemon.core.index.errors import IndexFailure
+from sd_daemon.core.index.follow.follower import run_follow
+from sd_daemon.core.index.follow.messages import FOLLOW
 from sd_daemon.core.index.job import run_index, run_purge
 from sd_daemon.core.index.verify_job import run_verify
 from sd_daemon.core.jobs.context import JobInterrupted
@@ -34,11 +38,13 @@ from sd_daemon.core.jobs.reports import (
     Broken,
     Changed,
     Completed,
+    Following,
     Interrupted,
     Logged,
     Order,
     Progress,
     Report,
+    Watched,
 )
 from sd_daemon.core.storage import library_error, storage_error
 from sd_daemon.core.transfer import run_export, run_import
@@ -83,8 +89,10 @@ WORK: dict[str, tuple[str, Work]] = {
     EMPTY: ("FileDelete", run_empty),
     VALIDATE: ("FileValidation", run_validate),
     SETTLE: ("Custom", run_settle),
+    FOLLOW: ("Custom", run_follow),
 }
-"""Every kind of job by its name: what its output is called, and the function that does it."""
+"""Every kind of job by its name: what its output is called, and the function that does it. To
+follow a library's files is none that anybody sees, but done in the same way."""
 
 
 class Reporter:
@@ -101,6 +109,8 @@ class Reporter:
         self._next_report = 0.0
         self._phase = ""
         self._held: Progress | None = None  # the newest that was not worth a line yet
+        self._heard: deque[bytes] = deque()
+        self.wake, self._waking = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
 
     def progress(
         self,
@@ -150,6 +160,30 @@ class Reporter:
     def stop(self) -> None:
         """Let the next safe point be the last."""
         self._stop.set()
+        self._stir()
+
+    def hear(self, line: bytes) -> None:
+        """Take what the daemon has said besides."""
+        self._heard.append(line)
+        self._stir()
+
+    def heard(self) -> list[bytes]:
+        """What the daemon has said since this was asked last; `wake` can be read when there is
+        something, or when the job is to stop."""
+        with contextlib.suppress(BlockingIOError):
+            os.read(self.wake, 4096)
+        lines = []
+        while self._heard:
+            lines.append(self._heard.popleft())
+        return lines
+
+    def following(self, locations: dict[str, Watched], *, opened: bool) -> None:
+        """Tell how locations are watched."""
+        self.send(Following(locations, opened))
+
+    def _stir(self) -> None:
+        with contextlib.suppress(BlockingIOError):  # there is enough in it to wake anybody
+            os.write(self._waking, b".")
 
     def send(self, report: Report) -> None:
         """Write one report as one line."""

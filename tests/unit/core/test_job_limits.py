@@ -15,7 +15,7 @@ from work import add, run
 from sd_daemon.core.core import Core
 from sd_daemon.core.indexing import INDEXER, index_params
 from sd_daemon.core.jobs.process import WorkerProcess
-from sd_daemon.core.jobs.reports import Completed, Order, Progress, Report
+from sd_daemon.core.jobs.reports import Completed, Limited, Order, Progress, Report
 from sd_wire.errors import JobNotFound, JobStateConflict
 from sd_wire.types.jobs import DiskShare, JobLimits, JobPriority
 
@@ -68,7 +68,7 @@ async def test_a_worker_stands_behind_others_at_the_disk_and_may_come_back(
             continue
         seen.append(disk_class(worker.pid))
         if seen[0] == seen[-1]:
-            worker.limit(JobLimits())
+            worker.tell(Limited(JobLimits()))
         else:
             fcntl.flock(lock, fcntl.LOCK_UN)
     os.close(lock)

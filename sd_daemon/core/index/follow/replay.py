@@ -1,0 +1,220 @@
+"""Doing in the index what renames did on the disk, in the order in which they happened.
+
+What has a name keeps its id under the next. A rename over another name takes its place: what was
+there is gone, as it is on the disk. If what was renamed is not in the index yet, as with an editor
+that writes beside a file and renames over it, nothing is done here: then the name that stayed is
+looked at, and its entry keeps its id with another content.
+
+The index may be ahead of the events, since whoever reads a folder sees what has happened meanwhile.
+So each rename is held against the disk before it is believed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from sd_daemon.core.db.connection import transaction
+from sd_daemon.core.index.announcements import Change
+from sd_daemon.core.index.follow.hints import Rename
+from sd_daemon.core.index.roots import adopt
+from sd_daemon.core.index.walk import (
+    DIRECTORY,
+    FILE,
+    Subtree,
+    exact,
+    join,
+    loose,
+    stat_in,
+)
+
+if TYPE_CHECKING:
+    import os
+    import sqlite3
+    from collections.abc import Callable, Iterable
+
+    from sd_daemon.core.index.follow.part import Part
+    from sd_daemon.core.index.follow.places import Places
+    from sd_daemon.core.index.names import NameIndex
+    from sd_daemon.core.index.reading import Folder
+
+_AT_ONCE = 500  # renames in one transaction
+
+
+class _Entry(NamedTuple):
+    id: int
+    kind: int
+    size: int
+    mtime: int
+    inode: int
+
+
+class Replay:
+    """Replays renames. `part_of` gives the part that a path belongs to."""
+
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        names: NameIndex,
+        places: Places,
+        part_of: Callable[[str], Part | None],
+    ) -> None:
+        self._db = db
+        self._names = names
+        self._places = places
+        self._part_of = part_of
+
+    def run(self, renames: list[Rename]) -> None:
+        """Replay all of them."""
+        for start in range(0, len(renames), _AT_ONCE):
+            some = renames[start : start + _AT_ONCE]
+            for one in some:  # a part begins with a transaction of its own
+                if (path := self._path(one.to_folder)) is not None:
+                    self._part_of(path)
+            with transaction(self._db):
+                for one in some:
+                    self._replay(one)
+
+    def take_place(self, known: Folder, folder: Folder) -> None:
+        """Let a known folder take the place of `folder`, which is the same and was taken for
+        another."""
+        part = self._part_of(folder.path)
+        rows = [
+            self._db.execute(
+                "SELECT parent, name, id, kind, size, mtime, inode FROM entries WHERE id = ?",
+                (one.id,),
+            ).fetchone()
+            for one in (known, folder)
+        ]
+        if part is None or None in rows:
+            return
+        (was, old, *source), (parent, name, *target) = rows
+        rename = Rename(was, loose(old), parent, loose(name))
+        with transaction(self._db):
+            self._give_way(part, _Entry._make(target), parent)
+            self._move(part, _Entry._make(source), rename, known.path, folder.path)
+
+    def _replay(self, rename: Rename) -> None:
+        source = self._entry(rename.folder, rename.name)
+        from_path, to_path = self._path(rename.folder), self._path(rename.to_folder)
+        if source is None or to_path is None:
+            return
+        part = self._part_of(to_path)
+        new = join(to_path, rename.to_name)
+        # A folder may be gone that something was moved out of in time.
+        old = None if from_path is None else join(from_path, rename.name)
+        if part is None or (old is not None and Subtree(old).contains(to_path)):
+            return
+        target = self._entry(rename.to_folder, rename.to_name)
+        here = None if from_path is None else _stat(from_path, rename.name)
+        there = _stat(to_path, rename.to_name)
+        if self._is_past(source, target, here, there):
+            return
+        if target is not None:
+            if target.id == source.id or target.id in self._places.roots:
+                return
+            self._give_way(part, target, rename.to_folder)
+        self._move(part, source, rename, old, new)
+        if there is not None and _is_same(source, there):
+            query = "UPDATE entries SET ctime = ? WHERE id = ?"
+            self._db.execute(query, (there.st_ctime_ns, source.id))
+
+    def _is_past(
+        self,
+        source: _Entry,
+        target: _Entry | None,
+        here: os.stat_result | None,
+        there: os.stat_result | None,
+    ) -> bool:
+        """Say whether the index knows already what came of a rename, so that what now has the old
+        name is something else, or is back."""
+        moved = there is not None and there.st_ino == source.inode
+        if here is not None and here.st_ino == source.inode and not moved:
+            return True
+        return (
+            target is not None and there is not None and not moved and there.st_ino == target.inode
+        )
+
+    def _give_way(self, part: Part, target: _Entry, folder: int) -> None:
+        row = self._db.execute("SELECT device FROM folders WHERE id = ?", (folder,)).fetchone()
+        part.vanish(target.id, folder, row[0], target.inode, is_folder=target.kind == DIRECTORY)
+
+    def _move(self, part: Part, source: _Entry, rename: Rename, old: str | None, new: str) -> None:
+        if old is None:
+            part.current.have_recounted()
+        else:
+            self._carry_totals(source, old, new)
+        if source.kind == DIRECTORY:
+            adopt(self._db, self._names, source.id, rename.to_folder, rename.to_name, new)
+        else:
+            stored = exact(rename.to_name)
+            self._db.execute(
+                "UPDATE entries SET parent = ?, name = ? WHERE id = ?",
+                (rename.to_folder, stored, source.id),
+            )
+            self._names.rename(source.id, exact(rename.name), stored)
+            self._db.execute("DELETE FROM vanished WHERE entry = ?", (source.id,))
+            # It holds something now: it must not be taken for one that was never read.
+            query = "UPDATE folders SET scan = -1 WHERE id = ? AND scan = 0"
+            self._db.execute(query, (rename.to_folder,))
+        part.current.counts.moved += 1
+        was = None if old is None else exact(old)
+        part.news.note(Change.MOVED, (source.id, was, exact(new)))
+
+    def _carry_totals(self, source: _Entry, old: str, new: str) -> None:
+        """Count what crosses the border of a location."""
+        left, reached = self._places.around(old), self._places.around(new)
+        if left == reached:
+            return
+        files, folders, size = int(source.kind != DIRECTORY), 0, 0
+        if source.kind == FILE:
+            size = source.size
+        elif source.kind == DIRECTORY:
+            files, folders, size = self._inside(old)
+        for sign, numbers in ((-1, left - reached), (1, reached - left)):
+            self._db.executemany(
+                "UPDATE locations SET file_count = file_count + ?,"
+                " directory_count = directory_count + ?, total_size = total_size + ? WHERE id = ?",
+                [(sign * files, sign * folders, sign * size, number) for number in numbers],
+            )
+
+    def _inside(self, path: str) -> tuple[int, int, int]:
+        """Files, folders and bytes of a folder, itself included."""
+        below = Subtree(path)
+        row = self._db.execute(
+            f"SELECT ifnull(sum(e.kind != {DIRECTORY}), 0), ifnull(sum(e.kind = {DIRECTORY}), 0),"
+            f" ifnull(sum(iif(e.kind = {FILE}, e.size, 0)), 0)"
+            f" FROM folders f JOIN entries e ON e.parent = f.id WHERE {below.where('f.path')}",
+            below.params,
+        ).fetchone()
+        return row[0], row[1] + 1, row[2]
+
+    def _entry(self, folder: int, name: str) -> _Entry | None:
+        row = self._db.execute(
+            "SELECT id, kind, size, mtime, inode FROM entries WHERE parent = ? AND name = ?",
+            (folder, exact(name)),
+        ).fetchone()
+        return None if row is None else _Entry._make(row)
+
+    def _path(self, folder: int) -> str | None:
+        row = self._db.execute("SELECT path FROM folders WHERE id = ?", (folder,)).fetchone()
+        return None if row is None else loose(row[0])
+
+
+def sources_of(renames: Iterable[Rename]) -> set[tuple[int, str | bytes]]:
+    """The old names of renames, as the database holds them."""
+    return {(one.folder, exact(one.name)) for one in renames}
+
+
+def _stat(folder: str, name: str) -> os.stat_result | None:
+    try:
+        return stat_in(folder, name)
+    except OSError:
+        return None
+
+
+def _is_same(source: _Entry, found: os.stat_result) -> bool:
+    return (found.st_ino, found.st_size, found.st_mtime_ns) == (
+        source.inode,
+        source.size,
+        source.mtime,
+    )

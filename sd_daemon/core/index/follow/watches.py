@@ -1,0 +1,78 @@
+"""Watching folders, and knowing which watch is whose."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from sd_daemon.core.index.follow.inotify import Inotify, NoWatches
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from sd_daemon.core.index.follow.table import WatchTable
+    from sd_daemon.core.index.reading import Folder
+
+
+class Watches:
+    """The watches of one library."""
+
+    def __init__(self, inotify: Inotify, table: WatchTable) -> None:
+        self.inotify = inotify
+        self.table = table
+        self.shortage: str | None = None  # why not every folder is watched
+        self._last = 0
+
+    def add(self, folder: Folder, fd: int) -> int:
+        """Watch the folder open as `fd`, which is the one the index knows as `folder`. Where that
+        cannot be done it is noted in `shortage`.
+
+        Returns 0, or the entry of another folder that has this very watch: then they are the same,
+        and whose it is remains as it was until `give` is called.
+        """
+        try:
+            watch = self.inotify.watch(fd)
+        except NoWatches as error:
+            self.shortage = str(error)
+            return 0
+        except OSError as error:
+            if self.shortage is None:
+                self.shortage = (
+                    f"{folder.path!a} cannot be watched: {os.strerror(error.errno or 0)}"
+                )
+            return 0
+        before = self.table.get(watch)
+        if before in (0, folder.id):
+            self.table.set(watch, folder.id)
+            return 0
+        self._last = watch
+        return before
+
+    def knows(self, folder: Folder, fd: int) -> bool:
+        """Say whether the folder open as `fd` has been watched as `folder` up to now. If not, it
+        is not watched after that either."""
+        try:
+            watch = self.inotify.watch(fd)
+        except (NoWatches, OSError):
+            return False
+        before = self.table.get(watch)
+        if not before:
+            self.inotify.forget(watch)
+        return before == folder.id
+
+    def give(self, folder: int) -> None:
+        """Let the watch that `add` found to be another's be that of a folder."""
+        self.table.set(self._last, folder)
+
+    def end(self, watch: int, folder: int) -> None:
+        """End a watch whose folder is in the index no longer, unless it is another's by now."""
+        if self.table.get(watch) == folder:
+            self.inotify.forget(watch)
+            self.table.set(watch, 0)
+
+    def prune(self, db: sqlite3.Connection) -> None:
+        """End all watches whose folders are in the index no longer."""
+        query = "SELECT 1 FROM folders WHERE id = ?"
+        for watch, folder in list(self.table.watches()):
+            if db.execute(query, (folder,)).fetchone() is None:
+                self.end(watch, folder)

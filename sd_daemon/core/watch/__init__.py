@@ -1,0 +1,3 @@
+"""Watching the folders of open libraries: what the daemon does so that its index is never old."""
+
+from __future__ import annotations
