@@ -194,7 +194,8 @@ class Libraries:
             await after_job(library, self._bus, job, correlation)
             if lane_of(job) is Lane.FILES and job.status is not JobStatus.QUEUED:
                 submit = partial(self._runner.submit, shelf)
-                await after_file_job(library, self._bus, job, correlation, submit)
+                look_at = partial(self._watching.look_at, library.id)
+                await after_file_job(library, self._bus, job, correlation, submit, look_at)
             self._watching.job_ended(library.id, job)
 
         shelf = Shelf(

@@ -9,32 +9,25 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from sd_daemon.core import locations
 from sd_daemon.core.db.connection import DatabaseFailure
 from sd_daemon.core.fileops.journal import OperationKind
 from sd_daemon.core.fileops.settling import SETTLE
-from sd_daemon.core.index.walk import Subtree, loose
-from sd_daemon.core.indexing import INDEXER, index_params
+from sd_daemon.core.index.walk import loose
 from sd_daemon.core.log import get_log
 from sd_wire.errors import SdError
 from sd_wire.events import FileOperation, FileOperationCompleted
 from sd_wire.types.jobs import JobStatus
-from sd_wire.types.locations import IndexMode
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
     from uuid import UUID
 
     from sd_daemon.core.bus import Bus
     from sd_daemon.core.jobs.job import Job
     from sd_daemon.core.library import Library
-    from sd_daemon.core.locations import StoredLocation
 
 log = get_log(__name__)
-
-MOST_REFRESHES = 5  # index jobs for one location
-_STEPS = 20_000  # that are looked at for the folders they touched
 
 _EVENTS = {
     OperationKind.COPY: FileOperation.COPY,
@@ -63,8 +56,8 @@ class Outcome:
             self.unsettled += count if state == "doing" else 0
         touched = db.execute(
             "SELECT source, target FROM steps WHERE operation = ?"
-            " AND state IN ('doing', 'done', 'undone') LIMIT ?",
-            (str(job), _STEPS),
+            " AND state IN ('doing', 'done', 'undone')",
+            (str(job),),
         )
         self.folders = {
             os.path.dirname(loose(path)) for row in touched for path in row if path is not None
@@ -77,58 +70,19 @@ async def after_file_job(
     job: Job,
     correlation: str | None,
     submit: Callable[[str, dict[str, Any]], Awaitable[Job]],
+    look_at: Callable[[Iterable[str]], None],
 ) -> None:
-    """Tell of a file operation that has just ended, and let the index follow it."""
+    """Tell of a file operation that has just ended, and have the index follow it: `look_at` is
+    told which folders may be different."""
     try:
         outcome = await library.operations.read(Outcome, job.id)
         if outcome.kind is None:
             return
         if job.status is JobStatus.CANCELLED and outcome.unsettled:
             await submit(SETTLE, {"operation": str(job.id)})
-        known = await library.database.read(locations.listed)
-        for params in refreshes(library, known, outcome.folders):
-            await submit(INDEXER, params)
+        look_at(outcome.folders)
         if job.status is JobStatus.COMPLETED and outcome.done:
             event = FileOperationCompleted(library.id, _EVENTS[outcome.kind], outcome.done, job.id)
             bus.publish(event, correlation)
     except (DatabaseFailure, SdError) as error:  # the next scan finds what was changed
         log.warning("the index does not follow a file operation", job_id=job.id, reason=error)
-
-
-def refreshes(
-    library: Library, known: list[StoredLocation], folders: set[str]
-) -> list[dict[str, Any]]:
-    """What the index jobs are given that read these folders again, as far as they are in a
-    location. Of many in one location it is the folder that contains them all."""
-    found: dict[str, tuple[StoredLocation, set[str]]] = {}
-    for folder in folders:
-        inside = [one for one in known if Subtree(one.path).contains(folder)]
-        location = max(inside, key=lambda one: len(one.path), default=None)
-        if location is not None and location.index_mode is not IndexMode.NONE:
-            found.setdefault(location.path, (location, set()))[1].add(folder)
-    params = []
-    for location, inside_it in found.values():
-        for folder in joined({_existing(folder, location.path) for folder in inside_it}):
-            params.append(index_params(location, library.config.settings, path=folder))
-    return params
-
-
-def joined(folders: set[str]) -> list[str]:
-    """The folders without those inside others; all in one where they are too many."""
-    outer = (
-        [
-            folder
-            for folder in sorted(folders)
-            if not any(folder != other and Subtree(other).contains(folder) for other in folders)
-        ]
-        if len(folders) <= 100
-        else sorted(folders)
-    )
-    return outer if len(outer) <= MOST_REFRESHES else [os.path.commonpath(outer)]
-
-
-def _existing(folder: str, location: str) -> str:
-    """The folder, or the nearest above it that is there, up to the location."""
-    while folder != location and not os.path.isdir(folder):
-        folder = os.path.dirname(folder)
-    return folder
