@@ -32,6 +32,8 @@ from sd_wire.errors import (
     from_wire,
 )
 from sd_wire.operations.indexing import (
+    CatchUp,
+    CaughtUp,
     IndexPersistence,
     IndexRules,
     IndexScope,
@@ -180,6 +182,12 @@ async def list_rules(context: Context, _request: ListRules) -> IndexRules:
     """The rules and what each left out."""
     library = context.library
     return await library.database.read(rules_report, settings_of(library))
+
+
+@handles(CatchUp)
+async def catch_up(context: Context, _request: CatchUp) -> CaughtUp:
+    """Wait until the index is not behind."""
+    return CaughtUp(await context.core.watching.catch_up(context.library.id))
 
 
 @handles(ListOmissions)

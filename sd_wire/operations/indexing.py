@@ -162,6 +162,20 @@ class Omissions(msgspec.Struct):
     has_more: bool
 
 
+class CaughtUp(msgspec.Struct):
+    """The index has what had happened when it was asked for."""
+
+    complete: Annotated[
+        bool, doc("false: something is only scanned now and then, and may be different")
+    ]
+
+
+@query("indexing.catch_up")
+class CatchUp(Request[CaughtUp]):
+    """Answer when all is in the index that has happened on the disk until now: names, sizes,
+    times. Contents are identified soon after."""
+
+
 @query("indexing.omissions")
 class ListOmissions(Request[Omissions]):
     """What is on the disk and not in the index, one by one, with the reason."""

@@ -172,7 +172,7 @@ class Person:
         return info
 
     def all_quiet(self, library: str | None = None) -> None:
-        """Wait until no job is queued or running."""
+        """Wait until no job is queued or running, and the index has followed."""
         events = self.listen(*ENDS)
         while [
             one
@@ -180,6 +180,7 @@ class Person:
             if one["status"] != "paused"
         ]:
             events.until(*ENDS)
+        self.ask("indexing.catch_up", None, library)
 
 
 class Refusal:

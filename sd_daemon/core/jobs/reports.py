@@ -75,6 +75,12 @@ class Following(msgspec.Struct, tag="following"):
     opened: bool = False  # descriptors wait on the channel
 
 
+class CaughtUp(msgspec.Struct, tag="caught_up"):
+    """All is in the index that had happened when so many messages had been heard."""
+
+    heard: int
+
+
 class Completed(msgspec.Struct, tag="completed"):
     """The job is done."""
 
@@ -94,4 +100,4 @@ class Broken(msgspec.Struct, tag="broken"):
     fields: dict[str, str] = {}  # what the sentence is made of, where the code is that of an error
 
 
-Report = Progress | Changed | Logged | Following | Completed | Interrupted | Broken
+Report = Progress | Changed | Logged | Following | CaughtUp | Completed | Interrupted | Broken

@@ -36,6 +36,7 @@ from sd_daemon.core.index.verify_job import run_verify
 from sd_daemon.core.jobs.context import JobInterrupted
 from sd_daemon.core.jobs.reports import (
     Broken,
+    CaughtUp,
     Changed,
     Completed,
     Following,
@@ -180,6 +181,10 @@ class Reporter:
     def following(self, locations: dict[str, Watched], *, opened: bool) -> None:
         """Tell how locations are watched."""
         self.send(Following(locations, opened))
+
+    def caught_up(self, heard: int) -> None:
+        """Tell that all is in the index that had happened when so many messages had been heard."""
+        self.send(CaughtUp(heard))
 
     def _stir(self) -> None:
         with contextlib.suppress(BlockingIOError):  # there is enough in it to wake anybody

@@ -21,6 +21,7 @@ from sd_daemon.core.index.follow.messages import FOLLOW, Started, Told
 from sd_daemon.core.jobs.process import WorkerProcess
 from sd_daemon.core.jobs.reports import (
     Broken,
+    CaughtUp,
     Changed,
     Completed,
     Following,
@@ -29,6 +30,7 @@ from sd_daemon.core.jobs.reports import (
     Report,
 )
 from sd_daemon.core.log import get_log
+from sd_wire.errors import LibraryNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -64,6 +66,7 @@ class LibraryWatcher:
         self._descriptors: tuple[int, ...] = ()  # inotify, table of watches
         self._all = True  # nobody knows what has happened
         self._waiting: list[Told] = []  # what no follower has heeded yet
+        self._marks: list[tuple[int, asyncio.Future[None]]] = []  # who waits for how many of those
         self._worker: WorkerProcess | None = None
         self._task: asyncio.Task[None] | None = None
         self._failures = 0
@@ -92,9 +95,29 @@ class LibraryWatcher:
         watched. The paths are absolute, as os.fsdecode gives them."""
         self.wake(Told(look=[os.fsencode(path) for path in paths]))
 
+    async def catch_up(self) -> None:
+        """Return when all that has happened until now is in the index. Raises LibraryNotFound if
+        the library is closed before."""
+        if self._closed:
+            raise LibraryNotFound(library=self._library.id)
+        future = self._loop.create_future()
+        self.wake(Told(mark=True))
+        self._marks.append((len(self._waiting), future))
+        await future
+
+    def _heed_marks(self, heard: int) -> None:
+        """Let those go on that have waited for so many messages."""
+        for number, future in self._marks:
+            if number <= heard and not future.done():
+                future.set_result(None)
+        self._marks = [(number, one) for number, one in self._marks if not one.done()]
+
     async def close(self) -> None:
         """Watch no more. What the follower had not done yet is found when it is opened again."""
         self._closed = True
+        for _, future in self._marks:
+            if not future.done():
+                future.set_exception(LibraryNotFound(library=self._library.id))
         self._rest(reading=False)
         if self._worker is not None:
             self._worker.kill()
@@ -162,6 +185,8 @@ class LibraryWatcher:
         elif isinstance(report, Logged):
             ids = {**report.fields, "library_id": self._library.id}
             log.at(report.level, report.message, **ids)
+        elif isinstance(report, CaughtUp):
+            self._heed_marks(report.heard)
         elif isinstance(report, Following):
             if report.opened and not self._closed:
                 _, received, _, _ = socket.recv_fds(channel, 1, 2)
@@ -176,6 +201,7 @@ class LibraryWatcher:
             self.trouble = None
             heard, worn = int(last.output["data"]["heard"]), bool(last.output["data"]["worn"])
             del self._waiting[:heard]
+            self._marks = [(number - heard, future) for number, future in self._marks]
             self._all = worn
             if worn:
                 self._drop()

@@ -123,6 +123,27 @@ class Watching:
         if watched is not None:
             watched.watcher.look_at(paths)
 
+    async def catch_up(self, library_id: UUID) -> bool:
+        """Return when the index of a library has all that has happened until now, as far as it is
+        heard of: whether all of its locations are watched as it happens. Raises LibraryNotFound."""
+        watched = self._watched.get(library_id)
+        if watched is None:
+            raise LibraryNotFound(library=library_id)
+        scanned = await self._scans_ended(watched.library)
+        await watched.watcher.catch_up()
+        states = watched.library.watched.values()
+        live = all(one.live and not one.periodic for one in states)
+        return self._enabled and scanned and live
+
+    async def _scans_ended(self, library: Library) -> bool:
+        """Return when no index job is queued or runs; whether none is left that is paused."""
+        whole = True
+        for job in await library.jobs.active():
+            if job.name in _OF_THE_INDEX:
+                ended = await self._runner.wait(job)
+                whole = whole and ended.status is not JobStatus.PAUSED
+        return whole
+
     def job_ended(self, library_id: UUID, job: Job) -> None:
         """An index job may have found folders, or taken some out of the index."""
         watched = self._watched.get(library_id)

@@ -78,6 +78,9 @@ class FollowContext(Protocol):
     def following(self, locations: dict[str, Watched], *, opened: bool) -> None:
         """Tell how locations are watched."""
 
+    def caught_up(self, heard: int) -> None:
+        """Tell that all is in the index that had happened when so many messages were heard."""
+
 
 def run_follow(params: dict[str, Any], context: FollowContext) -> dict[str, Any]:
     """Follow until nothing happens any more. Raises DatabaseFailure, JobInterrupted, OSError."""
@@ -115,6 +118,8 @@ class Follower:
         self._recent: deque[tuple[float, int]] = deque()
         self._tries: dict[int, int] = {}
         self._said: dict[str, Watched] | None = None
+        self._marked = 0  # messages, up to one that asks to be told when we have caught up
+        self._put_off = False  # a round could not do all of it
         self.messages = len(started.told)
 
     def is_worn(self) -> bool:
@@ -199,6 +204,7 @@ class Follower:
             taken = Hints()
             self._go_on(places)
             self._tell(places)
+            self._answer()
         except (DatabaseBusy, DatabaseFull) as error:
             self._refused(taken, error)
         finally:
@@ -232,6 +238,8 @@ class Follower:
                 self._sweep_mount(places, os.fsdecode(path))
             if told.jobs:
                 self._sweep_new(places)
+            if told.mark:
+                self._marked = self.messages
         self._told.clear()
         if self._all or self._hints.overflow:
             self._all = self._hints.overflow = False
@@ -310,6 +318,7 @@ class Follower:
         )
         work.run(hints, takes_over=self._left)
         self._left = work.left
+        self._put_off = work.left or bool(work.again)
         self._contents.add(work.unidentified)
         self._try_again(work.again)
 
@@ -345,6 +354,13 @@ class Follower:
             self._context.following(found, opened=self._opened)
             self._said = found
             self._opened = False
+
+    def _answer(self) -> None:
+        """Who asked is told when what had happened until then is in the index: every round begins
+        with all that has happened until then."""
+        if self._marked and not (self._sweeps or self._all or self._put_off):
+            self._context.caught_up(self._marked)
+            self._marked = 0
 
     def _watched(self, places: Places, place: Place) -> Watched:
         if self._watches is None:

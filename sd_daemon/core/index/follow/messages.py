@@ -14,6 +14,7 @@ class Told(msgspec.Struct):
     mounts: list[bytes] = []  # where something is mounted, or is not any more
     jobs: bool = False  # an index job has ended: there may be more folders, or fewer
     rules: dict[str, bool] | None = None  # another choice of rules
+    mark: bool = False  # say when all that had happened by now is in the index
 
 
 class Started(msgspec.Struct):
