@@ -152,10 +152,11 @@ class LibraryWatcher:
         ours, theirs = socket.socketpair()
         with ours, theirs:
             os.set_blocking(ours.fileno(), False)
-            worker = await WorkerProcess.start(
-                self._order(theirs), (*self._descriptors, theirs.fileno())
-            )
+            order, told = self._order(theirs), len(self._waiting)
+            worker = await WorkerProcess.start(order, (*self._descriptors, theirs.fileno()))
             self._worker = worker
+            for late in self._waiting[told:]:  # while it was being started
+                worker.tell(late)
             theirs.close()
             if self._closed:
                 worker.kill()
