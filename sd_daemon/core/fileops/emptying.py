@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sd_daemon.core.fileops import trash
@@ -103,7 +104,7 @@ class Emptying(Taking):
                 self._finish(step, 0)
                 return
             trash.expunge(item, name)
-        eraser = Eraser(self._context)
+        eraser = Eraser(self._context, tell=partial(self._tell, step))
         eraser.erase(target_of(step))
         if eraser.error is not None:  # what is left of it must not stay hidden
             rename_new(target_of(step), item)
