@@ -39,9 +39,9 @@ class Metadata:
         mode = stat.S_IMODE(found.st_mode)
         if (found.st_uid, found.st_gid) != self._user:
             kept = self._give_owner(fd, found)
-            os.fchmod(fd, mode if kept else mode & ~_AS_OTHERS)
+            self._give_mode(fd, mode if kept else mode & ~_AS_OTHERS, path)
         elif mode & ~0o777:
-            os.fchmod(fd, mode)
+            self._give_mode(fd, mode, path)
         if _HAS_ATTRIBUTES and found.st_dev not in self._bare:
             self._give_attributes(fd, source, found, path)
 
@@ -51,7 +51,7 @@ class Metadata:
         kept = self._give_owner(fd, found)
         mode = stat.S_IMODE(found.st_mode)
         strip_access_lists(fd)
-        os.fchmod(fd, mode if kept else mode & ~_AS_OTHERS)
+        self._give_mode(fd, mode if kept else mode & ~_AS_OTHERS, path)
         if _HAS_ATTRIBUTES and found.st_dev not in self._bare:
             self._give_attributes(fd, source, found, path)
 
@@ -82,6 +82,17 @@ class Metadata:
         if self.moment is None:
             times = (found.st_atime_ns, found.st_mtime_ns)
             os.utime(name, ns=times, dir_fd=folder, follow_symlinks=False)
+
+    def _give_mode(self, fd: int, mode: int, path: str) -> None:
+        """A service manager may forbid the bits that run a program as somebody else
+        (RestrictSUIDSGID=): the rest is kept then, and that is told."""
+        try:
+            os.fchmod(fd, mode)
+        except PermissionError:
+            if not mode & _AS_OTHERS:
+                raise
+            os.fchmod(fd, mode & ~_AS_OTHERS)
+            self._tally.warn(path, "its set-user-ID or set-group-ID bit could not be kept")
 
     def _give_owner(self, fd: int, found: os.stat_result) -> bool:
         try:

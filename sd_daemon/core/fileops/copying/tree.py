@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sd_daemon.core.fileops.copying.file import FULL, Base, Copier, Place
@@ -77,7 +78,8 @@ class TreeCopier:
                 found = os.fstat(source_fd)
                 target_fd = _make(base.path, None)
                 strip_access_lists(target_fd)
-                os.fchown(target_fd, -1, os.getegid())  # and what it inherited besides
+                with suppress(PermissionError):  # where nobody may change groups, it keeps that
+                    os.fchown(target_fd, -1, os.getegid())  # and what it inherited besides
                 os.fchmod(target_fd, _PRIVATE)
             except BaseException:
                 os.close(source_fd)
