@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sd_daemon.core.fileops.copying.order import CopyOrder, Pair
 
 _BLOCK = 512
+_PAGE = 4096  # what a file takes at least, and in steps of
 
 
 class Action(StrEnum):
@@ -203,4 +204,6 @@ class Extent:
             self._seen.add(identity)
         if stat.S_ISREG(mode):
             self.size += found.st_size
-            self.needed += min(found.st_size, found.st_blocks * _BLOCK)
+            allocated = found.st_blocks * _BLOCK
+            whole = -(-found.st_size // _PAGE) * _PAGE
+            self.needed += allocated if allocated < found.st_size else whole
