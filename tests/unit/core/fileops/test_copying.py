@@ -39,10 +39,11 @@ def desk(tmp_path: Path) -> Desk:
 
 
 @pytest.fixture
-def tree(tmp_path: Path) -> Path:
+def tree(tmp_path: Path) -> Iterator[Path]:
     tree = tmp_path / "tree"
     tree.mkdir()
-    return tree
+    yield tree
+    subprocess.run(["rm", "-rf", tree, tmp_path / "to"], check=True)  # too deep for Python
 
 
 @pytest.fixture
