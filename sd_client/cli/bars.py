@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from sd_client.cli.text import number, shown
+from sd_client.cli.text import number, shown, size, span
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -48,8 +48,12 @@ class Bar:
         counts = number(view.completed) if view.completed else ""
         if view.total > 1:
             counts += f" of {number(view.total)}"
-        if view.rate >= 1:
+        if view.speed >= 1:
+            counts += f"  {size(view.size)}  {size(int(view.speed))}/s"
+        elif view.rate >= 1:
             counts += f"  {number(int(view.rate))}/s"
+        if view.left is not None and view.left >= 1:
+            counts += f"  {span(round(view.left))} left"
         state = view.phase if view.status == "running" else str(view.status)
         self._progress.update(
             self._task, completed=view.progress, description=shown(state), counts=counts

@@ -17,7 +17,7 @@ import click
 import msgspec
 
 from sd_client.cli.values import AbsolutePath, Choice, Json, dashed
-from sd_wire.types.paths import PathInput
+from sd_wire.types.paths import PathInput, SdPathBatch
 
 if TYPE_CHECKING:
     from sd_wire.operation import Operation
@@ -46,6 +46,7 @@ class Field(NamedTuple):
     default: Any
     role: Role
     takes_sd_path: bool = False
+    is_batch: bool = False  # its paths stand in an object of their own
 
 
 _NOT_OFFERED = ("path_bytes",)
@@ -73,31 +74,41 @@ def fields_of(operation: Operation) -> list[Field]:
 
 def _field(operation: Operation, info: msgspec.structs.FieldInfo) -> Field:
     kind, documentation = _unwrap(info.type)
-    takes_sd_path = kind == PathInput
-    optional = many = False
-    if not takes_sd_path:
-        members = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
-        optional = type(None) in members
-        rest = [member for member in members if member is not type(None)]
-        kind = rest[0] if len(rest) == 1 else Any
-        kind, inner = _unwrap(kind)
-        documentation = documentation or inner
-        if get_origin(kind) is list:
-            many = True
-            kind, _ = _unwrap(get_args(kind)[0])
+    many = False
+    kind, optional = _without_null(kind)
+    kind, inner = _unwrap(kind)
+    documentation = documentation or inner
+    if get_origin(kind) is list:
+        many = True
+        kind, _ = _unwrap(get_args(kind)[0])
+    is_batch = kind is SdPathBatch
+    takes_sd_path = is_batch or kind == PathInput
     default = None if info.default is msgspec.NODEFAULT else info.default
     role = _role(operation, info.name, kind, takes_sd_path=takes_sd_path)
     return Field(
         info.name,
         kind,
-        many,
+        many or is_batch,
         optional,
         info.required,
         documentation,
         default,
         role,
         takes_sd_path,
+        is_batch,
     )
+
+
+def _without_null(kind: Any) -> tuple[Any, bool]:
+    """The type without None, and whether that was in it."""
+    if kind == PathInput or get_origin(kind) not in (Union, types.UnionType):
+        return kind, False
+    members = get_args(kind)
+    rest = [member for member in members if member is not type(None)]
+    optional = len(rest) < len(members)
+    if len(rest) == 1:
+        return rest[0], optional
+    return (PathInput if set(rest) == set(get_args(PathInput)) else Any), optional
 
 
 def _unwrap(annotation: Any) -> tuple[Any, str]:

@@ -16,6 +16,7 @@ import msgspec
 
 from sd_client.cli import names
 from sd_client.cli.command import command
+from sd_client.cli.places import Places
 from sd_client.cli.session import Session, pass_session
 from sd_client.cli.tables import facts, table
 from sd_client.cli.text import path_of
@@ -32,9 +33,7 @@ from sd_wire.errors import (
     PathNotIndexed,
     SdError,
 )
-from sd_wire.operations.core import GetStatus
 from sd_wire.operations.files import DirectorySort, ListDirectory
-from sd_wire.types.paths import PathInput, physical
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +84,7 @@ def _indexed(
 ) -> list[dict[str, Any]]:
     files: list[dict[str, Any]] = []
     request = ListDirectory(
-        _as_input(session, path),
+        Places(session).one(path),
         limit=PAGE if limit is None else min(limit, PAGE),
         include_hidden=hidden,
         sort_by=DirectorySort(sort),
@@ -97,12 +96,6 @@ def _indexed(
         request.cursor = page["next_cursor"]
         if not page["has_more"] or not request.cursor or (limit and len(files) >= limit):
             return files[:limit]
-
-
-def _as_input(session: Session, path: str) -> PathInput:
-    if is_exact(path):
-        return path
-    return physical(session.call(GetStatus()).device_info.slug, os.fsencode(path))
 
 
 def _say_so(session: Session, error: SdError) -> None:

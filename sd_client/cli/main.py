@@ -33,13 +33,25 @@ class Entry(NamedTuple):
 
 
 _NOUN = "sd_client.cli.nouns:noun"
-_FILES, _DAEMON, _OPERATIONS = "Files", "The daemon", "Everything it can do"
+_FILES, _CHANGES = "Files", "Changing files"
+_DAEMON, _OPERATIONS = "The daemon", "Everything it can do"
 
 COMMANDS = {
     "run": Entry("sd_client.cli.run:run", _FILES, "index a folder and search it, from nothing"),
     "search": Entry("sd_client.cli.search:search", _FILES, "find files by parts of their names"),
     "ls": Entry("sd_client.cli.listing:ls", _FILES, "list a folder"),
     "info": Entry("sd_client.cli.listing:info", _FILES, "all that is known about a file"),
+    "du": Entry("sd_client.cli.inspect:du", _FILES, "how much is in which folder"),
+    "cp": Entry("sd_client.cli.carry:cp", _CHANGES, "copy files and folders"),
+    "mv": Entry("sd_client.cli.carry:mv", _CHANGES, "move or rename them"),
+    "rm": Entry("sd_client.cli.changes:rm", _CHANGES, "put them into the trash"),
+    "rename": Entry("sd_client.cli.changes:rename", _CHANGES, "give one another name"),
+    "mkdir": Entry("sd_client.cli.changes:mkdir", _CHANGES, "make folders"),
+    "trash": Entry(_NOUN, _CHANGES, "what was deleted: list, restore, empty"),
+    "undo": Entry("sd_client.cli.past:undo", _CHANGES, "take back what was done to files"),
+    "history": Entry(_NOUN, _CHANGES, "what was done to files"),
+    "dupes": Entry(_NOUN, _CHANGES, "files with the same content: list, resolve"),
+    "verify": Entry("sd_client.cli.inspect:verify", _CHANGES, "read files, say what is damaged"),
     "start": Entry("sd_client.cli.daemon:start", _DAEMON, "start it"),
     "stop": Entry("sd_client.cli.daemon:stop", _DAEMON, "stop it"),
     "restart": Entry("sd_client.cli.daemon:restart", _DAEMON, "stop and start it"),
@@ -53,6 +65,7 @@ COMMANDS = {
     "index": Entry(_NOUN, _OPERATIONS, "start and verify indexing, see what is left out"),
     "job": Entry(_NOUN, _OPERATIONS, "list, watch, pause, resume and cancel jobs"),
     "file": Entry(_NOUN, _OPERATIONS, "questions about files: duplicates, kinds, media, ..."),
+    "validation": Entry(_NOUN, _OPERATIONS, "what 'sd verify' found"),
     "volume": Entry(_NOUN, _OPERATIONS, "mounted filesystems"),
     "device": Entry(_NOUN, _OPERATIONS, "the machines of a library"),
     "config": Entry(_NOUN, _OPERATIONS, "settings of the daemon and of a library"),
@@ -101,7 +114,7 @@ class Sd(click.Group):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Commands by what they are for, examples, options."""
-        for section in (_FILES, _DAEMON, _OPERATIONS):
+        for section in (_FILES, _CHANGES, _DAEMON, _OPERATIONS):
             rows = [(name, one.summary) for name, one in COMMANDS.items() if one.section == section]
             with formatter.section(section):
                 formatter.write_dl(rows)

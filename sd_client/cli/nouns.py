@@ -14,7 +14,7 @@ import click
 import msgspec
 
 import sd_wire.operations  # noqa: F401 - fills the catalogue
-from sd_client.cli import index, job, names
+from sd_client.cli import dupes, index, job, names, past, trashed
 from sd_client.cli.command import Command, Group
 from sd_client.cli.derive import Field, Role, fields_of, parameter
 from sd_client.cli.session import Session
@@ -38,6 +38,7 @@ NOUNS = {
     "jobs": "job",
     "volumes": "volume",
     "devices": "device",
+    "duplicates": "dupes",
 }
 """Nouns whose singular is another word. Every other noun is a command as it stands."""
 
@@ -57,6 +58,12 @@ ABOUT = {
     "config": "The settings of the daemon (app), which are in its spacedrive.json, and those of a"
     " library.",
     "network": "How the daemon reaches other devices.",
+    "trash": "What was deleted and can come back: the trashes of the daemon's user, one on each"
+    " filesystem, which other programs use as well. Without a verb it is listed.",
+    "dupes": "Files with the same content. Without a verb they are listed.",
+    "validation": "Whether files can be read, and are what they were; 'sd verify' does all of it.",
+    "history": "What was done to files, newest first; 'sd undo' takes it back. Without a verb it is"
+    " listed.",
     "core": "The daemon as a whole.",
     "test": "A message there and back, to see whether somebody answers.",
 }
@@ -65,7 +72,13 @@ ABOUT = {
 HAND_MADE: dict[str, dict[str, click.Command]] = {
     "job": {"watch": job.watch_command},
     "index": {"verify": index.verify},
+    "trash": {"list": trashed.list_command, "restore": trashed.restore, "empty": trashed.empty},
+    "dupes": {"list": dupes.list_command, "resolve": dupes.resolve},
+    "history": {"list": past.list_command},
 }
+
+USUAL = {"trash": "list", "dupes": "list", "history": "list"}
+"""Nouns that mean something without a verb, and which verb it is."""
 
 ASKS_FIRST = {"libraries.delete": "Delete this library?"}
 """Operations that a person is asked about before."""
@@ -101,6 +114,13 @@ class Noun(Group):
             help=ABOUT[name],
             examples=[f"sd {name} {verb} --help" for verb in verbs[:1]],
         )
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Without a verb, the usual one is meant."""
+        usual = USUAL.get(self.name or "")
+        if usual and (not args or (args[0].startswith("-") and args[0] not in ("-h", "--help"))):
+            args = [usual, *args]
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Verbs in the order of their declaration, hand-made ones last."""
@@ -210,6 +230,8 @@ def request_of(
             _item(session, operation, field, item) for item in (value if field.many else [value])
         ]
         payload[field.name] = items if field.many else items[0]
+        if field.is_batch:
+            payload[field.name] = {"paths": items}
         if field.role is Role.PATH and not is_exact(str(value)) and not field.takes_sd_path:
             payload.update(_exact(operation, field, value))
     try:

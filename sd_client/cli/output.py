@@ -99,16 +99,16 @@ class Output:
     def remark(self, text: str) -> None:
         """Something a person may want to know; nothing for a program, and nothing when quiet."""
         if not self.quiet and not self.json:
-            self._complain(text)
+            self.complain(text)
 
     def aside(self, text: str, members: dict[str, Any]) -> None:
         """Something that was asked for beside the result; for a program, as an object."""
-        self._complain(msgspec.json.encode(members).decode() if self.json else text)
+        self.complain(msgspec.json.encode(members).decode() if self.json else text)
 
     def warn(self, text: str) -> None:
         """Something that is probably not what was meant; for a program, too."""
         if self.json:
-            self._complain(msgspec.json.encode({"warning": text}).decode())
+            self.complain(msgspec.json.encode({"warning": text}).decode())
         else:
             self.remark(f"note: {text}")
 
@@ -117,11 +117,11 @@ class Output:
         if self.json:
             kind, text, details = error.to_wire()
             members = {"kind": kind, "message": text, **msgspec.to_builtins(details)}
-            self._complain(msgspec.json.encode({"error": members}).decode())
+            self.complain(msgspec.json.encode({"error": members}).decode())
             return
-        self._complain(f"sd: {error.text}")
+        self.complain(f"sd: {error.text}")
         if error.advice:
-            self._complain(f"hint: {error.advice}")
+            self.complain(f"hint: {error.advice}")
 
     def usage(self, error: click.ClickException) -> None:
         """What is wrong with the command line."""
@@ -129,16 +129,17 @@ class Output:
         path = context.command_path if context else "sd"
         if self.json:
             members = {"code": "usage", "message": error.format_message()}
-            self._complain(msgspec.json.encode({"error": members}).decode())
+            self.complain(msgspec.json.encode({"error": members}).decode())
             return
         if type(error).__name__ == "NoArgsIsHelpError":  # its message is the help, from click 8.2
-            self._complain(error.format_message())
+            self.complain(error.format_message())
             return
         sentence = error.format_message().rstrip(".")
-        self._complain(f"sd: {sentence[:1].lower()}{sentence[1:]}")
-        self._complain(f"hint: '{path} --help' shows how it is meant")
+        self.complain(f"sd: {sentence[:1].lower()}{sentence[1:]}")
+        self.complain(f"hint: '{path} --help' shows how it is meant")
 
-    def _complain(self, text: str) -> None:
+    def complain(self, text: str) -> None:
+        """A line on standard error, whatever was asked for."""
         safe = shown(text) if self.remarks_to_terminal else text
         try:
             sys.stderr.buffer.write(encoded(safe) + b"\n")

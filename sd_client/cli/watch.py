@@ -8,7 +8,8 @@ met again. Watching never changes the job: Ctrl-C ends the watching, and the job
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -47,6 +48,8 @@ EVENTS = [
 ]
 SILENCE = 5.0  # seconds without news after which the job is asked for
 PATIENCE = 12  # attempts to meet a daemon again that went away
+_BAR = "sd_client.cli.bars:Bar"
+_LINES = "sd_client.cli.progress:Lines"
 _AWAY = (ConnectionLost, ConnectionRefused, DaemonNotRunning, ShuttingDown, TimeoutError)
 
 
@@ -61,6 +64,9 @@ class View(msgspec.Struct, frozen=True):
     completed: int = 0
     total: int = 0
     rate: float = 0.0
+    size: int = 0  # bytes done
+    speed: float = 0.0  # bytes per second
+    left: float | None = None  # seconds
 
     @property
     def line(self) -> str:
@@ -84,6 +90,7 @@ def view_of(info: JobInfo) -> View:
 def _with(view: View, progress: GenericProgress | None) -> View:
     if progress is None:
         return view
+    left = progress.performance.estimated_remaining
     return msgspec.structs.replace(
         view,
         phase=progress.phase,
@@ -91,6 +98,9 @@ def _with(view: View, progress: GenericProgress | None) -> View:
         completed=progress.completion.completed,
         total=progress.completion.total,
         rate=progress.performance.rate,
+        size=progress.completion.bytes_completed or 0,
+        speed=progress.performance.bytes_per_second or 0.0,
+        left=None if left is None else left.secs + left.nanos / 1e9,
     )
 
 
@@ -141,23 +151,36 @@ def ask(session: Session, job: UUID) -> JobInfo:
 
 def watch(session: Session, job: UUID) -> None:
     """Show a job until it is over; end the command with how it went."""
+    last = _shown(session, job, load(_BAR if _has_bar(session) else _LINES)(session.output))
+    _end(session, job, last)
+
+
+def followed(session: Session, job: UUID) -> JobInfo:
+    """The job when it is over. A person sees meanwhile how far it is, a program nothing."""
+    _shown(session, job, load(_BAR)(session.output) if _has_bar(session) else None)
+    return ask(session, job)
+
+
+def _has_bar(session: Session) -> bool:
+    output = session.output
+    return output.remarks_to_terminal and not output.json and not output.quiet
+
+
+def _shown(session: Session, job: UUID, display: Any) -> View | None:
+    """Show a job until it is over; how it was seen last."""
     output = session.output
     short = str(job)[:8]
-    display = load(
-        "sd_client.cli.bars:Bar"
-        if output.remarks_to_terminal and not output.json and not output.quiet
-        else "sd_client.cli.progress:Lines"
-    )(output)
     last: View | None = None
     try:
-        with display:
+        with display or nullcontext():
             for last in views(session, job):
-                display.show(last)
+                if display is not None:
+                    display.show(last)
     except KeyboardInterrupt:
         output.remark(f"the job goes on: 'sd job watch {short}' shows it again,")
         output.remark(f"'sd job pause {short}' and 'sd job cancel {short}' stop it")
         click.get_current_context().exit(ExitStatus.INTERRUPTED)
-    _end(session, job, last)
+    return last
 
 
 def _end(session: Session, job: UUID, last: View | None) -> None:

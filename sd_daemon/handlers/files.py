@@ -21,6 +21,7 @@ from sd_daemon.core.fileops.targets import (
 )
 from sd_daemon.core.fileops.trashes import Trashes
 from sd_daemon.core.files import contents, directory, find
+from sd_daemon.core.files.usage import disk_usage
 from sd_daemon.core.indexing import encoded_path
 from sd_daemon.core.paths import resolve
 from sd_daemon.handlers.handler import Context, handles
@@ -34,7 +35,9 @@ from sd_wire.operations.files import (
     CreateFolder,
     DeleteFiles,
     DirectoryListing,
+    DiskUsage,
     GetContentKindStats,
+    GetDiskUsage,
     GetFileById,
     GetFileByPath,
     ListAlternateInstances,
@@ -115,6 +118,13 @@ async def get_content_kind_stats(
 ) -> ContentKindStats:
     """How many files are of which kind."""
     return await context.library.database.read(contents.content_kind_stats)
+
+
+@handles(GetDiskUsage)
+async def get_disk_usage(context: Context, request: GetDiskUsage) -> DiskUsage:
+    """How much is where."""
+    library = context.library
+    return await library.database.read(disk_usage, library.device_slug, request)
 
 
 @handles(ListUniqueToLocation)

@@ -9,6 +9,7 @@ from sd_wire.operations import (
     config,
     core,
     devices,
+    duplicates,
     files,
     history,
     indexing,
@@ -19,6 +20,7 @@ from sd_wire.operations import (
     search,
     test,
     trash,
+    validation,
     volumes,
 )
 
@@ -26,6 +28,7 @@ __all__ = [
     "config",
     "core",
     "devices",
+    "duplicates",
     "files",
     "history",
     "indexing",
@@ -36,5 +39,6 @@ __all__ = [
     "search",
     "test",
     "trash",
+    "validation",
     "volumes",
 ]

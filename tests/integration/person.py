@@ -144,6 +144,13 @@ class Person:
         assert self.ended(job)["status"] == "completed"
         return location
 
+    def index_again(self, path: Path) -> None:
+        """Let the location at this path be read again, and wait for it."""
+        for location, one in self.locations().items():
+            if one["sd_path"]["Physical"]["path"] == str(path):
+                job = self.ask("locations.rescan!", {"location_id": location})["job_id"]
+                assert self.ended(job)["status"] == "completed"
+
     def locations(self, library: str | None = None) -> dict[str, dict[str, Any]]:
         """The locations by their id."""
         found = self.ask("locations.list", None, library)["locations"]

@@ -90,7 +90,7 @@ class Removal(Taking):
         """Take all that are open; what could not be promised of it, in sentences."""
         while steps := self._operation.open_steps(BATCH):
             self._context.safe_point()
-            files = [step for step in steps if not self._secure and not is_folder(source_of(step))]
+            files = [step for step in steps if self._goes_at_once(step)]
             self._unlink(files)
             for step in steps:
                 if step in files:
@@ -103,6 +103,10 @@ class Removal(Taking):
                 self._report(step)
             self._report(steps[-1])
         return list(self._warnings)
+
+    def _goes_at_once(self, step: Step) -> bool:
+        """Whether a step needs no hidden name, and has none from an earlier attempt."""
+        return step.target is None and not self._secure and not is_folder(source_of(step))
 
     def _unlink(self, steps: list[Step]) -> None:
         """Delete what needs no hidden name, since it is gone at once."""
@@ -128,7 +132,7 @@ class Removal(Taking):
     def _unlink_one(self, step: Step) -> bool:
         eraser = Eraser(self._context)
         # What is not the same is new: the thing was gone before that could be noted.
-        if step.target is None and is_the_same(step, source_of(step)):
+        if is_the_same(step, source_of(step)):
             try:
                 eraser.unlink(source_of(step))
             except OSError as error:

@@ -201,6 +201,12 @@ class Operation:
         self.id = job
         self.is_new = is_new
 
+    @property
+    def kind(self) -> OperationKind:
+        """What it is for a person."""
+        query = "SELECT kind FROM operations WHERE id = ?"
+        return OperationKind(self._db.execute(query, (self.id,)).fetchone()[0])
+
     def plan(self, steps: Iterable[Step]) -> None:
         """Append steps, all of them or none; each gets its number."""
         with transaction(self._db):

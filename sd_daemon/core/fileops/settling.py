@@ -7,6 +7,7 @@ params:
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from sd_daemon.core.fileops import trash
@@ -18,17 +19,22 @@ from sd_daemon.core.fileops.erasing import Eraser
 from sd_daemon.core.fileops.journal import (
     Journal,
     Operation,
+    OperationKind,
     OperationState,
     Step,
     StepKind,
     StepState,
 )
+from sd_daemon.core.fileops.linking import hidden_beside
 from sd_daemon.core.fileops.taking import is_the_same, source_of
 
 if TYPE_CHECKING:
     from sd_daemon.core.jobs.context import JobContext
 
 SETTLE = "settle_files"
+
+# Kinds of operations whose steps make something, and that copy nothing.
+_WITHOUT_COPIES = (OperationKind.RESTORE, OperationKind.RESOLVE)
 
 
 def run_settle(params: dict[str, Any], context: JobContext) -> dict[str, Any]:
@@ -51,7 +57,7 @@ def settle(operation: Operation, context: JobContext) -> None:
         if step.kind is StepKind.TRASH and Detail.of(step).replaces:
             replaced = step
             continue
-        if step.kind in (StepKind.CREATE, StepKind.MOVE):
+        if step.kind in (StepKind.CREATE, StepKind.MOVE) and operation.kind not in _WITHOUT_COPIES:
             work = Work(operation, step, replaced)
             replaced = None
             done = Carrier(operation, context, Tally(context, "", ""), How()).settle(work)
@@ -73,4 +79,11 @@ def _has_happened(operation: Operation, step: Step, target: str, context: JobCon
         if trash.is_item(source_of(step)) and not os.path.lexists(source_of(step)):
             trash.forget(source_of(step))
         return not is_the_same(step, source_of(step))
-    return False
+    if operation.kind is OperationKind.RESTORE:
+        if is_the_same(step, target):
+            trash.forget(source_of(step))
+            return True
+        return False
+    with suppress(FileNotFoundError):
+        os.unlink(hidden_beside(operation.id, step))
+    return not is_the_same(step, target)

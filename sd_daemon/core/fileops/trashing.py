@@ -27,6 +27,8 @@ _FEW = 4  # info files that are flushed one by one; to flush the filesystem may 
 class Trashing(Taking):
     """Takes steps that put something into the trash."""
 
+    batch = BATCH
+
     def __init__(self, operation: Operation, context: JobContext, failures: Failures) -> None:
         super().__init__(operation, context, failures)
         self._trashes = Trashes(context.home_trash)
@@ -44,7 +46,7 @@ class Trashing(Taking):
         return []
 
     def _open(self) -> list[Step]:
-        steps = self._operation.open_steps(BATCH)
+        steps = self._operation.open_steps(self.batch)
         return [step for step in steps if step.kind is StepKind.TRASH]
 
     def _token(self, step: Step) -> str:
@@ -59,9 +61,15 @@ class Trashing(Taking):
             trash.release(target_of(step))
         return state is State.FILLED
 
+    def _spares(self, step: Step) -> bool:
+        """Whether there is a reason to leave this thing where it is; then the step is over."""
+        return False
+
     def _reserve(self, steps: list[Step]) -> list[Step]:
         chosen: dict[str, Step] = {}
         for step in steps:
+            if self._spares(step):
+                continue
             try:
                 found = stat_in(*os.path.split(source_of(step)))
                 held = self._trashes.holding(source_of(step))

@@ -21,9 +21,11 @@ from sd_daemon.core.fileops.copying.order import COPY, MOVE
 from sd_daemon.core.fileops.deleting import DELETE, run_delete
 from sd_daemon.core.fileops.emptying import EMPTY, run_empty
 from sd_daemon.core.fileops.history import UNDO
+from sd_daemon.core.fileops.resolving import RESOLVE, run_resolve
 from sd_daemon.core.fileops.restoring import RESTORE, run_restore
 from sd_daemon.core.fileops.settling import SETTLE, run_settle
 from sd_daemon.core.fileops.undo import run_undo
+from sd_daemon.core.fileops.validating import VALIDATE, run_validate
 from sd_daemon.core.index.errors import IndexFailure
 from sd_daemon.core.index.job import run_index, run_purge
 from sd_daemon.core.index.verify_job import run_verify
@@ -76,8 +78,10 @@ WORK: dict[str, tuple[str, Work]] = {
     MOVE: ("FileMove", run_copy),
     UNDO: ("Custom", run_undo),
     DELETE: ("FileDelete", run_delete),
+    RESOLVE: ("DuplicateDetection", run_resolve),
     RESTORE: ("Custom", run_restore),
     EMPTY: ("FileDelete", run_empty),
+    VALIDATE: ("FileValidation", run_validate),
     SETTLE: ("Custom", run_settle),
 }
 """Every kind of job by its name: what its output is called, and the function that does it."""

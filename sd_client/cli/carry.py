@@ -1,0 +1,208 @@
+"""`sd cp` and `sd mv`: what cp(1) and mv(1) do, by a job that survives everything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from sd_client.cli.command import command
+from sd_client.cli.names import local_path
+from sd_client.cli.places import Places, expanded
+from sd_client.cli.session import Session, pass_session
+from sd_client.cli.text import moment, shown, size
+from sd_client.cli.waiting import is_asked, job_options, show_items, show_preview, waited
+from sd_wire.errors import FileConflict
+from sd_wire.operations.files import (
+    ConflictResolution,
+    CopyFiles,
+    CopyMethod,
+    Decision,
+    Preview,
+    PreviewFiles,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sd_client.cli.command import Command
+    from sd_wire.operations.files import Conflict
+
+LISTED = 10_000  # items of a preview
+
+
+def _options(function: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(
+        (
+            click.argument("paths", nargs=-1, required=True, metavar="SOURCE... DESTINATION"),
+            click.option("-t", "--target-directory", "into", metavar="DIR", help="copy into DIR"),
+            click.option(
+                "-T",
+                "--no-target-directory",
+                "as_name",
+                is_flag=True,
+                help="the destination is the new name, also where a folder has it",
+            ),
+            click.option("-n", "--no-clobber", is_flag=True, help="leave what has the name"),
+            click.option("-f", "--force", is_flag=True, help="overwrite it; it goes to the trash"),
+            click.option("--keep-both", is_flag=True, help="give the newcomer another name"),
+            click.option("-i", "--interactive", is_flag=True, help="ask for each name taken"),
+            click.option("-r", "-R", "-a", "-p", "always", is_flag=True, help="is always so"),
+            click.option("-v", "--verbose", is_flag=True, help="list what was done"),
+            click.option("--dry-run", is_flag=True, help="list what would be done, do nothing"),
+            click.option("--verify", is_flag=True, help="read what was written, and compare"),
+            click.option(
+                "--method",
+                type=_method(),
+                default="auto",
+                metavar="HOW",
+                help="auto, atomic or streaming",
+            ),
+        )
+    ):
+        function = option(function)
+    return job_options(function)
+
+
+def _method() -> Any:
+    return click.Choice([method.value.lower() for method in CopyMethod])
+
+
+def _declare(name: str, documentation: str, *examples: str, moves: bool) -> Command:
+    def run(session: Session, **given: Any) -> None:
+        Carrying(session, given, moves=moves).run()
+
+    run.__doc__ = documentation
+    return command(name, *examples)(_options(pass_session(run)))
+
+
+class Carrying:
+    """One run of the command."""
+
+    def __init__(self, session: Session, given: dict[str, Any], *, moves: bool) -> None:
+        self._session = session
+        self._given = given
+        self._moves = moves
+        self._places = Places(session)
+
+    def run(self) -> None:
+        """Ask what is to be asked, start the job, wait for it."""
+        given = self._given
+        request = self._request()
+        if given["dry_run"]:
+            show_preview(self._session, self._preview(request))
+            return
+        asks = given["interactive"] or (request.on_conflict is None and is_asked(self._session))
+        preview = self._preview(request) if asks or given["verbose"] else None
+        if preview is not None and asks:
+            request.decisions = self._decisions(preview)
+            if given["verbose"] and request.decisions:
+                preview = self._preview(request)
+        job = self._session.call(request).id
+        info = waited(self._session, job, detach=given["detach"])
+        if info and given["verbose"] and preview and not self._session.output.json:
+            show_items(self._session.output, preview.items)
+
+    def _request(self) -> CopyFiles:
+        given = self._given
+        sources, destination, into_folder = self._named()
+        return CopyFiles(
+            self._places.batch(sources),
+            self._places.one(destination),
+            verify_checksum=given["verify"],
+            move_files=self._moves,
+            copy_method=CopyMethod(given["method"].capitalize()),
+            on_conflict=self._resolution(),
+            into_folder=into_folder,
+            limits=given["limits"],
+        )
+
+    def _named(self) -> tuple[list[str], str, bool | None]:
+        """Sources, destination, and whether that is the folder to put them in."""
+        words, into = list(self._given["paths"]), self._given["into"]
+        if into is not None:
+            if self._given["as_name"]:
+                raise click.UsageError("-t and -T exclude each other")
+            return expanded(words), expanded([into])[0], True
+        if len(words) < 2:
+            raise click.UsageError(f"a destination is missing behind {words[0]!r}")
+        sources = expanded(words[:-1])
+        destination = expanded(words[-1:])
+        if len(destination) > 1:
+            raise click.UsageError(f"{words[-1]!r} is {len(destination)} things, not one")
+        if self._given["as_name"]:
+            if len(sources) > 1:
+                raise click.UsageError("with -T there is one source")
+            return sources, destination[0], False
+        needs_folder = len(sources) > 1 or words[-1].endswith("/")
+        return sources, destination[0], True if needs_folder else None
+
+    def _resolution(self) -> ConflictResolution | None:
+        chosen = [
+            resolution
+            for option, resolution in (
+                ("no_clobber", ConflictResolution.SKIP),
+                ("force", ConflictResolution.OVERWRITE),
+                ("keep_both", ConflictResolution.AUTO_MODIFY_NAME),
+            )
+            if self._given[option]
+        ]
+        if len(chosen) > 1:
+            raise click.UsageError("of -n, -f and --keep-both only one")
+        return chosen[0] if chosen else None
+
+    def _preview(self, request: CopyFiles) -> Preview:
+        if request.on_conflict is None and not self._given["dry_run"]:
+            request = msgspec.structs.replace(request)
+        return self._session.call(PreviewFiles(copy=request, limit=LISTED))
+
+    def _decisions(self, preview: Preview) -> list[Decision]:
+        """What a person says about each name that is taken."""
+        if not preview.conflicts:
+            return []
+        if not is_asked(self._session):
+            if self._given["interactive"]:
+                raise click.UsageError("-i needs a terminal; say -f or -n instead")
+            first = local_path(preview.conflicts[0].target)
+            raise FileConflict(path=shown(first), count=preview.conflict_count)
+        return [
+            Decision(self._places.one(local_path(conflict.target)), _asked(conflict))
+            for conflict in preview.conflicts
+        ]
+
+
+def _asked(conflict: Conflict) -> ConflictResolution:
+    there = _described(conflict.target_size, conflict.target_modified_at)
+    new = _described(conflict.source_size, conflict.source_modified_at)
+    path = shown(local_path(conflict.target))
+    yes = click.confirm(f"overwrite {path} ({there}) with {new}?", default=False, err=True)
+    return ConflictResolution.OVERWRITE if yes else ConflictResolution.SKIP
+
+
+def _described(count: int, when: Any) -> str:
+    return f"{size(count)}, {moment(when.strftime('%Y-%m-%dT%H:%M:%SZ'))}"
+
+
+_MANY = "Relative paths are of the folder you are in; a link is copied as a link."
+
+cp = _declare(
+    "cp",
+    f"Copy files and folders. The last path is where to: a folder that is there, or the new name"
+    f" of the only source. {_MANY} Where a name is taken a person is asked, and a script ends with"
+    f" 6 and nothing is done: say -n, -f, or --keep-both.",
+    "sd cp report.pdf ~/Documents",
+    "sd cp -v 'photo-*.jpg' /mnt/disk/photos",
+    "sd cp ~/Pictures /mnt/disk --verify --bandwidth 20M --idle",
+    moves=False,
+)
+mv = _declare(
+    "mv",
+    f"Move or rename files and folders. The last path is where to: a folder that is there, or the"
+    f" new name of the only source. {_MANY} Where a name is taken a person is asked, and a script"
+    f" ends with 6 and nothing is done: say -n, -f, or --keep-both.",
+    "sd mv report.pdf ~/Documents",
+    "sd mv old-name new-name",
+    "sd mv -t ~/Archive 2019 2020",
+    moves=True,
+)

@@ -1,0 +1,155 @@
+"""`sd rm`, `sd rename` and `sd mkdir`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from sd_client.cli.carry import LISTED
+from sd_client.cli.command import command
+from sd_client.cli.places import Places, expanded
+from sd_client.cli.session import Session, pass_session
+from sd_client.cli.text import number, shown
+from sd_client.cli.values import is_exact
+from sd_client.cli.waiting import (
+    ask_first,
+    counted,
+    is_asked,
+    job_options,
+    show_items,
+    show_preview,
+    waited,
+)
+from sd_wire.operations.files import (
+    ConflictResolution,
+    CreateFolder,
+    DeleteFiles,
+    Preview,
+    PreviewFiles,
+    RenameFile,
+)
+
+if TYPE_CHECKING:
+    from sd_wire.types.jobs import JobLimits
+
+
+@command("rm", "sd rm old.txt", "sd rm '*.tmp' --dry-run", "sd rm -r --permanent build --yes")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("-r", "-R", "--recursive", is_flag=True, help="folders with all that is in them")
+@click.option("--permanent", is_flag=True, help="for good, and not into the trash")
+@click.option("--secure", is_flag=True, help="for good: overwrite each file first")
+@click.option("-f", "--force", is_flag=True, help="never ask; what is not there is no error")
+@click.option("-i", "--interactive", is_flag=True, help="ask for each")
+@click.option("--yes", is_flag=True, help="do not ask")
+@click.option("-v", "--verbose", is_flag=True, help="list what was done")
+@click.option("--dry-run", is_flag=True, help="list what would be done, and do nothing")
+@job_options
+@pass_session
+def rm(
+    session: Session,
+    paths: tuple[str, ...],
+    *,
+    recursive: bool,
+    permanent: bool,
+    secure: bool,
+    force: bool,
+    interactive: bool,
+    yes: bool,
+    verbose: bool,
+    dry_run: bool,
+    detach: bool,
+    limits: JobLimits | None,
+) -> None:
+    """Put files and folders into the trash of their filesystem, from where 'sd undo' and
+    'sd trash restore' bring them back. With --permanent they are gone: a person is asked before
+    that, a script has to say --yes or -f. What --secure cannot promise it says."""
+    found = expanded(paths, missing_ok=force)
+    if force:
+        found = [path for path in found if os.path.lexists(path)]
+    if interactive:
+        found = _chosen(session, found)
+    if not found:
+        return
+    places = Places(session)
+    request = DeleteFiles(
+        places.batch(found),
+        permanent=permanent or secure,
+        recursive=recursive,
+        secure=secure,
+        limits=limits,
+    )
+    asks = (permanent or secure) and not (yes or force or interactive)
+    preview: Preview | None = None
+    if dry_run or verbose or (asks and is_asked(session)):
+        preview = session.call(PreviewFiles(delete=request, limit=LISTED))
+    if dry_run and preview is not None:
+        show_preview(session, preview)
+        return
+    what = counted(preview) if preview is not None else "this"
+    ask_first(session, f"Delete {what} for good?", confirmed=not asks)
+    info = waited(session, session.call(request).id, detach=detach)
+    if info is None:
+        return
+    if verbose and preview is not None and not session.output.json:
+        show_items(session.output, preview.items)
+    if not request.permanent:
+        count = number(info.output.data["deleted_count"], "thing") if info.output else "it"
+        session.output.remark(f"{count} went into the trash; 'sd undo' brings it back")
+
+
+def _chosen(session: Session, paths: list[str]) -> list[str]:
+    """The paths that a person says yes to."""
+    if not is_asked(session):
+        raise click.UsageError("-i needs a terminal")
+    return [path for path in paths if click.confirm(f"delete {shown(path)}?", err=True)]
+
+
+@command("rename", "sd rename ~/Pictures/img_0001.jpg sunset.jpg")
+@click.argument("path", metavar="PATH")
+@click.argument("name", metavar="NAME")
+@click.option(
+    "-f", "--force", is_flag=True, help="overwrite what has the name; it goes to the trash"
+)
+@pass_session
+def rename(session: Session, path: str, name: str, *, force: bool) -> None:
+    """Give a file or folder another name in the same folder."""
+    (found,) = expanded([path])[:1] or [path]
+    exact = os.fsencode(name)
+    request = RenameFile(
+        Places(session).one(found),
+        exact.decode("utf-8", "replace"),
+        None if is_exact(name) else exact,
+        ConflictResolution.OVERWRITE if force else None,
+    )
+    waited(session, session.call(request).id, detach=False)
+
+
+@command("mkdir", "sd mkdir ~/Pictures/2026", "sd mkdir -p a/b/c")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option(
+    "-p", "--parents", is_flag=True, help="folders above it, too; one that is there is fine"
+)
+@click.option("-v", "--verbose", is_flag=True, help="print each folder that was made")
+@pass_session
+def mkdir(session: Session, paths: tuple[str, ...], *, parents: bool, verbose: bool) -> None:
+    """Make folders."""
+    places = Places(session)
+    for path in expanded(paths):
+        if parents and os.path.isdir(path):
+            continue
+        parent, name = os.path.split(path)
+        exact = os.fsencode(name)
+        made = session.call(
+            CreateFolder(
+                places.one(parent),
+                exact.decode("utf-8", "replace"),
+                name_bytes=None if is_exact(name) else exact,
+                parents=parents,
+            )
+        )
+        if session.output.json:
+            session.output.document(made)
+        elif verbose:
+            session.output.line(session.output.safe(path))

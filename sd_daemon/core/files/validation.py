@@ -1,0 +1,66 @@
+"""What validations have found."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from sd_daemon.core.fileops.validating import SEVERITIES, Counts
+from sd_daemon.core.index.walk import loose
+from sd_wire.errors import InvalidValue, JobNotFound
+from sd_wire.operations.validation import ValidationIssue, ValidationResults
+from sd_wire.types.paths import physical
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from sd_wire.operations.validation import GetValidationResults
+
+DEFAULT_PAGE = 1000
+
+
+def results(
+    db: sqlite3.Connection, device_slug: str, request: GetValidationResults
+) -> ValidationResults:
+    """One page of what a validation has found. Raises JobNotFound, InvalidValue for a cursor of
+    something else."""
+    job = str(request.job_id)
+    row = db.execute("SELECT counts FROM validations WHERE job = ?", (job,)).fetchone()
+    if row is None:
+        raise JobNotFound(job=job, pointer="/payload/job_id")
+    counts = msgspec.json.decode(row[0], type=Counts)
+    least = 0 if request.severity is None else SEVERITIES.index(request.severity)
+    limit = request.limit or DEFAULT_PAGE
+    rows = db.execute(
+        "SELECT number, severity, path, sentence FROM issues"
+        " WHERE job = ? AND number > ? AND severity >= ? ORDER BY number LIMIT ?",
+        (job, _after(request.cursor), least, limit + 1),
+    ).fetchall()
+    more = len(rows) > limit
+    info, warning, error, critical = counts.issues
+    return ValidationResults(
+        issues=[
+            ValidationIssue(
+                SEVERITIES[severity], physical(device_slug, os.fsencode(loose(path))), sentence
+            )
+            for _, severity, path, sentence in rows[:limit]
+        ],
+        validated_count=counts.files,
+        total_bytes=counts.bytes,
+        info_count=info,
+        warning_count=warning,
+        error_count=error,
+        critical_count=critical,
+        has_more=more,
+        next_cursor=str(rows[limit - 1][0]) if more else None,
+    )
+
+
+def _after(cursor: str | None) -> int:
+    try:
+        return int(cursor or 0)
+    except ValueError:
+        reason = "it does not come from an earlier page"
+        raise InvalidValue(field="cursor", reason=reason, pointer="/payload/cursor") from None
