@@ -108,7 +108,11 @@ class Carrier:
         size = 0
         replaced: Step | None = None
         for step in steps:
+            if step.kind is StepKind.REMOVE:
+                break
             if step.kind is StepKind.TRASH:
+                if not Detail.of(step).replaces:
+                    break
                 replaced = step
                 continue
             work = Work(self._operation, step, replaced)
@@ -218,7 +222,7 @@ class Carrier:
             return
         work.published = True
         if not work.is_copy:
-            self._tally.small(os.path.dirname(work.source), os.path.basename(work.source), 0)
+            self._tally.done(os.path.dirname(work.source), os.path.basename(work.source), 0)
 
     def _flush_folders(self, works: list[Work]) -> None:
         folders = {os.path.dirname(work.target) for work in works if work.published}

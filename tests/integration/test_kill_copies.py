@@ -1,0 +1,65 @@
+"""kill -9 at random moments of copies and moves, and disks that fill up."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import pytest
+from copying_kills import Campaign, rounds
+from person import Person
+from trash_bin import Bin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from running import Daemon
+
+SEED = int(os.environ.get("KILL_SEED", "7"))
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[Path]:
+    """Another filesystem."""
+    if os.geteuid():
+        pytest.skip("only root can mount a filesystem")
+    place = tmp_path / "other"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300m", "none", place], check=True)
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)
+
+
+@pytest.fixture
+def campaign(daemon_with_bin: Daemon, tmp_path: Path, other: Path) -> Campaign:
+    person = Person(daemon_with_bin)
+    person.create("Home")
+    campaign = Campaign(person, tmp_path, other, Bin(tmp_path / "share" / "Trash"), SEED)
+    campaign.measure()
+    return campaign
+
+
+@pytest.fixture
+def daemon_with_bin(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Daemon:
+    """A daemon whose trash is the test's own."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    daemon: Daemon = request.getfixturevalue("daemon")
+    return daemon
+
+
+def test_killed_now_and_then(campaign: Campaign) -> None:
+    for scenario in islice(rounds(campaign.chance), 10):
+        campaign.run(scenario)
+    assert campaign.struck > 3
+
+
+@pytest.mark.soak
+def test_killed_three_hundred_times(campaign: Campaign) -> None:
+    for number, scenario in enumerate(islice(rounds(campaign.chance), 240)):
+        campaign.run(scenario, kills=2 if number % 4 == 0 else 1)
+    assert campaign.struck > 100
