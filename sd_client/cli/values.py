@@ -91,6 +91,15 @@ class AbsolutePath(click.ParamType):  # type: ignore[type-arg]
         return os.path.join(os.path.realpath(way), name) if name else os.path.realpath(way)
 
 
+class TypedPath(AbsolutePath):
+    """A path as it was typed, which a command may have to take as a pattern."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The word, if it can be a path at all."""
+        super().convert(value, param, ctx)
+        return str(value)
+
+
 def absolute(path: str) -> str:
     """The path from the root on. Links are kept."""
     return os.path.abspath(os.path.expanduser(path))
