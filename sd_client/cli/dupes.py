@@ -10,10 +10,9 @@ from sd_client.cli import names
 from sd_client.cli.command import command
 from sd_client.cli.names import local_path
 from sd_client.cli.places import Places, expanded
-from sd_client.cli.search import Bytes
 from sd_client.cli.session import Session, pass_session
 from sd_client.cli.text import number, size
-from sd_client.cli.values import Choice, TypedPath
+from sd_client.cli.values import Bytes, Choice, TypedPath
 from sd_client.cli.waiting import ask_first, job_options, waited
 from sd_wire.operations.duplicates import (
     DuplicateGroup,

@@ -24,6 +24,7 @@ from sd_daemon.core.fileops.journal import (
     Step,
     StepKind,
     StepState,
+    used_trashes,
 )
 from sd_daemon.core.fileops.rename import rename_new
 from sd_daemon.core.fileops.taking import (
@@ -35,7 +36,7 @@ from sd_daemon.core.fileops.taking import (
     source_of,
     target_of,
 )
-from sd_daemon.core.fileops.trashes import Trashes
+from sd_daemon.core.fileops.trashes import Trash, Trashes
 from sd_daemon.core.index.job import path_of
 from sd_daemon.core.index.walk import stat_in
 from sd_daemon.core.paths import shown
@@ -52,8 +53,8 @@ BATCH = 100  # steps that are marked together
 def run_empty(params: dict[str, Any], context: JobContext) -> dict[str, Any]:
     """Destroy. Raises JobInterrupted, DatabaseFailure, and where nothing at all could be destroyed
     what was in the way of the first."""
-    trashes = Trashes(context.home_trash)
     with Journal(context.library_dir) as journal:
+        trashes = Trashes(context.home_trash).all(used_trashes(journal.db))
         operation = journal.begin_or_continue(
             context.job_id, OperationKind.EMPTY, str(params["title"]), lasting=FOR_GOOD
         )
@@ -61,19 +62,19 @@ def run_empty(params: dict[str, Any], context: JobContext) -> dict[str, Any]:
         prepare(operation, [Step(StepKind.REMOVE, source=path) for path in chosen])
         failures = Failures()
         Emptying(operation, context, failures).run()
-        for each in trashes.all():
+        for each in trashes:
             trash.tidy(each)
         return concluded(operation, failures, [])
 
 
-def _chosen(params: dict[str, Any], trashes: Trashes) -> list[str]:
+def _chosen(params: dict[str, Any], trashes: list[Trash]) -> list[str]:
     if params["items"] is not None:
         return [path_of(one) for one in params["items"]]
     days = params["older_than_days"]
     latest = None if days is None else datetime.now(UTC) - timedelta(days=int(days))
     return [
         item.path
-        for each in trashes.all()
+        for each in trashes
         for item in trash.items(each)
         if latest is None or (item.deleted_at is not None and item.deleted_at < latest)
     ]

@@ -27,7 +27,7 @@ from sd_daemon.core.paths import shown
 from sd_wire.errors import TrashUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 ANSWER_S = 1.0  # what a distant filesystem gets to say that it is there
 
@@ -196,9 +196,13 @@ class Trashes:
             self._tops[folder] = here
         return here
 
-    def all(self) -> list[Trash]:
+    def all(self, used: Iterable[str] = ()) -> list[Trash]:
         """Every trash that is there, the one at home first. A filesystem that somebody else has to
-        answer for is left out while it does not answer."""
+        answer for is left out while it does not answer.
+
+        `used` are trash folders that something was put into: a subvolume of btrfs has one, and is
+        not in the mount table.
+        """
         found = [] if self._home is None else [self._home]
         distant = {os.fsdecode(mount.point) for mount in self._mounts if mount.may_hang}
         for point in sorted(self._points):
@@ -206,6 +210,7 @@ class Trashes:
                 continue
             own = Trash(f"{point.rstrip('/')}/.Trash-{self._uid}", point, is_home=False)
             found += [trash for trash in (self._shared(point), own) if trash is not None]
+        found += [Trash(folder, _top_of_trash(folder), is_home=False) for folder in used]
         seen: set[tuple[int, int]] = set()
         return [trash for trash in found if self._is_there(trash, seen)]
 
@@ -221,6 +226,12 @@ class Trashes:
         known = identity in seen
         seen.add(identity)
         return not known
+
+
+def _top_of_trash(folder: str) -> str:
+    """What relative paths are relative to in a trash that is not at home."""
+    above = os.path.dirname(folder)
+    return os.path.dirname(above) if os.path.basename(above) == ".Trash" else above
 
 
 def _answers(point: str) -> bool:
