@@ -6,6 +6,7 @@ import hashlib
 import os
 import random
 import shutil
+import signal
 import subprocess
 import time
 from typing import TYPE_CHECKING, Any
@@ -147,11 +148,12 @@ class Campaign:
         }
 
     def _strike(self, scenario: str) -> None:
-        """kill -9, at any moment: there is none to wait for. Mostly the daemon and its workers, as
-        a power cut would; now and then the daemon alone."""
+        """kill -9, at any moment: there is none to wait for. Mostly the daemon and its workers at
+        once, as a power cut would; now and then the daemon alone."""
         time.sleep(self.chance.uniform(0, self._took[scenario] * 1.1))
         process = self.person.daemon.process
         assert process is not None
+        os.kill(process.pid, signal.SIGSTOP)  # it is not to see its workers die
         workers = workers_of(process.pid)
         self.struck += bool(workers)
         if self.chance.random() < 0.8:
