@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cli_command import Sd, Terminal
-from trash_bin import Bin
+from trash_bin import Bin, require_no_other
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -233,6 +233,7 @@ def test_rm_asks_for_each_and_lists(
 
 
 def test_the_trash_by_name(sd: Sd, folder: Path, bin_: Bin) -> None:
+    require_no_other()
     sd.good("trash", "empty", "--yes")
     assert sd.good("trash").out == b""
     sd.good("rm", "a.txt", "b.txt", "c.log", cwd=folder)
@@ -253,6 +254,7 @@ def test_the_trash_by_name(sd: Sd, folder: Path, bin_: Bin) -> None:
 def test_emptying_needs_a_word(
     sd: Sd, folder: Path, bin_: Bin, terminal: Callable[..., Terminal]
 ) -> None:
+    require_no_other()
     sd.good("rm", "a.txt", "b.txt", cwd=folder)
     assert sd("trash", "empty").status == 2
     assert str(folder / "a.txt") in bin_.originals()

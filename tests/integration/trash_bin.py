@@ -6,8 +6,19 @@ import os
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
+import pytest
+
+from sd_daemon.core.fileops.trashes import Trashes
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def require_no_other() -> None:
+    """Skip a test that empties every trash of this user where there is one that is not its own."""
+    others = [trash.folder for trash in Trashes(None).all()]
+    if others:
+        pytest.skip(f"this would empty {others[0]}, too")
 
 
 class Bin:

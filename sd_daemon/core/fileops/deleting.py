@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sd_daemon.core.fileops.erasing import Eraser, caveats, hidden_name
@@ -162,7 +163,7 @@ class Removal(Taking):
         self._erase(step, hidden)
 
     def _erase(self, step: Step, hidden: str) -> None:
-        eraser = Eraser(self._context, secure=self._secure)
+        eraser = Eraser(self._context, secure=self._secure, tell=partial(self._tell, step))
         eraser.erase(hidden)
         if eraser.linked:
             self._warnings["files with another name were not overwritten, since it has them"] = None

@@ -20,6 +20,8 @@ from sd_daemon.core.mount_table import linux_mounts
 from sd_daemon.core.volumes import is_rotational
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sd_daemon.core.jobs.context import JobContext
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -36,15 +38,50 @@ class _Level(NamedTuple):
     folders: list[str]
 
 
+class _Place:
+    """Where in a tree the work is: one open folder."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def identity(self) -> tuple[int, int]:
+        """By what the folder is known again."""
+        found = os.fstat(self.fd)
+        return found.st_dev, found.st_ino
+
+    def down(self, name: str) -> None:
+        """Go into a folder that is here."""
+        self._go(os.open(name, _FOLDER, dir_fd=self.fd))
+
+    def up(self, identity: tuple[int, int]) -> None:
+        """Go to the folder above, which has to be this one."""
+        self._go(os.open("..", _FOLDER, dir_fd=self.fd))
+        if self.identity() != identity:
+            raise OSError(errno.ESTALE, "a folder was moved while it was being deleted")
+
+    def _go(self, fd: int) -> None:
+        os.close(self.fd)
+        self.fd = fd
+
+
 class Eraser:
     """Destroys files and trees, and counts."""
 
-    def __init__(self, context: JobContext, *, secure: bool = False) -> None:
-        """`secure`: overwrite each file first, where nothing else has the same inode."""
+    def __init__(
+        self,
+        context: JobContext,
+        *,
+        secure: bool = False,
+        tell: Callable[[Eraser], None] | None = None,
+    ) -> None:
+        """`secure`: overwrite each file first, where nothing else has the same inode; `tell` hears
+        now and then how far it is."""
         self._context = context
         self._secure = secure
+        self._tell = tell or (lambda _: None)
         self.files = 0
         self.bytes = 0
+        self.written = 0  # bytes, over what was there
         self.linked = 0  # files that were not overwritten, since they have another name
         self.failed = 0
         self.error: OSError | None = None  # the first of the failures
@@ -100,40 +137,37 @@ class Eraser:
 
     def _tree(self, name: str, above: int) -> None:
         try:
-            fd = os.open(name, _FOLDER, dir_fd=above)
+            at = _Place(os.open(name, _FOLDER, dir_fd=above))
         except OSError as error:
             self._fail(error)
             return
-        levels = [_Level(name, _identity(fd), self._empty(fd))]
         try:
+            levels = [_Level(name, at.identity(), self._empty(at.fd))]
             while True:
                 if levels[-1].folders:
-                    fd = self._down(levels, fd)
+                    self._down(levels, at)
                     continue
                 done = levels.pop()
                 if not levels:
                     break
-                fd = _up(levels, fd)
-                self._remove(done.name, fd)
+                at.up(levels[-1].identity)
+                self._remove(done.name, at.fd)
         finally:
-            os.close(fd)
+            os.close(at.fd)
         self._remove(name, above)
 
-    def _down(self, levels: list[_Level], fd: int) -> int:
-        """Go into the next folder; the descriptor to go on with."""
+    def _down(self, levels: list[_Level], at: _Place) -> None:
+        """Go into the next folder, if it is one."""
         name = levels[-1].folders.pop()
         try:
-            inner = os.open(name, _FOLDER, dir_fd=fd)
+            at.down(name)
         except OSError as error:
             if error.errno in (errno.ENOTDIR, errno.ELOOP):  # it was swapped for something else
-                self._unlink(name, fd)
+                self._unlink(name, at.fd)
             elif error.errno != errno.ENOENT:
                 self._fail(error)
-            return fd
-        os.close(fd)
-        levels.append(_Level(name, _identity(inner), []))
-        levels[-1].folders.extend(self._empty(inner))
-        return inner
+            return
+        levels.append(_Level(name, at.identity(), self._empty(at.fd)))
 
     def _empty(self, fd: int) -> list[str]:
         """Destroy what a folder holds; the names of the folders in it, which are left."""
@@ -153,6 +187,7 @@ class Eraser:
             for name, is_folder in found:
                 if not is_folder:
                     self._unlink(name, fd)
+            self._tell(self)
             self._context.safe_point()
             if len(found) < _AT_ONCE or self.files == before:
                 return folders
@@ -180,6 +215,8 @@ class Eraser:
             while left > 0:
                 written = os.write(fd, os.urandom(min(left, _CHUNK)))
                 left -= written
+                self.written += written
+                self._tell(self)
                 self._rest(written)
                 self._context.safe_point()
             os.fsync(fd)
@@ -190,19 +227,6 @@ class Eraser:
         bandwidth = self._context.limits.bandwidth
         if bandwidth:
             time.sleep(min(written / bandwidth, 1.0))
-
-
-def _identity(fd: int) -> tuple[int, int]:
-    found = os.fstat(fd)
-    return found.st_dev, found.st_ino
-
-
-def _up(levels: list[_Level], fd: int) -> int:
-    above = os.open("..", _FOLDER, dir_fd=fd)
-    os.close(fd)
-    if _identity(above) != levels[-1].identity:
-        raise OSError(errno.ESTALE, "a folder was moved while it was being deleted")
-    return above
 
 
 def caveats(path: str) -> list[str]:

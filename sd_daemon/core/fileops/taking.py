@@ -10,9 +10,11 @@ import msgspec
 from sd_daemon.core.fileops.failures import Failures, refusal
 from sd_daemon.core.fileops.journal import Operation, OperationState, Proof, Step, StepState
 from sd_daemon.core.index.walk import stat_in
+from sd_daemon.core.paths import shown
 from sd_wire.errors import SdError
 
 if TYPE_CHECKING:
+    from sd_daemon.core.fileops.erasing import Eraser
     from sd_daemon.core.jobs.context import JobContext
 
 
@@ -112,6 +114,18 @@ class Taking:
         self._operation.save([step], StepState.DONE)
         self._done += 1
         self._size += size
+
+    def _tell(self, step: Step, eraser: Eraser) -> None:
+        """Report from the middle of a step that destroys something."""
+        self._context.progress(
+            self.phase,
+            self._done,
+            self._total,
+            size=self._size + max(eraser.bytes, eraser.written),
+            message=f"{eraser.files:,} files of {shown(os.path.basename(source_of(step)))}",
+            path=os.fsencode(source_of(step)),
+            errors=self._failures.count + eraser.failed,
+        )
 
     def _report(self, step: Step) -> None:
         self._context.progress(

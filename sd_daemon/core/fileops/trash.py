@@ -254,10 +254,8 @@ def restore(item: str, target: str) -> None:
 
 def forget(item: str) -> None:
     """Remove what the trash still says about an item that is not there any more."""
-    if not is_item(item):
-        return
-    release(item)
-    trash_sizes.drop(os.path.dirname(os.path.dirname(item)), os.path.basename(item))
+    if is_item(item):
+        release(item)
 
 
 def expunged(item: str, name: str) -> str:
@@ -274,13 +272,12 @@ def expunge(item: str, name: str) -> str:
         with suppress(FileExistsError):
             os.mkdir(os.path.dirname(gone), 0o700)
     rename_new(item, gone)
-    flush_folder(os.path.dirname(gone))
     return gone
 
 
 def tidy(trash: Trash) -> None:
-    """Remove info files whose things are gone, a list of sizes that was left half written, and the
-    folder for what is being destroyed if it is empty."""
+    """Remove info files whose things are gone, sizes of such things, a list of sizes that was left
+    half written, and the folder for what is being destroyed if it is empty."""
     with suppress(OSError):
         os.rmdir(f"{trash.folder}/{EXPUNGED}")
     with suppress(OSError):
@@ -295,6 +292,7 @@ def tidy(trash: Trash) -> None:
             young = time.time() - os.lstat(info_of(item)).st_mtime < STALE_S
             if not young and not os.path.lexists(item):
                 forget(item)
+    trash_sizes.prune(trash.folder)
 
 
 def is_border(error: OSError) -> bool:

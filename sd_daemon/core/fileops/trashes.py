@@ -18,6 +18,7 @@ import os
 import pwd
 import stat
 import sys
+import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 from sd_daemon.core.index.walk import open_folder, stat_folder
@@ -27,6 +28,8 @@ from sd_wire.errors import TrashUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+ANSWER_S = 1.0  # what a distant filesystem gets to say that it is there
 
 _PRIVATE = 0o700
 
@@ -197,7 +200,10 @@ class Trashes:
         """Every trash that is there, the one at home first. A filesystem that somebody else has to
         answer for is left out while it does not answer."""
         found = [] if self._home is None else [self._home]
+        distant = {os.fsdecode(mount.point) for mount in self._mounts if mount.may_hang}
         for point in sorted(self._points):
+            if point in distant and not _answers(point):
+                continue
             own = Trash(f"{point.rstrip('/')}/.Trash-{self._uid}", point, is_home=False)
             found += [trash for trash in (self._shared(point), own) if trash is not None]
         seen: set[tuple[int, int]] = set()
@@ -215,6 +221,15 @@ class Trashes:
         known = identity in seen
         seen.add(identity)
         return not known
+
+
+def _answers(point: str) -> bool:
+    """Whether a filesystem says anything at all. A thread that waits for one that is away for good
+    is left behind."""
+    asked = threading.Thread(target=os.path.lexists, args=(point,), daemon=True)
+    asked.start()
+    asked.join(ANSWER_S)
+    return not asked.is_alive()
 
 
 def _existing(folder: str) -> str:
