@@ -6,6 +6,7 @@ import hashlib
 import os
 import random
 import shutil
+import signal
 import subprocess
 import time
 from typing import TYPE_CHECKING, Any
@@ -65,20 +66,23 @@ def workers_of(pid: int) -> list[int]:
 class Campaign:
     """A person who copies and moves, and somebody who kills."""
 
-    def __init__(self, person: Person, here: Path, other: Path, bin_: Bin, seed: int) -> None:
+    def __init__(
+        self, person: Person, here: Path, other: Path, bin_: Bin, seed: int, files: int
+    ) -> None:
+        """`files` in each of the 25 folders."""
         self.person = person
         self.chance = random.Random(seed)
         self._bin = bin_
         self._here = here / "here"
         self._other = other / "there"
-        self._pristine = plant(here / "pristine", 25, 40)
+        self._pristine = plant(here / "pristine", 25, files)
         (self._pristine / "0001" / "large").write_bytes(self.chance.randbytes(20_000_000))
         os.link(self._pristine / "0001" / "0001.txt", self._pristine / "0002" / "hard")
         with open(self._pristine / "0003" / "sparse", "wb") as file:
             file.truncate(50_000_000)
             file.write(b"begin")
         self._new = manifest(self._pristine)
-        old = plant(here / "old", 25, 40)
+        old = plant(here / "old", 25, files)
         for number in range(25):
             (old / f"{number:04}" / "0003.txt").write_text("old")
             (old / f"{number:04}" / "only old").write_text("old")
@@ -147,11 +151,12 @@ class Campaign:
         }
 
     def _strike(self, scenario: str) -> None:
-        """kill -9, at any moment: there is none to wait for. Mostly the daemon and its workers, as
-        a power cut would; now and then the daemon alone."""
+        """kill -9, at any moment: there is none to wait for. Mostly the daemon and its workers at
+        once, as a power cut would; now and then the daemon alone."""
         time.sleep(self.chance.uniform(0, self._took[scenario] * 1.1))
         process = self.person.daemon.process
         assert process is not None
+        os.kill(process.pid, signal.SIGSTOP)  # it is not to see its workers die
         workers = workers_of(process.pid)
         self.struck += bool(workers)
         if self.chance.random() < 0.8:

@@ -63,11 +63,13 @@ class Carrier:
         try:
             self._build(works)
             self._operation.intend(step for work in works for step in work.steps)
+            self._replacer.prepare([work for work in works if work.failed is None])
             for work in works:
                 self._publish(work)
             self._flush_folders(works)
             for work in works:
                 self._follow(work)
+            self._replacer.flush()
         except JobInterrupted:
             raise
         except BaseException:
@@ -85,7 +87,8 @@ class Carrier:
             elif work.is_copy and work.step.kind is StepKind.MOVE:
                 work.detail.stays = True
                 work.note()
-            self._replacer.finish(work)
+            self._replacer.put_away(work)
+            self._replacer.flush()
             self._forget_item(work)
             return True
         self._replacer.undo_choice(work)
@@ -236,7 +239,7 @@ class Carrier:
     def _follow(self, work: Work) -> None:
         if not work.published:
             return
-        self._replacer.finish(work)
+        self._replacer.put_away(work)
         self._forget_item(work)
         if work.is_copy and work.step.kind is StepKind.MOVE and not work.detail.stays:
             try:
