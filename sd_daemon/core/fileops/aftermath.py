@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from sd_daemon.core import locations
 from sd_daemon.core.db.connection import DatabaseFailure
 from sd_daemon.core.fileops.journal import OperationKind
-from sd_daemon.core.fileops.settling import SETTLE
 from sd_daemon.core.index.walk import Subtree, loose
 from sd_daemon.core.indexing import INDEXER, index_params
 from sd_daemon.core.log import get_log
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
 log = get_log(__name__)
 
+SETTLE = "settle_files"
 MOST_REFRESHES = 5  # index jobs for one location
 _STEPS = 20_000  # that are looked at for the folders they touched
 
