@@ -33,6 +33,8 @@ COMMANDS = {
     "fd": ("fdfind", "fd"),
     "b3sum": ("b3sum",),
     "git": ("git",),
+    "rsync": ("rsync",),
+    "rclone": ("rclone",),
 }
 """What a peer's command may be called."""
 
@@ -46,6 +48,8 @@ INSTALL = {
     "fd": "Debian: apt install fd-find",
     "b3sum": "Debian: apt install b3sum",
     "git": "Debian: apt install git",
+    "rsync": "Debian: apt install rsync",
+    "rclone": "Debian: apt install rclone",
     "peers-python": f"python3 -m venv {VENV} && {_PIP}",
 }
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from bench.results import Sample
 
+_MEMORY_BYTES = 2 * 1024**3  # that have to be free for measurements in memory
+
 _decode_sample = msgspec.json.Decoder(dict[str, float]).decode
 
 
@@ -56,6 +58,13 @@ class Workbench:
     def place(self, name: str) -> Path:
         """A new, empty folder in the scratch folder."""
         return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.scratch))
+
+    def memory(self, name: str) -> Path | None:
+        """A new, empty folder in memory, for whoever asks to remove; None where there is none."""
+        shm = Path("/dev/shm")
+        if not shm.is_dir() or shutil.disk_usage(shm).free < _MEMORY_BYTES:
+            return None
+        return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=shm))
 
     def tree(self, files: int) -> Path:
         """A tree of files; the million is of tiny files, for the sake of the disk."""

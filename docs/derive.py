@@ -157,7 +157,8 @@ def types() -> str:
 
 STATUS_MEANING = {
     ExitStatus.OK: "it worked",
-    ExitStatus.FAILED: "it was tried and did not succeed; `sd index verify`: index and disk differ",
+    ExitStatus.FAILED: "it was tried and did not succeed; `sd index verify`: index and disk differ;"
+    " `sd verify`: a file is damaged or cannot be read",
     ExitStatus.USAGE: "the command line or a value in it is wrong;"
     " `sd index verify`: that could not be found out",
     ExitStatus.NOT_RUNNING: "no daemon answers",

@@ -12,6 +12,7 @@ MEASURES = (
     "identity",
     "rescan",
     "search",
+    "copying",
     "cli",
     "idle",
 )

@@ -1,8 +1,8 @@
 # Completion of sd for fish. Derived from the declarations by docs/completion.py; do not edit.
 
-set -g __sd_commands 'run' 'search' 'ls' 'info' 'du' 'cp' 'mv' 'rm' 'rename' 'mkdir' 'trash' 'trash list' 'trash restore' 'trash empty' 'undo' 'history' 'history list' 'history undo' 'dupes' 'dupes list' 'dupes resolve' 'verify' 'start' 'stop' 'restart' 'enable' 'disable' 'status' 'events' 'logs' 'library' 'library list' 'library info' 'library create' 'library open' 'library close' 'library rename' 'library delete' 'library export' 'location' 'location list' 'location add' 'location remove' 'location rescan' 'location update' 'location enable-indexing' 'location validate-path' 'location suggested' 'location export' 'location import' 'index' 'index start' 'index verify' 'index rules' 'index catch-up' 'index omissions' 'job' 'job list' 'job active' 'job info' 'job pause' 'job resume' 'job cancel' 'job limit' 'job get-copy-metadata' 'job watch' 'file' 'file by-id' 'file by-path' 'file directory-listing' 'file media-listing' 'file alternate-instances' 'file content-kind-stats' 'file unique-to-location' 'file copy' 'file delete' 'file rename' 'file createFolder' 'file preview' 'file disk-usage' 'validation' 'validation start' 'validation results' 'volume' 'volume list' 'volume refresh' 'device' 'device list' 'config' 'config app-get' 'config app-update' 'config app-reload' 'config library-get' 'config library-update' 'network' 'network status' 'core' 'core status' 'core events-list' 'core describe' 'test' 'test ping' 'call' 'describe'
+set -g __sd_commands 'run' 'search' 'ls' 'info' 'du' 'cp' 'mv' 'rm' 'rename' 'mkdir' 'trash' 'trash list' 'trash restore' 'trash empty' 'undo' 'history' 'history list' 'history undo' 'dupes' 'dupes list' 'dupes resolve' 'verify' 'start' 'stop' 'restart' 'enable' 'disable' 'status' 'events' 'logs' 'library' 'library list' 'library info' 'library create' 'library open' 'library close' 'library rename' 'library delete' 'library export' 'location' 'location list' 'location add' 'location remove' 'location rescan' 'location update' 'location enable-indexing' 'location validate-path' 'location suggested' 'location export' 'location import' 'index' 'index start' 'index verify' 'index rules' 'index catch-up' 'index omissions' 'job' 'job list' 'job active' 'job info' 'job pause' 'job resume' 'job cancel' 'job limit' 'job get-copy-metadata' 'job watch' 'file' 'file by-id' 'file by-path' 'file directory-listing' 'file media-listing' 'file alternate-instances' 'file content-kind-stats' 'file unique-to-location' 'file copy' 'file delete' 'file rename' 'file create-folder' 'file preview' 'file disk-usage' 'validation' 'validation start' 'validation results' 'volume' 'volume list' 'volume refresh' 'device' 'device list' 'config' 'config app-get' 'config app-update' 'config app-reload' 'config library-get' 'config library-update' 'network' 'network status' 'core' 'core status' 'core events-list' 'core describe' 'test' 'test ping' 'call' 'describe'
 # The options that take a value, after their command.
-set -g __sd_valued ' --library' ' --instance' ' --data-dir' ' --socket' 'search -n' 'search --limit' 'search --offset' 'search --in' 'search --location' 'search --ext' 'search --kind' 'search --min-size' 'search --max-size' 'search --newer' 'search --older' 'search --sort' 'search --mode' 'ls --sort' 'ls -n' 'ls --limit' 'du -d' 'du --depth' 'cp --bandwidth' 'cp --priority' 'cp -t' 'cp --target-directory' 'cp --method' 'mv --bandwidth' 'mv --priority' 'mv -t' 'mv --target-directory' 'mv --method' 'rm --bandwidth' 'rm --priority' 'trash restore --to' 'trash restore --bandwidth' 'trash restore --priority' 'trash empty --older' 'trash empty --bandwidth' 'trash empty --priority' 'undo --bandwidth' 'undo --priority' 'history list -n' 'history list --limit' 'history undo --operation-id' 'history undo --limits' 'dupes list --location' 'dupes list --min-size' 'dupes list --kind' 'dupes list -n' 'dupes list --limit' 'dupes resolve --keep' 'dupes resolve --keep-in' 'dupes resolve --keep-file' 'dupes resolve --action' 'dupes resolve --group' 'dupes resolve --min-size' 'dupes resolve --bandwidth' 'dupes resolve --priority' 'verify --level' 'verify --bandwidth' 'verify --priority' 'events --after' 'events -t' 'events --type' 'events --job' 'events --resource' 'events --path' 'logs -n' 'logs --lines' 'logs --since' 'logs --level' 'logs --target' 'logs --job' 'logs --correlation' 'library create --path' 'location add --name' 'location add --mode' 'location add --job-policies' 'location update --name' 'location update --job-policies' 'location enable-indexing --index-mode' 'location import --new-name' 'index start --scope' 'index start --mode' 'index start --persistence' 'index omissions --rule' 'index omissions --limit' 'index omissions --offset' 'job list --status' 'job limit --priority' 'job limit --disk' 'job limit --bandwidth' 'file directory-listing --limit' 'file directory-listing --sort-by' 'file directory-listing --cursor' 'file media-listing --media-types' 'file media-listing --limit' 'file media-listing --sort-by' 'file media-listing --cursor' 'file unique-to-location --limit' 'file copy --copy-method' 'file copy --on-conflict' 'file copy --decisions' 'file copy --limits' 'file delete --limits' 'file rename --new-name-bytes' 'file rename --on-conflict' 'file createFolder --items' 'file createFolder --name-bytes' 'file preview --copy' 'file preview --delete' 'file preview --limit' 'file disk-usage --depth' 'validation start --level' 'validation start --limits' 'validation results --severity' 'validation results --limit' 'validation results --cursor' 'volume list --filter' 'config app-update --log-level' 'config app-update --theme' 'config app-update --language' 'config app-update --fs-scan-seconds' 'config app-update --proxy-pairing-vouch-signature-max-age' 'config app-update --proxy-pairing-vouch-response-timeout' 'config app-update --proxy-pairing-vouch-queue-retry-limit' 'config app-update --access-read' 'config app-update --access-write' 'config app-update --access-admin' 'config app-update --access-others' 'config app-update --limits-connections-per-user' 'config app-update --limits-idle-seconds' 'config app-update --limits-unread-seconds' 'config app-update --limits-unfinished-bytes' 'config app-update --limits-file-operations' 'config library-update --thumbnail-quality' 'core describe --method' 'test ping --count'
+set -g __sd_valued ' --library' ' --instance' ' --data-dir' ' --socket' 'search -n' 'search --limit' 'search --offset' 'search --in' 'search --location' 'search --ext' 'search --kind' 'search --min-size' 'search --max-size' 'search --newer' 'search --older' 'search --sort' 'search --mode' 'ls --sort' 'ls -n' 'ls --limit' 'du -d' 'du --depth' 'cp --bandwidth' 'cp --priority' 'cp -t' 'cp --target-directory' 'cp --method' 'mv --bandwidth' 'mv --priority' 'mv -t' 'mv --target-directory' 'mv --method' 'rm --bandwidth' 'rm --priority' 'trash restore --to' 'trash restore --bandwidth' 'trash restore --priority' 'trash empty --older' 'trash empty --bandwidth' 'trash empty --priority' 'undo --bandwidth' 'undo --priority' 'history list -n' 'history list --limit' 'history undo --operation-id' 'history undo --limits' 'dupes list --location' 'dupes list --min-size' 'dupes list --kind' 'dupes list -n' 'dupes list --limit' 'dupes resolve --keep' 'dupes resolve --keep-in' 'dupes resolve --keep-file' 'dupes resolve --action' 'dupes resolve --group' 'dupes resolve --min-size' 'dupes resolve --bandwidth' 'dupes resolve --priority' 'verify --level' 'verify --bandwidth' 'verify --priority' 'events --after' 'events -t' 'events --type' 'events --job' 'events --resource' 'events --path' 'logs -n' 'logs --lines' 'logs --since' 'logs --level' 'logs --target' 'logs --job' 'logs --correlation' 'library create --path' 'location add --name' 'location add --mode' 'location add --job-policies' 'location update --name' 'location update --job-policies' 'location enable-indexing --index-mode' 'location import --new-name' 'index start --scope' 'index start --mode' 'index start --persistence' 'index omissions --rule' 'index omissions --limit' 'index omissions --offset' 'job list --status' 'job limit --priority' 'job limit --disk' 'job limit --bandwidth' 'file directory-listing --limit' 'file directory-listing --sort-by' 'file directory-listing --cursor' 'file media-listing --media-types' 'file media-listing --limit' 'file media-listing --sort-by' 'file media-listing --cursor' 'file unique-to-location --limit' 'file copy --copy-method' 'file copy --on-conflict' 'file copy --decisions' 'file copy --limits' 'file delete --limits' 'file rename --on-conflict' 'file create-folder --items' 'file preview --copy' 'file preview --delete' 'file preview --limit' 'file disk-usage --depth' 'validation start --level' 'validation start --limits' 'validation results --severity' 'validation results --limit' 'validation results --cursor' 'volume list --filter' 'config app-update --log-level' 'config app-update --theme' 'config app-update --language' 'config app-update --fs-scan-seconds' 'config app-update --proxy-pairing-vouch-signature-max-age' 'config app-update --proxy-pairing-vouch-response-timeout' 'config app-update --proxy-pairing-vouch-queue-retry-limit' 'config app-update --access-read' 'config app-update --access-write' 'config app-update --access-admin' 'config app-update --access-others' 'config app-update --limits-connections-per-user' 'config app-update --limits-idle-seconds' 'config app-update --limits-unread-seconds' 'config app-update --limits-unfinished-bytes' 'config app-update --limits-file-operations' 'config library-update --thumbnail-quality' 'core describe --method' 'test ping --count'
 
 function __sd_read --description 'Which command is typed, and how many arguments it has'
     set -l words (commandline -opc)
@@ -116,11 +116,12 @@ complete -c sd -n '__sd_at \'du\'' -s d -l depth -x -d 'levels'
 complete -c sd -n '__sd_at \'du\'' -s s -l summarize -d 'the total only'
 complete -c sd -n '__sd_at \'du\'' -s a -l all -d 'single files, too'
 complete -c sd -n '__sd_at \'du\'' -s b -l bytes -d 'sizes in bytes, on a terminal as well'
+complete -c sd -n '__sd_at \'du\' all' -F
 complete -c sd -n '__sd_at \'cp\'' -l idle -d 'use the disk only while nobody else does'
 complete -c sd -n '__sd_at \'cp\'' -l bandwidth -x -d 'at most so much per second'
 complete -c sd -n '__sd_at \'cp\'' -l priority -x -a 'low normal high critical' -d 'before or behind other jobs'
 complete -c sd -n '__sd_at \'cp\'' -l detach -l no-wait -d 'do not wait; print the job\'s id'
-complete -c sd -n '__sd_at \'cp\'' -s t -l target-directory -x -d 'copy into DIR'
+complete -c sd -n '__sd_at \'cp\'' -s t -l target-directory -x -a '(__fish_complete_directories)' -d 'copy into DIR'
 complete -c sd -n '__sd_at \'cp\'' -s T -l no-target-directory -d 'the destination is the new name, also where a folder has it'
 complete -c sd -n '__sd_at \'cp\'' -s n -l no-clobber -d 'leave what has the name'
 complete -c sd -n '__sd_at \'cp\'' -s f -l force -d 'overwrite it; it goes to the trash'
@@ -131,11 +132,12 @@ complete -c sd -n '__sd_at \'cp\'' -s v -l verbose -d 'list what was done'
 complete -c sd -n '__sd_at \'cp\'' -l dry-run -d 'list what would be done, do nothing'
 complete -c sd -n '__sd_at \'cp\'' -l verify -d 'read what was written, and compare'
 complete -c sd -n '__sd_at \'cp\'' -l method -x -d 'auto, atomic or streaming'
+complete -c sd -n '__sd_at \'cp\' all' -F
 complete -c sd -n '__sd_at \'mv\'' -l idle -d 'use the disk only while nobody else does'
 complete -c sd -n '__sd_at \'mv\'' -l bandwidth -x -d 'at most so much per second'
 complete -c sd -n '__sd_at \'mv\'' -l priority -x -a 'low normal high critical' -d 'before or behind other jobs'
 complete -c sd -n '__sd_at \'mv\'' -l detach -l no-wait -d 'do not wait; print the job\'s id'
-complete -c sd -n '__sd_at \'mv\'' -s t -l target-directory -x -d 'copy into DIR'
+complete -c sd -n '__sd_at \'mv\'' -s t -l target-directory -x -a '(__fish_complete_directories)' -d 'copy into DIR'
 complete -c sd -n '__sd_at \'mv\'' -s T -l no-target-directory -d 'the destination is the new name, also where a folder has it'
 complete -c sd -n '__sd_at \'mv\'' -s n -l no-clobber -d 'leave what has the name'
 complete -c sd -n '__sd_at \'mv\'' -s f -l force -d 'overwrite it; it goes to the trash'
@@ -146,6 +148,7 @@ complete -c sd -n '__sd_at \'mv\'' -s v -l verbose -d 'list what was done'
 complete -c sd -n '__sd_at \'mv\'' -l dry-run -d 'list what would be done, do nothing'
 complete -c sd -n '__sd_at \'mv\'' -l verify -d 'read what was written, and compare'
 complete -c sd -n '__sd_at \'mv\'' -l method -x -d 'auto, atomic or streaming'
+complete -c sd -n '__sd_at \'mv\' all' -F
 complete -c sd -n '__sd_at \'rm\'' -s r -s R -l recursive -d 'folders with all that is in them'
 complete -c sd -n '__sd_at \'rm\'' -l permanent -d 'for good, and not into the trash'
 complete -c sd -n '__sd_at \'rm\'' -l secure -d 'for good: overwrite each file first'
@@ -158,13 +161,16 @@ complete -c sd -n '__sd_at \'rm\'' -l idle -d 'use the disk only while nobody el
 complete -c sd -n '__sd_at \'rm\'' -l bandwidth -x -d 'at most so much per second'
 complete -c sd -n '__sd_at \'rm\'' -l priority -x -a 'low normal high critical' -d 'before or behind other jobs'
 complete -c sd -n '__sd_at \'rm\'' -l detach -l no-wait -d 'do not wait; print the job\'s id'
+complete -c sd -n '__sd_at \'rm\' all' -F
 complete -c sd -n '__sd_at \'rename\'' -s f -l force -d 'overwrite what has the name; it goes to the trash'
+complete -c sd -n '__sd_at \'rename\' 0' -F
 complete -c sd -n '__sd_at \'mkdir\'' -s p -l parents -d 'folders above it, too; one that is there is fine'
 complete -c sd -n '__sd_at \'mkdir\'' -s v -l verbose -d 'print each folder that was made'
+complete -c sd -n '__sd_at \'mkdir\' all' -F
 complete -c sd -n '__sd_at \'trash\' 0' -a list -d 'List what is in the trash of every mounted filesystem, the latest first; also what other programs put there'
 complete -c sd -n '__sd_at \'trash\' 0' -a restore -d 'Take things out of the trash, back to where they were'
 complete -c sd -n '__sd_at \'trash\' 0' -a empty -d 'Destroy what is in the trash: everything, what is older, or the things that are named as for \'sd trash restore\''
-complete -c sd -n '__sd_at \'trash restore\'' -l to -x -d 'a folder to put them in instead'
+complete -c sd -n '__sd_at \'trash restore\'' -l to -x -a '(__fish_complete_directories)' -d 'a folder to put them in instead'
 complete -c sd -n '__sd_at \'trash restore\'' -s n -l no-clobber -d 'leave what has the name'
 complete -c sd -n '__sd_at \'trash restore\'' -s f -l force -d 'overwrite it; it goes to the trash'
 complete -c sd -n '__sd_at \'trash restore\'' -l keep-both -d 'give what comes back another name'
@@ -195,8 +201,8 @@ complete -c sd -n '__sd_at \'dupes list\'' -l min-size -x -d 'only files so larg
 complete -c sd -n '__sd_at \'dupes list\'' -l kind -x -a 'unknown image video audio document archive code text database book font mesh config encrypted key executable binary spreadsheet presentation email calendar contact web shortcut package model-entry memory' -d 'only of this kind'
 complete -c sd -n '__sd_at \'dupes list\'' -s n -l limit -x -d 'groups'
 complete -c sd -n '__sd_at \'dupes resolve\'' -l keep -x -a 'oldest newest shortest-path in-folder named' -d 'oldest, newest or shortest-path'
-complete -c sd -n '__sd_at \'dupes resolve\'' -l keep-in -x -d 'keep every one in this folder'
-complete -c sd -n '__sd_at \'dupes resolve\'' -l keep-file -x -d 'keep this one'
+complete -c sd -n '__sd_at \'dupes resolve\'' -l keep-in -x -a '(__fish_complete_directories)' -d 'keep every one in this folder'
+complete -c sd -n '__sd_at \'dupes resolve\'' -l keep-file -r -F -d 'keep this one'
 complete -c sd -n '__sd_at \'dupes resolve\'' -l action -x -a 'trash hardlink reflink' -d 'what happens to the others'
 complete -c sd -n '__sd_at \'dupes resolve\'' -l group -x -d 'only this group, as \'sd dupes\' names it'
 complete -c sd -n '__sd_at \'dupes resolve\'' -l min-size -x -d 'only files so large'
@@ -206,11 +212,13 @@ complete -c sd -n '__sd_at \'dupes resolve\'' -l idle -d 'use the disk only whil
 complete -c sd -n '__sd_at \'dupes resolve\'' -l bandwidth -x -d 'at most so much per second'
 complete -c sd -n '__sd_at \'dupes resolve\'' -l priority -x -a 'low normal high critical' -d 'before or behind other jobs'
 complete -c sd -n '__sd_at \'dupes resolve\'' -l detach -l no-wait -d 'do not wait; print the job\'s id'
+complete -c sd -n '__sd_at \'dupes resolve\' 0' -a '(__fish_complete_directories)'
 complete -c sd -n '__sd_at \'verify\'' -l level -x -a 'readable sampled complete' -d 'how much of each file is read'
 complete -c sd -n '__sd_at \'verify\'' -l idle -d 'use the disk only while nobody else does'
 complete -c sd -n '__sd_at \'verify\'' -l bandwidth -x -d 'at most so much per second'
 complete -c sd -n '__sd_at \'verify\'' -l priority -x -a 'low normal high critical' -d 'before or behind other jobs'
 complete -c sd -n '__sd_at \'verify\'' -l detach -l no-wait -d 'do not wait; print the job\'s id'
+complete -c sd -n '__sd_at \'verify\' all' -F
 complete -c sd -n '__sd_at \'start\'' -l foreground -d 'stay here and log to this terminal'
 complete -c sd -n '__sd_at \'events\'' -s f -l follow -d 'print events as they happen, until Ctrl-C'
 complete -c sd -n '__sd_at \'events\'' -l after -x -d 'first those that came after the event with this number'
@@ -316,7 +324,7 @@ complete -c sd -n '__sd_at \'file\' 0' -a unique-to-location -d 'The files of a 
 complete -c sd -n '__sd_at \'file\' 0' -a copy -d 'Copy or move files and folders'
 complete -c sd -n '__sd_at \'file\' 0' -a delete -d 'Put files and folders into the trash, or delete them for good'
 complete -c sd -n '__sd_at \'file\' 0' -a rename -d 'Give a file or folder another name in the same folder'
-complete -c sd -n '__sd_at \'file\' 0' -a createFolder -d 'Make a folder, and move what is named into it'
+complete -c sd -n '__sd_at \'file\' 0' -a create-folder -d 'Make a folder, and move what is named into it'
 complete -c sd -n '__sd_at \'file\' 0' -a preview -d 'What files.copy or files.delete would do, to the letter'
 complete -c sd -n '__sd_at \'file\' 0' -a disk-usage -d 'How much is in a folder and in each folder below it, as the index knows it'
 complete -c sd -n '__sd_at \'file by-path\' 0' -F
@@ -351,14 +359,12 @@ complete -c sd -n '__sd_at \'file delete\'' -l secure -l no-secure -d 'for good:
 complete -c sd -n '__sd_at \'file delete\'' -l limits -x -d 'how much of the machine it may have'
 complete -c sd -n '__sd_at \'file delete\'' -l wait -d 'wait for the job and show its progress'
 complete -c sd -n '__sd_at \'file delete\' all' -F
-complete -c sd -n '__sd_at \'file rename\'' -l new-name-bytes -x -d 'exact bytes of a name that is not UTF-8'
 complete -c sd -n '__sd_at \'file rename\'' -l on-conflict -x -a 'overwrite auto-modify-name skip abort' -d 'what happens if the name is taken; null: Abort'
 complete -c sd -n '__sd_at \'file rename\'' -l wait -d 'wait for the job and show its progress'
 complete -c sd -n '__sd_at \'file rename\' 0' -F
-complete -c sd -n '__sd_at \'file createFolder\'' -l items -r -F -d 'what to move into it'
-complete -c sd -n '__sd_at \'file createFolder\'' -l name-bytes -x -d 'exact bytes of a name that is not UTF-8'
-complete -c sd -n '__sd_at \'file createFolder\'' -l parents -l no-parents -d 'make the folders above it, too'
-complete -c sd -n '__sd_at \'file createFolder\' 0' -F
+complete -c sd -n '__sd_at \'file create-folder\'' -l items -r -F -d 'what to move into it'
+complete -c sd -n '__sd_at \'file create-folder\'' -l parents -l no-parents -d 'make the folders above it, too'
+complete -c sd -n '__sd_at \'file create-folder\' 0' -F
 complete -c sd -n '__sd_at \'file preview\'' -l copy -x -d 'the input of files.copy'
 complete -c sd -n '__sd_at \'file preview\'' -l delete -x -d 'the input of files.delete'
 complete -c sd -n '__sd_at \'file preview\'' -l limit -x -d 'how many items at most; 1000 by default'

@@ -12,6 +12,7 @@ from sd_client.cli.names import local_path
 from sd_client.cli.places import Places, expanded
 from sd_client.cli.session import Session, pass_session
 from sd_client.cli.text import moment, shown, size
+from sd_client.cli.values import TypedPath
 from sd_client.cli.waiting import is_asked, job_options, show_items, show_preview, waited
 from sd_wire.errors import FileConflict
 from sd_wire.operations.files import (
@@ -35,8 +36,17 @@ LISTED = 10_000  # items of a preview
 def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(
         (
-            click.argument("paths", nargs=-1, required=True, metavar="SOURCE... DESTINATION"),
-            click.option("-t", "--target-directory", "into", metavar="DIR", help="copy into DIR"),
+            click.argument(
+                "paths", nargs=-1, required=True, type=TypedPath(), metavar="SOURCE... DESTINATION"
+            ),
+            click.option(
+                "-t",
+                "--target-directory",
+                "into",
+                type=TypedPath(folder=True),
+                metavar="DIR",
+                help="copy into DIR",
+            ),
             click.option(
                 "-T",
                 "--no-target-directory",

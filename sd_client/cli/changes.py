@@ -12,7 +12,7 @@ from sd_client.cli.command import command
 from sd_client.cli.places import Places, expanded
 from sd_client.cli.session import Session, pass_session
 from sd_client.cli.text import number, shown
-from sd_client.cli.values import is_exact
+from sd_client.cli.values import TypedPath, is_exact
 from sd_client.cli.waiting import (
     ask_first,
     counted,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 @command("rm", "sd rm old.txt", "sd rm '*.tmp' --dry-run", "sd rm -r --permanent build --yes")
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", nargs=-1, required=True, type=TypedPath(), metavar="PATH...")
 @click.option("-r", "-R", "--recursive", is_flag=True, help="folders with all that is in them")
 @click.option("--permanent", is_flag=True, help="for good, and not into the trash")
 @click.option("--secure", is_flag=True, help="for good: overwrite each file first")
@@ -107,7 +107,7 @@ def _chosen(session: Session, paths: list[str]) -> list[str]:
 
 
 @command("rename", "sd rename ~/Pictures/img_0001.jpg sunset.jpg")
-@click.argument("path", metavar="PATH")
+@click.argument("path", type=TypedPath(), metavar="PATH")
 @click.argument("name", metavar="NAME")
 @click.option(
     "-f", "--force", is_flag=True, help="overwrite what has the name; it goes to the trash"
@@ -127,7 +127,7 @@ def rename(session: Session, path: str, name: str, *, force: bool) -> None:
 
 
 @command("mkdir", "sd mkdir ~/Pictures/2026", "sd mkdir -p a/b/c")
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", nargs=-1, required=True, type=TypedPath(), metavar="PATH...")
 @click.option(
     "-p", "--parents", is_flag=True, help="folders above it, too; one that is there is fine"
 )

@@ -3,7 +3,7 @@
 A required field is an argument, every other one an option; its documentation is the help. Which
 word a field takes follows from its type, and for three sorts of field from its name: a path is
 made absolute, an id of a library, location, job or file may be given by what a person calls it,
-and `path_bytes` is filled in where the path beside it is not UTF-8.
+and exact bytes, such as `path_bytes`, are filled in where the text beside them is not UTF-8.
 """
 
 from __future__ import annotations
@@ -49,7 +49,6 @@ class Field(NamedTuple):
     is_batch: bool = False  # its paths stand in an object of their own
 
 
-_NOT_OFFERED = ("path_bytes",)
 _ROLES = {
     "library_id": Role.LIBRARY,
     "location_id": Role.LOCATION,
@@ -66,7 +65,7 @@ def fields_of(operation: Operation) -> list[Field]:
     for info in msgspec.structs.fields(operation.request):
         field = _field(operation, info)
         # An optional library is what --library names, for every operation.
-        if field.name in _NOT_OFFERED or (field.role is Role.LIBRARY and not field.required):
+        if field.kind is bytes or (field.role is Role.LIBRARY and not field.required):
             continue
         found.append(field)
     return found

@@ -10,10 +10,9 @@ from sd_client.cli import names
 from sd_client.cli.command import command
 from sd_client.cli.names import local_path
 from sd_client.cli.places import Places, expanded
-from sd_client.cli.search import Bytes
 from sd_client.cli.session import Session, pass_session
 from sd_client.cli.text import number, size
-from sd_client.cli.values import Choice
+from sd_client.cli.values import Bytes, Choice, TypedPath
 from sd_client.cli.waiting import ask_first, job_options, waited
 from sd_wire.operations.duplicates import (
     DuplicateGroup,
@@ -79,7 +78,7 @@ def _lines(session: Session, group: DuplicateGroup) -> list[str]:
     "sd dupes resolve ~/Pictures --keep newest",
     "sd dupes resolve ~ --keep-in ~/Originals --action hardlink --yes",
 )
-@click.argument("within", metavar="DIR")
+@click.argument("within", type=TypedPath(folder=True), metavar="DIR")
 @click.option(
     "--keep",
     type=Choice.of(Keep),
@@ -87,8 +86,17 @@ def _lines(session: Session, group: DuplicateGroup) -> list[str]:
     metavar="WHICH",
     help="oldest, newest or shortest-path  [default: oldest]",
 )
-@click.option("--keep-in", metavar="DIR", help="keep every one in this folder")
-@click.option("--keep-file", "keep_files", multiple=True, metavar="PATH", help="keep this one")
+@click.option(
+    "--keep-in", type=TypedPath(folder=True), metavar="DIR", help="keep every one in this folder"
+)
+@click.option(
+    "--keep-file",
+    "keep_files",
+    multiple=True,
+    type=TypedPath(),
+    metavar="PATH",
+    help="keep this one",
+)
 @click.option(
     "--action",
     type=Choice.of(Resolution),

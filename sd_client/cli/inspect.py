@@ -11,7 +11,7 @@ from sd_client.cli.names import local_path
 from sd_client.cli.places import Places, expanded
 from sd_client.cli.session import Session, pass_session
 from sd_client.cli.text import number, size
-from sd_client.cli.values import Choice
+from sd_client.cli.values import Choice, TypedPath
 from sd_client.cli.waiting import job_options, waited
 from sd_wire.errors import ExitStatus
 from sd_wire.operations.files import GetDiskUsage
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @command("verify", "sd verify ~/Pictures", "sd verify ~/Archive --level complete --idle")
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", nargs=-1, required=True, type=TypedPath(), metavar="PATH...")
 @click.option(
     "--level",
     type=Choice.of(ValidationLevel),
@@ -94,7 +94,7 @@ def _show(session: Session, found: ValidationResults) -> None:
 
 
 @command("du", "sd du ~/Pictures", "sd du -a -d 2 ~", "sd du -s ~/Documents")
-@click.argument("paths", nargs=-1, metavar="PATH...")
+@click.argument("paths", nargs=-1, type=TypedPath(), metavar="PATH...")
 @click.option("-d", "--depth", type=click.IntRange(0), default=1, help="levels  [default: 1]")
 @click.option("-s", "--summarize", is_flag=True, help="the total only")
 @click.option("-a", "--all", "files", is_flag=True, help="single files, too")

@@ -18,7 +18,7 @@ from sd_client.cli import dupes, index, job, names, past, trashed
 from sd_client.cli.command import Command, Group
 from sd_client.cli.derive import Field, Role, fields_of, parameter
 from sd_client.cli.session import Session
-from sd_client.cli.values import is_exact
+from sd_client.cli.values import dashed, is_exact
 from sd_client.cli.views import short, show
 from sd_client.cli.watch import watch
 from sd_wire.errors import InvalidPayload, JobNotFound, PathNotIndexed, SdError
@@ -94,7 +94,7 @@ ABSENT: dict[str, Callable[[Any], SdError]] = {
 def place_of(operation: Operation) -> tuple[str, str]:
     """The noun and the verb of an operation on the command line."""
     first, _, rest = operation.name.partition(".")
-    return NOUNS.get(first, first), rest.replace(".", "-").replace("_", "-")
+    return NOUNS.get(first, first), dashed(rest.replace(".", "-"))
 
 
 class Noun(Group):
@@ -232,7 +232,7 @@ def request_of(
         payload[field.name] = items if field.many else items[0]
         if field.is_batch:
             payload[field.name] = {"paths": items}
-        if field.role is Role.PATH and not is_exact(str(value)) and not field.takes_sd_path:
+        if not field.takes_sd_path and not is_exact(str(value)):
             payload.update(_exact(operation, field, value))
     try:
         return msgspec.convert(payload, operation.request)
@@ -259,10 +259,12 @@ def _item(session: Session, operation: Operation, field: Field, value: Any) -> A
 
 
 def _exact(operation: Operation, field: Field, value: Any) -> dict[str, Any]:
-    if "path_bytes" not in operation.request.__struct_fields__ or field.many:
-        raise click.UsageError(f"{operation.name} takes only paths that are UTF-8")
+    """The bytes of a text that is not UTF-8, beside the text, where the operation takes them."""
+    beside = f"{field.name}_bytes"
+    if beside not in operation.request.__struct_fields__ or field.many:
+        raise click.UsageError("only paths may have bytes that are not UTF-8")
     exact = os.fsencode(value)
-    return {field.name: exact.decode("utf-8", "replace"), "path_bytes": exact}
+    return {field.name: exact.decode("utf-8", "replace"), beside: exact}
 
 
 _SAMPLES = {

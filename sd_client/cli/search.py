@@ -15,7 +15,7 @@ from sd_client.cli.quick import DEFAULT_LIMIT
 from sd_client.cli.search_view import search_footer, search_lines
 from sd_client.cli.session import Session, pass_session
 from sd_client.cli.text import encoded, path_of
-from sd_client.cli.values import AbsolutePath, Choice
+from sd_client.cli.values import AbsolutePath, Bytes, Choice
 from sd_wire.operations.core import GetStatus
 from sd_wire.operations.search import (
     DateRange,
@@ -39,23 +39,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 LARGEST_PAGE = 1000
-_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _SPANS = {"h": 1 / 24, "d": 1, "w": 7, "m": 30, "y": 365}
-
-
-class Bytes(click.ParamType):  # type: ignore[type-arg]
-    """A size: 1500, 10K, 1.5G."""
-
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The size in bytes."""
-        text = str(value).upper().removesuffix("B").removesuffix("I")
-        unit = text[-1:] if text[-1:].isalpha() else ""
-        try:
-            return int(float(text.removesuffix(unit)) * _UNITS[unit])
-        except (ValueError, KeyError):
-            self.fail(f"{value!r} is not a size (1500, 10K, 1.5G)", param, ctx)
 
 
 class Moment(click.ParamType):  # type: ignore[type-arg]

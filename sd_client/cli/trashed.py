@@ -13,7 +13,7 @@ from sd_client.cli.places import Places, expanded
 from sd_client.cli.session import Session, pass_session
 from sd_client.cli.tables import Column, table
 from sd_client.cli.text import moment, number, path_of, size
-from sd_client.cli.values import absolute
+from sd_client.cli.values import TypedPath, absolute
 from sd_client.cli.waiting import ask_first, job_options, waited
 from sd_wire.errors import TrashItemNotFound
 from sd_wire.operations.files import ConflictResolution
@@ -87,7 +87,9 @@ def list_command(session: Session) -> None:
 
 @command("restore", "sd trash restore ~/Documents/report.pdf", "sd trash restore 3f2a --to /tmp")
 @click.argument("items", nargs=-1, required=True, metavar="ITEM...")
-@click.option("--to", metavar="DIR", help="a folder to put them in instead")
+@click.option(
+    "--to", type=TypedPath(folder=True), metavar="DIR", help="a folder to put them in instead"
+)
 @click.option("-n", "--no-clobber", is_flag=True, help="leave what has the name")
 @click.option("-f", "--force", is_flag=True, help="overwrite it; it goes to the trash")
 @click.option("--keep-both", is_flag=True, help="give what comes back another name")

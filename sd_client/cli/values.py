@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _WORD_BEGINS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -89,6 +90,30 @@ class AbsolutePath(click.ParamType):  # type: ignore[type-arg]
         path = absolute(value)
         way, name = (path, "") if self.folder else os.path.split(path)
         return os.path.join(os.path.realpath(way), name) if name else os.path.realpath(way)
+
+
+class Bytes(click.ParamType):  # type: ignore[type-arg]
+    """A size: 1500, 10K, 1.5G."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The size in bytes."""
+        text = str(value).upper().removesuffix("B").removesuffix("I")
+        unit = text[-1:] if text[-1:].isalpha() else ""
+        try:
+            return int(float(text.removesuffix(unit)) * _UNITS[unit])
+        except (ValueError, KeyError):
+            self.fail(f"{value!r} is not a size (1500, 10K, 1.5G)", param, ctx)
+
+
+class TypedPath(AbsolutePath):
+    """A path as it was typed, which a command may have to take as a pattern."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The word, if it can be a path at all."""
+        super().convert(value, param, ctx)
+        return str(value)
 
 
 def absolute(path: str) -> str:

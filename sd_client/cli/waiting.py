@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sd_client.cli.names import local_path
-from sd_client.cli.search import Bytes
 from sd_client.cli.text import number, size
-from sd_client.cli.values import Choice
+from sd_client.cli.values import Bytes, Choice
 from sd_client.cli.watch import followed
 from sd_wire.errors import ExitStatus
 from sd_wire.types.jobs import DiskShare, JobLimits, JobPriority, JobStatus

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sd_daemon.core.fileops import trash_listing
 from sd_daemon.core.fileops.emptying import EMPTY
 from sd_daemon.core.fileops.failures import refusal
+from sd_daemon.core.fileops.journal import used_trashes
 from sd_daemon.core.fileops.restoring import RESTORE
 from sd_daemon.core.fileops.targets import titled
 from sd_daemon.core.fileops.trashes import Trashes
@@ -26,22 +27,24 @@ from sd_wire.types.jobs import JobReceipt
 if TYPE_CHECKING:
     from sd_daemon.core.fileops.protected import Protected
     from sd_daemon.core.fileops.trash import Item
+    from sd_daemon.core.fileops.trashes import Trash
 
 
-def _trashes(context: Context) -> Trashes:
-    return Trashes(context.core.home_trash)
+async def _trashes(context: Context) -> list[Trash]:
+    """Every trash of the daemon's user."""
+    used = await context.library.operations.read(used_trashes)
+    return await asyncio.to_thread(lambda: Trashes(context.core.home_trash).all(used))
 
 
 @handles(ListTrash)
 async def list_trash(context: Context, request: ListTrash) -> TrashList:
     """What is in the trash."""
     return await asyncio.to_thread(
-        lambda: trash_listing.page(
-            _trashes(context),
-            context.library.device_slug,
-            request.limit or directory.DEFAULT_PAGE,
-            request.cursor,
-        )
+        trash_listing.page,
+        await _trashes(context),
+        context.library.device_slug,
+        request.limit or directory.DEFAULT_PAGE,
+        request.cursor,
     )
 
 
@@ -58,11 +61,12 @@ async def restore_trash(context: Context, request: RestoreTrash) -> JobReceipt:
             lambda db: resolve(db, destination, library.device_slug, field="destination")
         )
     protected = await protected_of(context)
+    trashes = await _trashes(context)
 
     def plan() -> list[tuple[Item, str]]:
         if folder is not None:
             _check_folder(folder)
-        found = trash_listing.find(_trashes(context), request.items)
+        found = trash_listing.find(trashes, request.items)
         pairs = [(item, _target(item, folder)) for item in found]
         _check_targets(pairs, request.on_conflict, protected)
         return pairs
@@ -124,9 +128,8 @@ async def empty_trash(context: Context, request: EmptyTrash) -> JobReceipt:
         raise InvalidValue(field="items", reason=reason, pointer="/payload/items")
     items = None
     if request.items:
-        found = await asyncio.to_thread(
-            lambda: trash_listing.find(_trashes(context), request.items)
-        )
+        trashes = await _trashes(context)
+        found = await asyncio.to_thread(trash_listing.find, trashes, request.items)
         items = [encoded_path(item.path) for item in found]
     title = "Emptying the trash" if items is None else f"Emptying the trash of {len(items)} things"
     params = {"title": title, "items": items, "older_than_days": request.older_than_days}

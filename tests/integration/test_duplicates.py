@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from person import Person, in_index, on_disk
 from trash_bin import Bin
+
+from tests.loops import filesystem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -229,3 +232,26 @@ def test_how_much_is_where(person: Person, tree: Path) -> None:
     assert person.ask("files.disk_usage", {"path": str(tree / "x.txt")})["total"]["size"] == 5
     assert person.ask("files.disk_usage", {"path": str(tree), "depth": 0})["usages"] == []
     assert person.refused("files.disk_usage", {"path": "/nowhere"}).code == "path-not-indexed"
+
+
+def test_blocks_are_shared_where_the_filesystem_can(
+    person: Person, tmp_path: Path, bin_: Bin
+) -> None:
+    with filesystem("btrfs", tmp_path) as disk:
+        for number, name in enumerate(("one", "two")):
+            (disk / name).write_bytes(b"x" * LARGE)
+            os.utime(disk / name, (1000 + number, 1000 + number))
+        (disk / "two").chmod(0o640)
+        os.setxattr(disk / "two", "user.note", b"kept")
+        person.index(disk)
+        data = resolved(person, within=str(disk), action="reflink")
+        assert data["resolved_count"] == 1
+        one, two = os.stat(disk / "one"), os.stat(disk / "two")
+        assert one.st_ino != two.st_ino
+        assert (two.st_mode & 0o777, two.st_mtime) == (0o640, 1001)
+        assert os.getxattr(disk / "two", "user.note") == b"kept"
+        assert (disk / "two").read_bytes() == b"x" * LARGE
+        extents = subprocess.run(
+            ["filefrag", "-v", str(disk / "two")], capture_output=True, text=True, check=True
+        )
+        assert "shared" in extents.stdout

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from sd_daemon.core.db.connection import DatabaseFailure
 from sd_daemon.core.fileops.journal import OperationKind
-from sd_daemon.core.fileops.settling import SETTLE
 from sd_daemon.core.index.walk import loose
 from sd_daemon.core.log import get_log
 from sd_wire.errors import SdError
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
     from sd_daemon.core.library import Library
 
 log = get_log(__name__)
+
+SETTLE = "settle_files"
 
 _EVENTS = {
     OperationKind.COPY: FileOperation.COPY,

@@ -24,17 +24,19 @@ from sd_daemon.core.fileops.journal import (
     Step,
     StepKind,
     StepState,
+    used_trashes,
 )
 from sd_daemon.core.fileops.rename import rename_new
 from sd_daemon.core.fileops.taking import (
     Taking,
     concluded,
+    detail_of,
     is_the_same,
     prepare,
     source_of,
     target_of,
 )
-from sd_daemon.core.fileops.trashes import Trashes
+from sd_daemon.core.fileops.trashes import Trash, Trashes
 from sd_daemon.core.index.job import path_of
 from sd_daemon.core.index.walk import stat_in
 from sd_daemon.core.paths import shown
@@ -45,12 +47,14 @@ if TYPE_CHECKING:
 
 EMPTY = "empty_trash"
 
+BATCH = 100  # steps that are marked together
+
 
 def run_empty(params: dict[str, Any], context: JobContext) -> dict[str, Any]:
     """Destroy. Raises JobInterrupted, DatabaseFailure, and where nothing at all could be destroyed
     what was in the way of the first."""
-    trashes = Trashes(context.home_trash)
     with Journal(context.library_dir) as journal:
+        trashes = Trashes(context.home_trash).all(used_trashes(journal.db))
         operation = journal.begin_or_continue(
             context.job_id, OperationKind.EMPTY, str(params["title"]), lasting=FOR_GOOD
         )
@@ -58,19 +62,19 @@ def run_empty(params: dict[str, Any], context: JobContext) -> dict[str, Any]:
         prepare(operation, [Step(StepKind.REMOVE, source=path) for path in chosen])
         failures = Failures()
         Emptying(operation, context, failures).run()
-        for each in trashes.all():
+        for each in trashes:
             trash.tidy(each)
         return concluded(operation, failures, [])
 
 
-def _chosen(params: dict[str, Any], trashes: Trashes) -> list[str]:
+def _chosen(params: dict[str, Any], trashes: list[Trash]) -> list[str]:
     if params["items"] is not None:
         return [path_of(one) for one in params["items"]]
     days = params["older_than_days"]
     latest = None if days is None else datetime.now(UTC) - timedelta(days=int(days))
     return [
         item.path
-        for each in trashes.all()
+        for each in trashes
         for item in trash.items(each)
         if latest is None or (item.deleted_at is not None and item.deleted_at < latest)
     ]
@@ -81,35 +85,55 @@ class Emptying(Taking):
 
     def run(self) -> None:
         """Take all that are open."""
-        while steps := self._operation.open_steps():
-            for step in steps:
-                self._context.safe_point()
-                try:
-                    self._take(step)
-                except (OSError, SdError) as error:
-                    self._fail(step, error)
-                self._report(step)
+        while steps := self._operation.open_steps(BATCH):
+            begun = [step for step in steps if self._is_begun(step)]
+            self._operation.intend(begun)
+            over: list[Step] = []
+            try:
+                for step in begun:
+                    self._context.safe_point()
+                    if self._is_taken(step):
+                        over.append(step)
+                    self._report(step)
+            finally:
+                self._operation.save(over, StepState.DONE)
 
-    def _take(self, step: Step) -> None:
+    def _is_begun(self, step: Step) -> bool:
+        if step.state is not StepState.PLANNED:
+            return True
         item = source_of(step)
-        name = hidden_name(self._operation.id, step.number)
-        if step.state is StepState.PLANNED:
+        try:
             step.proof = Proof.of(stat_in(*os.path.split(item)))
-            step.target = trash.expunged(item, name)
-            self._operation.intend([step])
-        if not os.path.lexists(target_of(step)):
-            if not is_the_same(step, item):
-                if not os.path.lexists(item):  # it was gone before this could be noted
-                    trash.forget(item)
-                self._finish(step, 0)
-                return
-            trash.expunge(item, name)
+        except OSError as error:
+            self._fail(step, error)
+            return False
+        step.target = trash.expunged(item, hidden_name(self._operation.id, step.number))
+        return True
+
+    def _is_taken(self, step: Step) -> bool:
+        """Destroy one; False where it failed. Whatever is done here is seen on the disk, so that
+        one which was not noted as done is known again."""
+        try:
+            size = self._take(step, source_of(step))
+        except (OSError, SdError) as error:
+            self._fail(step, error)
+            return False
+        step.detail = detail_of(size)
+        self._done += 1
+        self._size += size
+        return True
+
+    def _take(self, step: Step, item: str) -> int:
         eraser = Eraser(self._context, tell=partial(self._tell, step))
-        eraser.erase(target_of(step))
+        hidden = target_of(step)
+        if not os.path.lexists(hidden) and is_the_same(step, item):
+            trash.expunge(item, os.path.basename(hidden))
+        if os.path.lexists(hidden):
+            eraser.erase(hidden)
         if eraser.error is not None:  # what is left of it must not stay hidden
-            rename_new(target_of(step), item)
+            rename_new(hidden, item)
             reason = f"{eraser.error.strerror} ({eraser.failed} in it could not be deleted)"
             raise PathNotWritable(path=shown(item), reason=reason, user=os.geteuid())
         if not os.path.lexists(item):
             trash.forget(item)
-        self._finish(step, eraser.bytes)
+        return eraser.bytes

@@ -16,6 +16,7 @@ The daemon only reads here: the history, and whether an operation can be undone.
 
 from __future__ import annotations
 
+import os
 import time
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
@@ -27,12 +28,12 @@ from sd_daemon.core.index.walk import exact, loose
 from sd_daemon.core.library import OPERATIONS_FILE
 
 if TYPE_CHECKING:
-    import os
     import sqlite3
     from collections.abc import Iterable, Iterator
     from types import TracebackType
 
 KEPT = 1000  # operations that are remembered
+_LOOKED_AT = 50_000  # steps, for the trashes that were used
 AT_ONCE = 500  # steps that are marked in one transaction
 
 
@@ -334,3 +335,12 @@ class Operation:
                     " (SELECT undoes FROM operations WHERE id = ?)",
                     (self.id,),
                 )
+
+
+def used_trashes(db: sqlite3.Connection) -> list[str]:
+    """The trash folders that something was put into lately."""
+    rows = db.execute(
+        f"SELECT target FROM steps WHERE kind = 'trash' AND target IS NOT NULL LIMIT {_LOOKED_AT}"
+    )
+    files = {os.path.dirname(loose(target)) for (target,) in rows}
+    return sorted(os.path.dirname(folder) for folder in files if folder.endswith("/files"))

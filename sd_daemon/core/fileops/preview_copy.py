@@ -72,7 +72,7 @@ class _Found:
             conflict_count=self._counts["conflicts"],
             available_bytes=available_at(folder) if self._counts["copied"] else None,
             enough_space=enough,
-            is_fast=bool(self._counts["renamed"]) and not self._counts["copied"],
+            is_fast=self._order.move and not self._counts["copied"],
             problems=[
                 f"{shown(path)} cannot be read: {error.strerror}" for path, error in problems
             ],
@@ -91,7 +91,7 @@ class _Found:
             self._items.append(PreviewItem(str(action), source_path, target_path, kind, size))
 
     def _conflict(self, task: Task, taken: os.stat_result) -> Conflict:
-        there = task.target
+        there = task.conflict or task.target
         return Conflict(
             source=self._path(task.source),
             target=self._path(there),

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 import time
 from contextlib import suppress
@@ -112,7 +111,7 @@ def choose(trash: Trash, path: str, taken: Container[str] = ()) -> str:
             continue
         if trash.plain or not os.path.lexists(info_of(item)):
             return item
-    return f"{trash.files}/{_numbered(name, secrets.randbits(48))}"
+    return f"{trash.files}/{_numbered(name, int.from_bytes(os.urandom(6), 'big'))}"
 
 
 def _numbered(name: str, number: int) -> str:
@@ -254,10 +253,8 @@ def restore(item: str, target: str) -> None:
 
 def forget(item: str) -> None:
     """Remove what the trash still says about an item that is not there any more."""
-    if not is_item(item):
-        return
-    release(item)
-    trash_sizes.drop(os.path.dirname(os.path.dirname(item)), os.path.basename(item))
+    if is_item(item):
+        release(item)
 
 
 def expunged(item: str, name: str) -> str:
@@ -274,13 +271,12 @@ def expunge(item: str, name: str) -> str:
         with suppress(FileExistsError):
             os.mkdir(os.path.dirname(gone), 0o700)
     rename_new(item, gone)
-    flush_folder(os.path.dirname(gone))
     return gone
 
 
 def tidy(trash: Trash) -> None:
-    """Remove info files whose things are gone, a list of sizes that was left half written, and the
-    folder for what is being destroyed if it is empty."""
+    """Remove info files whose things are gone, sizes of such things, a list of sizes that was left
+    half written, and the folder for what is being destroyed if it is empty."""
     with suppress(OSError):
         os.rmdir(f"{trash.folder}/{EXPUNGED}")
     with suppress(OSError):
@@ -295,6 +291,7 @@ def tidy(trash: Trash) -> None:
             young = time.time() - os.lstat(info_of(item)).st_mtime < STALE_S
             if not young and not os.path.lexists(item):
                 forget(item)
+    trash_sizes.prune(trash.folder)
 
 
 def is_border(error: OSError) -> bool:

@@ -17,9 +17,9 @@ from sd_wire.types.files import EntryKind
 from sd_wire.types.paths import physical
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from sd_daemon.core.fileops.trashes import Trashes
+    from sd_daemon.core.fileops.trashes import Trash
 
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)  # where nothing says when
 _Key = tuple[datetime, str]
@@ -37,14 +37,14 @@ def _key(item: Item, identity: str) -> _Key:
     return item.deleted_at or _NEVER, identity
 
 
-def everything(trashes: Trashes) -> dict[str, Item]:
-    """All items of all trashes by their id, the latest first."""
-    found = {item_id(item): item for trash in trashes.all() for item in items(trash)}
+def everything(trashes: Iterable[Trash]) -> dict[str, Item]:
+    """All items of these trashes by their id, the latest first."""
+    found = {item_id(item): item for trash in trashes for item in items(trash)}
     ordered = sorted(found.items(), key=lambda pair: _key(pair[1], pair[0]), reverse=True)
     return dict(ordered)
 
 
-def find(trashes: Trashes, wanted: Sequence[str]) -> list[Item]:
+def find(trashes: Iterable[Trash], wanted: Sequence[str]) -> list[Item]:
     """The items with these ids, each once, or with the beginnings of these. Raises
     TrashItemNotFound, and InvalidValue where a beginning is that of several."""
     known = everything(trashes)
@@ -65,7 +65,7 @@ def _beginning(identity: str, known: dict[str, Item]) -> list[str]:
     return [one for one in known if len(identity) >= 4 and one.startswith(identity)]
 
 
-def page(trashes: Trashes, device_slug: str, limit: int, cursor: str | None) -> TrashList:
+def page(trashes: Iterable[Trash], device_slug: str, limit: int, cursor: str | None) -> TrashList:
     """One page of what is in the trash. Raises InvalidValue for a cursor of something else."""
     known = everything(trashes)
     rest = list(known.items())

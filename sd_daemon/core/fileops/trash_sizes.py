@@ -54,11 +54,13 @@ def note(trash: str, sizes: dict[str, int]) -> None:
     _write(trash, lines)
 
 
-def drop(trash: str, name: str) -> None:
-    """Forget the size of a folder that is not in the trash any more."""
+def prune(trash: str) -> None:
+    """Forget the sizes of folders that are not in the trash any more. Until then no program takes
+    them for right, since they have no info file of that time."""
     lines = _read(trash)
-    if lines.pop(name, None) is not None:
-        _write(trash, lines)
+    right = {name: line for name, line in lines.items() if line[1] == _time(trash, name)}
+    if len(right) < len(lines):
+        _write(trash, right)
 
 
 def _write(trash: str, lines: dict[str, tuple[int, int]]) -> None:

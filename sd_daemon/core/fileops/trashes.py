@@ -18,6 +18,7 @@ import os
 import pwd
 import stat
 import sys
+import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 from sd_daemon.core.index.walk import open_folder, stat_folder
@@ -26,7 +27,9 @@ from sd_daemon.core.paths import shown
 from sd_wire.errors import TrashUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+ANSWER_S = 1.0  # what a distant filesystem gets to say that it is there
 
 _PRIVATE = 0o700
 
@@ -193,13 +196,21 @@ class Trashes:
             self._tops[folder] = here
         return here
 
-    def all(self) -> list[Trash]:
+    def all(self, used: Iterable[str] = ()) -> list[Trash]:
         """Every trash that is there, the one at home first. A filesystem that somebody else has to
-        answer for is left out while it does not answer."""
+        answer for is left out while it does not answer.
+
+        `used` are trash folders that something was put into: a subvolume of btrfs has one, and is
+        not in the mount table.
+        """
         found = [] if self._home is None else [self._home]
+        distant = {os.fsdecode(mount.point) for mount in self._mounts if mount.may_hang}
         for point in sorted(self._points):
+            if point in distant and not _answers(point):
+                continue
             own = Trash(f"{point.rstrip('/')}/.Trash-{self._uid}", point, is_home=False)
             found += [trash for trash in (self._shared(point), own) if trash is not None]
+        found += [Trash(folder, _top_of_trash(folder), is_home=False) for folder in used]
         seen: set[tuple[int, int]] = set()
         return [trash for trash in found if self._is_there(trash, seen)]
 
@@ -215,6 +226,21 @@ class Trashes:
         known = identity in seen
         seen.add(identity)
         return not known
+
+
+def _top_of_trash(folder: str) -> str:
+    """What relative paths are relative to in a trash that is not at home."""
+    above = os.path.dirname(folder)
+    return os.path.dirname(above) if os.path.basename(above) == ".Trash" else above
+
+
+def _answers(point: str) -> bool:
+    """Whether a filesystem says anything at all. A thread that waits for one that is away for good
+    is left behind."""
+    asked = threading.Thread(target=os.path.lexists, args=(point,), daemon=True)
+    asked.start()
+    asked.join(ANSWER_S)
+    return not asked.is_alive()
 
 
 def _existing(folder: str) -> str:

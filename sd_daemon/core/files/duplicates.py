@@ -40,7 +40,7 @@ SELECT content, count(*) FROM entries INDEXED BY entries_content WHERE content I
 GROUP BY content HAVING count(*) > 1
 """
 _WITHIN = """
-SELECT e.content, count(*) FROM folders f CROSS JOIN entries e ON e.parent = f.id
+SELECT e.content, count(*) FROM folders f NOT INDEXED CROSS JOIN entries e ON e.parent = f.id
 WHERE {inside} AND e.content IS NOT NULL GROUP BY e.content HAVING count(*) > 1
 """
 # Few files have several names. To find those takes one pass over the table in its own order; to

@@ -23,10 +23,13 @@ if TYPE_CHECKING:
 
 MOST_USAGES = 10_000  # in one answer, the largest
 
+# In the order of the folders' ids, which is that of the entries in the file, and not in that of the
+# paths: a million entries take 0.4 s so, and 1.5 s the other way. It costs a look at every folder.
 _SUMS = f"""
 SELECT f.path, sum(iif(e.kind = {FILE}, e.size, 0)), sum(e.kind != {DIRECTORY}),
     sum(e.kind = {DIRECTORY})
-FROM folders f CROSS JOIN entries e ON e.parent = f.id WHERE {{inside}} GROUP BY f.id
+FROM folders f NOT INDEXED CROSS JOIN entries e ON e.parent = f.id
+WHERE {{inside}} GROUP BY f.id
 """
 _FILES = f"""
 SELECT f.path, e.name, e.size FROM folders f CROSS JOIN entries e ON e.parent = f.id

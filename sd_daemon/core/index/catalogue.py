@@ -58,6 +58,11 @@ RULES: tuple[Rule, ...] = (
         "Placeholders (.nfs..., .fuse_hidden...) of files that are deleted but still open.",
     ),
     Rule(
+        "unfinished",
+        "no_system_files",
+        "What a file operation of Spacedrive has not finished (.spacedrive-...).",
+    ),
+    Rule(
         "lost_and_found",
         "no_system_files",
         "A lost+found folder that belongs to root and cannot be read.",

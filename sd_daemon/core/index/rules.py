@@ -26,7 +26,9 @@ WHOLE = frozenset(("cache_tag", "python_environment"))
 
 _CACHE_SIGNATURE = b"Signature: 8a477f597d28d172789f06886806bc55"
 _BYTECODE = re.compile(r".*\.py[co](\.\d+)?\Z", re.DOTALL)
+_PREFIXES = (".Trash-", ".nfs", ".fuse_hidden", ".spacedrive-")
 _PLACEHOLDER = re.compile(r"\.(nfs[0-9a-f]{16,}|fuse_hidden[0-9a-f]{8,})\Z")
+_UNFINISHED = re.compile(r"\.spacedrive-[0-9a-f]{8}-\d+\Z")
 _TRASH_OF_USER = re.compile(r"\.Trash-\d+\Z")
 _TRASHES = frozenset((".Trash", "Trash", ".Trashes", "$RECYCLE.BIN"))
 _MOST_BYTECODE = 100_000  # a __pycache__ with more names than that is not one
@@ -97,10 +99,7 @@ class Rules:
         """Say whether `name` has to be judged. Cheap: called for every name there is."""
         if name in self._names or self._all:
             return True
-        return name[0] == "." and (
-            self._hidden
-            or (self._patterns and name.startswith((".Trash-", ".nfs", ".fuse_hidden")))
-        )
+        return name[0] == "." and (self._hidden or (self._patterns and name.startswith(_PREFIXES)))
 
     def proves(self, names: set[str]) -> bool:
         """Say whether what became of one of `names` may change the verdict on a name beside it."""
@@ -123,6 +122,8 @@ class Rules:
         name = entry.name
         if self._hidden and name[0] == ".":
             return "hidden"
+        if self._patterns and _UNFINISHED.match(name):
+            return "unfinished"
         is_folder = entry.is_dir(follow_symlinks=False)
         verdict = None
         if is_folder and (name in self._names or name.startswith(".Trash-")):

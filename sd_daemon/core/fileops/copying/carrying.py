@@ -63,11 +63,13 @@ class Carrier:
         try:
             self._build(works)
             self._operation.intend(step for work in works for step in work.steps)
+            self._replacer.prepare([work for work in works if work.failed is None])
             for work in works:
                 self._publish(work)
             self._flush_folders(works)
             for work in works:
                 self._follow(work)
+            self._replacer.flush()
         except JobInterrupted:
             raise
         except BaseException:
@@ -85,7 +87,8 @@ class Carrier:
             elif work.is_copy and work.step.kind is StepKind.MOVE:
                 work.detail.stays = True
                 work.note()
-            self._replacer.finish(work)
+            self._replacer.put_away(work)
+            self._replacer.flush()
             self._forget_item(work)
             return True
         self._replacer.undo_choice(work)
@@ -108,7 +111,11 @@ class Carrier:
         size = 0
         replaced: Step | None = None
         for step in steps:
+            if step.kind is StepKind.REMOVE:
+                break
             if step.kind is StepKind.TRASH:
+                if not Detail.of(step).replaces:
+                    break
                 replaced = step
                 continue
             work = Work(self._operation, step, replaced)
@@ -218,7 +225,7 @@ class Carrier:
             return
         work.published = True
         if not work.is_copy:
-            self._tally.small(os.path.dirname(work.source), os.path.basename(work.source), 0)
+            self._tally.done(os.path.dirname(work.source), os.path.basename(work.source), 0)
 
     def _flush_folders(self, works: list[Work]) -> None:
         folders = {os.path.dirname(work.target) for work in works if work.published}
@@ -232,7 +239,7 @@ class Carrier:
     def _follow(self, work: Work) -> None:
         if not work.published:
             return
-        self._replacer.finish(work)
+        self._replacer.put_away(work)
         self._forget_item(work)
         if work.is_copy and work.step.kind is StepKind.MOVE and not work.detail.stays:
             try:

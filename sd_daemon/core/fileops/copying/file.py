@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from blake3 import blake3
 
-from sd_daemon.core.fileops.copying.content import Content, NotShared
+from sd_daemon.core.fileops.copying.content import SMALL, Content, NotShared
 from sd_daemon.core.fileops.copying.kernel import LACKING
 from sd_daemon.core.fileops.copying.metadata import Metadata
 from sd_daemon.core.fileops.copying.tally import why
@@ -151,7 +151,8 @@ class Copier:
                     self._copy_other(place, found)
                     return
                 if self._copy_file(place, source, found):
-                    self.tally.small(place.folder, place.name, found.st_size)
+                    size = found.st_size
+                    self.tally.done(place.folder, place.name, size, told=size > SMALL)
                     return
             finally:
                 os.close(source)
@@ -229,7 +230,7 @@ class Copier:
 
     def _copy_other(self, place: Place, found: os.stat_result) -> None:
         if found.st_nlink > 1 and self._link(place, found):
-            self.tally.small(place.folder, place.name, 0)
+            self.tally.done(place.folder, place.name, 0)
             return
         try:
             _make_other(place, found)
@@ -239,7 +240,7 @@ class Copier:
         self.metadata.give_by_name(place.target_name, place.target, found)
         if found.st_nlink > 1:
             self.know(found, place.base, place.inner)
-        self.tally.small(place.folder, place.name, 0)
+        self.tally.done(place.folder, place.name, 0)
 
     def _remove(self, place: Place) -> None:
         """Be rid of what is not whole."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sd_daemon.core.fileops.copying.order import CopyOrder, Pair
 
 _BLOCK = 512
+_PAGE = 4096  # what a file takes at least, and in steps of
 
 
 class Action(StrEnum):
@@ -48,6 +49,7 @@ class Task(msgspec.Struct):
     taken: os.stat_result | None = None  # what has the name now
     resolution: ConflictResolution | None = None
     moves: bool = False  # the source goes
+    conflict: str | None = None  # the name that is taken, where it gets another
 
     @property
     def is_transfer(self) -> bool:
@@ -88,19 +90,24 @@ class Planner:
             return
         yield from self._of(pair.source, pair.target, found)
 
-    def _of(self, source: str, target: str, found: os.stat_result) -> Iterator[Task]:
+    def _of(
+        self, source: str, target: str, found: os.stat_result, *, inner: bool = False
+    ) -> Iterator[Task]:
         taken, moves = look(target), self._order.move
         if taken is None and target not in self._given:
             self._given.add(target)
             yield Task(self._transfer, source, target, found, moves=moves)
             return
-        wanted = self._order.decisions.get(target, self._order.resolution)
-        if wanted is ConflictResolution.AUTO_MODIFY_NAME:
+        decided = self._order.decisions.get(target)
+        wanted = decided or self._order.resolution
+        meet = taken is not None and _are_folders(found, taken) and target not in self._given
+        joins = meet and inner and decided is None  # the folders that hold them are joined, too
+        if wanted is ConflictResolution.AUTO_MODIFY_NAME and not joins:
             free = self._free(target)
             self._given.add(free)
-            yield Task(Action.RENAME, source, free, found, taken, wanted, moves)
-        elif taken is not None and _are_folders(found, taken) and target not in self._given:
-            if self._order.decisions.get(target) is ConflictResolution.SKIP:
+            yield Task(Action.RENAME, source, free, found, taken, wanted, moves, target)
+        elif taken is not None and meet:
+            if decided is ConflictResolution.SKIP:
                 yield Task(Action.SKIP, source, target, found, taken, wanted)
             else:
                 yield from self._joined(source, target, found, taken)
@@ -126,9 +133,9 @@ class Planner:
             self.problems.append((source, error))
             return
         for name in names:
-            inner = look(join(source, name))
-            if inner is not None:
-                yield from self._of(join(source, name), join(target, name), inner)
+            one = look(join(source, name))
+            if one is not None:
+                yield from self._of(join(source, name), join(target, name), one, inner=True)
         if self._order.move:
             yield Task(Action.LEAVE, source, target, found)
 
@@ -203,4 +210,6 @@ class Extent:
             self._seen.add(identity)
         if stat.S_ISREG(mode):
             self.size += found.st_size
-            self.needed += min(found.st_size, found.st_blocks * _BLOCK)
+            allocated = found.st_blocks * _BLOCK
+            whole = -(-found.st_size // _PAGE) * _PAGE
+            self.needed += allocated if allocated < found.st_size else whole

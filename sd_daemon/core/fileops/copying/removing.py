@@ -37,6 +37,7 @@ class SourceRemoval:
         JobInterrupted: then some of it may be left under its hidden name."""
         folder = os.path.dirname(work.source)
         hidden = f"{folder}/{hidden_name(self._operation.id, work.step.number)}"
+        self._context.safe_point()
         if look(hidden) is None:
             if look(work.source) is None:
                 return None
@@ -53,10 +54,13 @@ class SourceRemoval:
             rename_new(hidden, work.source)
             return CHANGED
         eraser = Eraser(self._context)
-        eraser.erase(hidden)
-        if eraser.error is not None:  # what cannot be removed must not stay hidden
+        try:
+            eraser.erase(hidden)
+            if eraser.error is not None:
+                raise eraser.error
+        except OSError:  # what cannot be removed must not stay hidden
             rename_new(hidden, work.source)
-            raise eraser.error
+            raise
         flush_folder(folder)
         return None
 

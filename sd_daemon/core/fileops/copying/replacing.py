@@ -17,12 +17,15 @@ from sd_daemon.core.fileops.copying.planning import look
 from sd_daemon.core.fileops.copying.work import Detail, Work
 from sd_daemon.core.fileops.erasing import hidden_name
 from sd_daemon.core.fileops.journal import Proof, Step, StepState
-from sd_daemon.core.fileops.rename import flush_folder, rename_new
+from sd_daemon.core.fileops.rename import flush_filesystem, flush_folder, rename_new
 from sd_daemon.core.fileops.trashes import Trashes
 from sd_wire.errors import TrashUnavailable
 
 if TYPE_CHECKING:
     from sd_daemon.core.fileops.journal import Operation
+
+
+_FEW = 4  # files that are flushed one by one; to flush the filesystem may take long
 
 
 class Replacer:
@@ -32,35 +35,57 @@ class Replacer:
         self._operation = operation
         self._home = home_trash
         self._known: Trashes | None = None
+        self._touched: set[str] = set()  # folders that things were put away in
+
+    def prepare(self, works: list[Work]) -> None:
+        """Find places for what these replace, note them, and have them ready on the disk."""
+        chosen: dict[str, Step] = {}
+        for work in works:
+            step = work.replaced
+            if step is not None and not work.published and not self._was_cleared(work, step):
+                old = look(work.target)
+                if old is not None:
+                    self._choose(step, work, old, chosen)
+        self._operation.intend(chosen.values())
+        few = len(chosen) <= _FEW
+        for item, step in chosen.items():
+            self._reserve(item, step, flush=few)
+        if chosen and not few:
+            for folder in {os.path.dirname(trash.info_of(item)) for item in chosen}:
+                if os.path.isdir(folder):
+                    _flush_filesystem_of(folder)
 
     def replace(self, work: Work) -> None:
-        """Let what has come take its name, and what was there go. Raises OSError."""
+        """Let what has come take its name; what was there is where it came from then, or in its
+        place already. Raises OSError."""
         step = work.replaced
         assert step is not None
         if self._was_cleared(work, step):  # by an earlier run, on a filesystem that cannot exchange
             rename_new(work.comes_from, work.target)
-            return
-        old = look(work.target)
-        if old is None:  # somebody has removed it meanwhile
-            step.state = StepState.SKIPPED
+        elif step.proof is None or step.target is None or look(work.target) is None:
+            step.state = StepState.SKIPPED  # somebody has removed it meanwhile
+            self.undo_choice(work)
             rename_new(work.comes_from, work.target)
-            return
-        self._choose(step, work, old)
-        if exchange(work.comes_from, work.target):
-            flush_folder(os.path.dirname(work.target))
-            self._put_away(step, work.comes_from)
-        else:
-            self._put_away(step, work.target)
+        elif not exchange(work.comes_from, work.target):
+            rename_new(work.target, step.target)
             rename_new(work.comes_from, work.target)
 
-    def finish(self, work: Work) -> None:
-        """What is left to do where an earlier run has let it appear."""
+    def put_away(self, work: Work) -> None:
+        """Move what was replaced to the place that was chosen for it, unless it is there."""
         step = work.replaced
         if step is None or step.proof is None or step.target is None:
             return
         there = look(work.comes_from)
         if there is not None and (there.st_dev, there.st_ino) == step.proof[:2]:
-            self._put_away(step, work.comes_from)
+            rename_new(work.comes_from, step.target)
+        self._touched.add(os.path.dirname(step.target))
+
+    def flush(self) -> None:
+        """Have on the disk what was put away."""
+        for folder in self._touched:
+            with suppress(FileNotFoundError):
+                flush_folder(folder)
+        self._touched.clear()
 
     def undo_choice(self, work: Work) -> None:
         """Nothing is replaced after all."""
@@ -83,35 +108,32 @@ class Replacer:
         gone = there is not None and there.st_ino == step.proof.inode
         return gone and look(work.target) is None
 
-    def _choose(self, step: Step, work: Work, old: os.stat_result) -> None:
-        """Find a place for the old one, and note it."""
+    def _choose(self, step: Step, work: Work, old: os.stat_result, chosen: dict[str, Step]) -> None:
         self.undo_choice(work)
-        detail = Detail(replaces=True, bytes=old.st_size)
         step.proof = Proof.of(old)
-        while True:
-            try:
-                held = self._trashes.holding(work.target)
-                step.target = trash.choose(held, work.target)
-                step.detail = detail.text()
-                self._operation.intend([step])
-                trash.reserve(held, step.target, work.target, self._token(step))
-                return
-            except FileExistsError:
-                continue
-            except (TrashUnavailable, OSError):
-                break
-        detail.kept = True
-        folder = os.path.dirname(work.target)
-        step.target = f"{folder}/{hidden_name(self._operation.id, step.number)}"
+        detail = Detail(replaces=True, bytes=old.st_size)
+        try:
+            held = self._trashes.holding(work.target)
+            step.target = trash.choose(held, work.target, chosen)
+        except (TrashUnavailable, OSError):
+            detail.kept = True
+            folder = os.path.dirname(work.target)
+            step.target = f"{folder}/{hidden_name(self._operation.id, step.number)}"
         step.detail = detail.text()
-        self._operation.intend([step])
+        chosen[step.target] = step
 
-    def _put_away(self, step: Step, path: str) -> None:
-        """Move the old one to the place that was chosen for it."""
-        assert step.target is not None
-        rename_new(path, step.target)
-        with suppress(FileNotFoundError):
-            flush_folder(os.path.dirname(step.target))
+    def _reserve(self, item: str, step: Step, *, flush: bool) -> None:
+        """Write what the trash says about one; another place where someone was faster."""
+        original = step.source or ""
+        while not Detail.of(step).kept:
+            held = self._trashes.holding(original)
+            try:
+                trash.reserve(held, item, original, self._token(step), flush=flush)
+            except FileExistsError:
+                step.target = item = trash.choose(held, original)
+                self._operation.intend([step])
+            else:
+                return
 
     def _token(self, step: Step) -> str:
         return f"{self._operation.id}-{step.number}"
@@ -121,3 +143,11 @@ class Replacer:
         if self._known is None:
             self._known = Trashes(self._home)
         return self._known
+
+
+def _flush_filesystem_of(folder: str) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        flush_filesystem(fd)
+    finally:
+        os.close(fd)

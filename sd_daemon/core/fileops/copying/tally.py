@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 PROBLEMS_KEPT = 100  # the first; the others are counted
 _NAP_S = 0.05  # the longest time without a question whether to go on, while a limit holds us back
+_SHORTEST_S = 0.01
 _PATIENCE = 16  # small things between two reports
 
 
@@ -47,14 +48,16 @@ class Tally:
         self._phase = phase
         self._verb = verb
         self._untold = 0
+        self._owed = 0.0  # bytes that were moved sooner than the limit allows
 
-    def small(self, folder: str, name: str, size: int) -> None:
-        """A thing is done that took no time worth telling. A safe point now and then."""
+    def done(self, folder: str, name: str, size: int, *, told: bool = False) -> None:
+        """A thing of `size` bytes is done; `told`: they were reported as they were moved. A safe
+        point now and then."""
         self.files += 1
         self.size += size
         self._untold += 1
         if self._untold >= _PATIENCE or self._context.limits.bandwidth:
-            self.tell(f"{folder}/{name}", size)
+            self.tell(f"{folder}/{name}", 0 if told else size)
 
     def tell(self, path: str, size: int = 0) -> None:
         """Report; `size` bytes were just moved. Raises JobInterrupted: this is a safe point."""
@@ -75,14 +78,14 @@ class Tally:
             self._hold_back(size)
 
     def _hold_back(self, size: int) -> None:
-        """Wait as long as `size` bytes take under the limit, which may change meanwhile."""
-        owed = float(size)
-        while (limit := self._context.limits.bandwidth) and owed > 0:
+        """Wait as long as `size` bytes take under the limit, which may change meanwhile. What is
+        too short for a nap is owed until later."""
+        self._owed += size
+        while (limit := self._context.limits.bandwidth) and self._owed > limit * _SHORTEST_S:
             self._context.safe_point()
-            nap = min(_NAP_S, owed / limit)
             began = time.monotonic()
-            time.sleep(nap)
-            owed -= (time.monotonic() - began) * limit
+            time.sleep(min(_NAP_S, self._owed / limit))
+            self._owed -= (time.monotonic() - began) * limit
 
     def fail(self, path: str, reason: str) -> None:
         """Something could not be done."""

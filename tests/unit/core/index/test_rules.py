@@ -78,6 +78,11 @@ LEFT_OUT = {
     ),
     "recycled": ("trash", ["$RECYCLE.BIN/S-1-5-21-1/x"], ["$RECYCLE.BIN"]),
     "nfs": ("open_but_deleted", [".nfs000000000123456700000001"], [".nfs000000000123456700000001"]),
+    "unfinished": (
+        "unfinished",
+        [".spacedrive-0a1b2c3d-12/x"],
+        [".spacedrive-0a1b2c3d-12"],
+    ),
     "fuse": (
         "open_but_deleted",
         [".fuse_hidden0000018600000001"],
@@ -140,6 +145,7 @@ MINE = [
     "Photos/.nfs-shares.txt",
     "Photos/.nfs00",
     "Photos/.fuse_hidden.txt",
+    "Photos/.spacedrive-notes-12",
     "Photos/.DS_Store",
     "Photos/Thumbs.db",
     "Photos/.gitignore",
