@@ -3,7 +3,7 @@
 # What may stand where: words, or @any, @file, @folder.
 _sd_verbs() { # COMMAND
   case $1 in
-    '') echo 'run search ls info start stop restart enable disable status events logs library location index job file volume device config network core test call describe help' ;;
+    '') echo 'run search ls info start stop restart enable disable status events graphql logs library location index job file volume device config network core test call describe help' ;;
     'library') echo 'list info create open close rename delete export' ;;
     'location') echo 'list add remove rescan update enable-indexing validate-path suggested export import' ;;
     'index') echo 'start verify rules omissions' ;;
@@ -25,6 +25,7 @@ _sd_options() { # COMMAND
     'ls') echo '-l --long -a -A --hidden --no-hidden --sort -n --limit' ;;
     'start') echo '--foreground' ;;
     'events') echo '-f --follow --after --initial -t --type --job --resource --path -r --recursive' ;;
+    'graphql') echo '--listen --unix --token-file --host --origin --permission --no-introspection --no-pages --url' ;;
     'logs') echo '-f --follow -n --lines --since --level --target --job --correlation --journal' ;;
     'library list') echo '--include-stats --no-include-stats' ;;
     'library create') echo '--path' ;;
@@ -61,7 +62,7 @@ _sd_value() { # COMMAND OPTION; a flag has none
     --socket) echo '@file' ;;
   esac
   case "$1 $2" in
-    'search -n' | 'search --limit' | 'search --offset' | 'search --location' | 'search --ext' | 'search --min-size' | 'search --max-size' | 'search --newer' | 'search --older' | 'ls -n' | 'ls --limit' | 'events --after' | 'events --job' | 'events --resource' | 'logs -n' | 'logs --lines' | 'logs --since' | 'logs --target' | 'logs --job' | 'logs --correlation' | 'location add --name' | 'location add --job-policies' | 'location update --name' | 'location update --job-policies' | 'location import --new-name' | 'index omissions --rule' | 'index omissions --limit' | 'index omissions --offset' | 'file directory-listing --limit' | 'file directory-listing --cursor' | 'file media-listing --limit' | 'file media-listing --cursor' | 'file unique-to-location --limit' | 'config app-update --log-level' | 'config app-update --theme' | 'config app-update --language' | 'config app-update --proxy-pairing-vouch-signature-max-age' | 'config app-update --proxy-pairing-vouch-response-timeout' | 'config app-update --proxy-pairing-vouch-queue-retry-limit' | 'config app-update --access-read' | 'config app-update --access-write' | 'config app-update --access-admin' | 'config app-update --access-others' | 'config app-update --limits-connections-per-user' | 'config app-update --limits-idle-seconds' | 'config app-update --limits-unread-seconds' | 'config app-update --limits-unfinished-bytes' | 'config library-update --thumbnail-quality' | 'test ping --count') echo '@any' ;;
+    'search -n' | 'search --limit' | 'search --offset' | 'search --location' | 'search --ext' | 'search --min-size' | 'search --max-size' | 'search --newer' | 'search --older' | 'ls -n' | 'ls --limit' | 'events --after' | 'events --job' | 'events --resource' | 'graphql --listen' | 'graphql --unix' | 'graphql --token-file' | 'graphql --host' | 'graphql --origin' | 'graphql --permission' | 'logs -n' | 'logs --lines' | 'logs --since' | 'logs --target' | 'logs --job' | 'logs --correlation' | 'location add --name' | 'location add --job-policies' | 'location update --name' | 'location update --job-policies' | 'location import --new-name' | 'index omissions --rule' | 'index omissions --limit' | 'index omissions --offset' | 'file directory-listing --limit' | 'file directory-listing --cursor' | 'file media-listing --limit' | 'file media-listing --cursor' | 'file unique-to-location --limit' | 'config app-update --log-level' | 'config app-update --theme' | 'config app-update --language' | 'config app-update --proxy-pairing-vouch-signature-max-age' | 'config app-update --proxy-pairing-vouch-response-timeout' | 'config app-update --proxy-pairing-vouch-queue-retry-limit' | 'config app-update --access-read' | 'config app-update --access-write' | 'config app-update --access-admin' | 'config app-update --access-others' | 'config app-update --limits-connections-per-user' | 'config app-update --limits-idle-seconds' | 'config app-update --limits-unread-seconds' | 'config app-update --limits-unfinished-bytes' | 'config library-update --thumbnail-quality' | 'test ping --count') echo '@any' ;;
     'search --in' | 'library create --path') echo '@folder' ;;
     'search --kind' | 'file media-listing --media-types') echo 'unknown image video audio document archive code text database book font mesh config encrypted key executable binary spreadsheet presentation email calendar contact web shortcut package model-entry memory' ;;
     'search --sort') echo 'relevance name size modified-at created-at indexed-at' ;;
