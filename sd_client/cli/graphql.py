@@ -105,7 +105,8 @@ def graphql(session: Session, /, **given: Any) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     with listeners(addresses, given["unix"]) as found:
         session.output.remark(f"GraphQL: {page if not inherited() else 'on inherited sockets'}")
-        asyncio.run(_serve(serving[1], settings, found))
+        with asyncio.Runner(loop_factory=fast_loop()) as runner:
+            runner.run(_serve(serving[1], settings, found))
 
 
 async def _serve(serve: Any, settings: Any, found: list[socket.socket]) -> None:
@@ -119,6 +120,14 @@ async def _serve(serve: Any, settings: Any, found: list[socket.socket]) -> None:
         notifier.notify("READY=1\nSTATUS=Answering GraphQL")
         await ending.wait()
         notifier.notify("STOPPING=1")
+
+
+def fast_loop() -> Any:
+    """What makes the event loop: uvloop where it is installed."""
+    try:
+        return load("uvloop:new_event_loop")
+    except ModuleNotFoundError:
+        return None
 
 
 def first_socket(session: Session) -> str:

@@ -76,6 +76,7 @@ class Prepared(NamedTuple):
     text: str
     document: DocumentNode
     operations: dict[str | None, OperationDefinitionNode]
+    costs: dict[str | None, int]  # as far as they do not depend on variables
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """The operation that is meant. Raises GraphQLError."""
@@ -131,11 +132,11 @@ class Engine:
             operation = prepared.operation(asked.operation_name)
         except GraphQLError as error:
             raise Refused([error]) from error
-        root = self._schema.get_root_type(operation.operation)
-        assert root is not None  # the document is valid
-        found = bounds.cost(
-            prepared.document, operation, root, self._followed, asked.variables or {}
-        )
+        found = prepared.costs.get(asked.operation_name)
+        if found is None:
+            found = self._cost(prepared, operation, asked.variables or {})
+            if not operation.variable_definitions:
+                prepared.costs[asked.operation_name] = found
         if found > self.limits.cost:
             raise Refused([bounds.too_costly(found, self.limits.cost)])
         return operation
@@ -196,6 +197,13 @@ class Engine:
         """What the resolvers of one event see."""
         return Context(self.upstream, library)
 
+    def _cost(
+        self, prepared: Prepared, operation: OperationDefinitionNode, variables: dict[str, Any]
+    ) -> int:
+        root = self._schema.get_root_type(operation.operation)
+        assert root is not None  # the document is valid
+        return bounds.cost(prepared.document, operation, root, self._followed, variables)
+
     def _text(self, asked: Asked) -> str:
         named = asked.extensions.persisted_query if asked.extensions else None
         if named is None:
@@ -231,4 +239,4 @@ class Engine:
             for one in document.definitions
             if isinstance(one, OperationDefinitionNode)
         }
-        return Prepared(text, document, operations)
+        return Prepared(text, document, operations, {})

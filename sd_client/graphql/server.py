@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("sd_client.graphql")
 
-IDLE_TIME = 15.0
+IDLE_TIME = 10.0
 """Seconds that a connection may be silent, or take to send the head of a request."""
 
 BACKLOG = 1024

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cli_command import LAUNCHER, Sd
@@ -16,7 +17,6 @@ from running import Daemon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 PATIENCE = 20.0
@@ -111,6 +111,21 @@ class GraphQLServer:
         headers = {**self.bearer, "Content-Type": "application/json"}
         return self.ask("POST", "/graphql", body, headers)
 
+    def memory(self) -> int:
+        """Resident KiB."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text("ascii")
+        return int(status.partition("VmRSS:")[2].split()[0])
+
+    def index(self, folder: Path) -> None:
+        """Add a location, and wait until it is indexed."""
+        added = self.post(
+            "mutation($path: String!) { locationsAdd(path: {text: $path}) { jobId } }",
+            path=str(folder),
+        ).data["locationsAdd"]
+        stream = "subscription($id: UUID!) { jobUpdates(jobId: $id) { status } }"
+        told = self.subscribe(stream, id=added["jobId"])
+        assert told[-1]["data"]["jobUpdates"]["status"] == "COMPLETED"
+
     def subscribe(self, query: str, /, **variables: Any) -> list[Any]:
         """What a subscription tells, to its end."""
         self.wait()
@@ -143,17 +158,13 @@ def serving(folder: Path, *options: str) -> Iterator[GraphQLServer]:
     daemon = Daemon(folder / "data").start()
     try:
         daemon.call("action:libraries.create.input", {"name": "Home", "path": None})
-        pictures = folder_of(folder)
         server = GraphQLServer(daemon, *options)
-        added = server.post(
-            "mutation($path: String!) { locationsAdd(path: {text: $path}) { jobId } }",
-            path=str(pictures),
-        ).data["locationsAdd"]
-        stream = "subscription($id: UUID!) { jobUpdates(jobId: $id) { status } }"
-        told = server.subscribe(stream, id=added["jobId"])
-        assert told[-1]["data"]["jobUpdates"]["status"] == "COMPLETED"
-        yield server
-        assert server.stop() == 0
+        try:
+            server.index(folder_of(folder))
+            yield server
+        finally:
+            status = server.stop()
+        assert status == 0
     finally:
         daemon.kill()
 
