@@ -79,6 +79,11 @@ class GraphQLServer:
         return self.daemon.data_dir.parent / "Pictures"
 
     @property
+    def url(self) -> str:
+        """Where GraphQL is."""
+        return f"http://127.0.0.1:{self.port}/graphql"
+
+    @property
     def token(self) -> str:
         """What callers need."""
         return self.token_file.read_text("ascii").strip()
