@@ -109,11 +109,13 @@ class GraphQLServer:
         finally:
             connection.close()
 
-    def post(self, query: str, /, **variables: Any) -> Answer:
+    def post(self, query: str, /, accept: str | None = None, **variables: Any) -> Answer:
         """A GraphQL request of somebody who has the token."""
         self.wait()
         body = json.dumps({"query": query, "variables": variables}).encode()
         headers = {**self.bearer, "Content-Type": "application/json"}
+        if accept is not None:
+            headers["Accept"] = accept
         return self.ask("POST", "/graphql", body, headers)
 
     def memory(self) -> int:
@@ -133,10 +135,7 @@ class GraphQLServer:
 
     def subscribe(self, query: str, /, **variables: Any) -> list[Any]:
         """What a subscription tells, to its end."""
-        self.wait()
-        body = json.dumps({"query": query, "variables": variables}).encode()
-        kinds = {"Content-Type": "application/json", "Accept": "text/event-stream"}
-        answer = self.ask("POST", "/graphql", body, {**self.bearer, **kinds})
+        answer = self.post(query, accept="text/event-stream", **variables)
         assert answer.status == 200, answer.body
         *events, last = answer.body.decode().removesuffix("\n\n").split("\n\n")
         assert last == "event: complete\ndata: "

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 from graphql import build_client_schema, get_introspection_query, print_schema
+from graphql_feed import Feed
 from graphql_server import serving
 
 from sd_client.graphql.schema import contract_schema
@@ -227,6 +228,44 @@ def test_a_library_is_named_by_its_id_or_its_name(graphql: GraphQLServer) -> Non
         assert graphql.post(query, library=named).data["librariesInfo"]["id"] == library["id"]
     answer = graphql.post(query, library="Elsewhere")
     assert answer.code == "library-not-found"
+
+
+def rescan(server: GraphQLServer) -> None:
+    """Have the folder read again."""
+    locations = server.post("{ locationsList { locations { id } } }").data["locationsList"]
+    change = "mutation($id: UUID!) { locationsRescan(locationId: $id) { jobId } }"
+    assert server.post(change, id=locations["locations"][0]["id"]).data
+
+
+def test_the_log_is_a_subscription_too(graphql: GraphQLServer) -> None:
+    query = "subscription { logs(last: 2) { level target message timestamp fields } }"
+    with Feed(graphql, query) as feed:
+        past = [one.data["data"]["logs"] for one in feed.take(2)]
+        assert all(one["message"] and one["level"] for one in past)
+        rescan(graphql)
+        while not feed.next().data["data"]["logs"]["message"].startswith("job"):
+            pass
+
+
+def test_what_happens_is_told_with_everything_that_is_known_of_it(graphql: GraphQLServer) -> None:
+    """All fields of all events in one subscription, while something happens."""
+    schema = Schema(graphql)
+    (occurrence,) = (one for one in schema.fields("Subscription") if one["name"] == "events")
+    query = f"subscription {{ events(initial: true) {schema.selection(occurrence['type'])} }}"
+    with Feed(graphql, query) as feed:
+        told = [feed.next().data["data"]["events"]]
+        while told[-1]["event"]["__typename"] != "CaughtUp":
+            told.append(feed.next().data["data"]["events"])
+        assert {one["event"]["__typename"] for one in told} >= {"ResourceChanged", "CaughtUp"}
+        assert all(one["initial"] for one in told[:-1])
+        (graphql.pictures / "new.txt").write_text("new")
+        rescan(graphql)
+        names: list[str] = []
+        while "new" not in names:
+            told.append(feed.next().data["data"]["events"])
+            resources = told[-1]["event"].get("ResourceChangedBatch_resources", ())
+            names += [one["name"] for one in resources]
+    assert told[-1]["libraryId"] == told[-1]["event"]["ResourceChangedBatch_libraryId"]
 
 
 # Last, because it makes a library, and does whatever else operations do.
