@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 DEFAULT_PORT = 8080
 FIRST_INHERITED = 3
 TOKEN_BYTES = 32
+SYSTEM_STATE = "/var/lib/spacedrive-graphql"
+"""What the machine's service has in STATE_DIRECTORY."""
 
 
 class GraphQLNotInstalled(SdError):
@@ -83,8 +85,7 @@ def graphql(session: Session, /, **given: Any) -> None:
 
     Callers need the token that is in the token file; on a Unix socket, this user and root do not.
     """
-    token_file = given["token_file"] or default_token_file(session)
-    token = token_in(token_file)
+    token = token_in(given["token_file"] or default_token_file(session), make=not given["url"])
     addresses = list(given["listen"]) or [f"localhost:{DEFAULT_PORT}"]
     page = f"http://{addresses[0]}/#token={token}"
     if given["url"]:
@@ -116,9 +117,13 @@ async def _serve(serve: Any, settings: Any, found: list[socket.socket]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ending.set)
     notifier = SystemdNotifier()
+    period = int(os.environ.get("WATCHDOG_USEC", "0")) / 2_000_000 or None
     async with serve(settings, found):
         notifier.notify("READY=1\nSTATUS=Answering GraphQL")
-        await ending.wait()
+        while not ending.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(ending.wait(), period)
+            notifier.notify("WATCHDOG=1")
         notifier.notify("STOPPING=1")
 
 
@@ -139,17 +144,16 @@ def first_socket(session: Session) -> str:
 def default_token_file(session: Session) -> str:
     """Where the token is kept: with the service's state, else in the data folder."""
     state = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    if session.system:
+        state = SYSTEM_STATE
     return f"{state}/token" if state else f"{session.data_dir}/graphql/token"
 
 
-def token_in(path: str) -> str:
-    """The token, made where there is none. Raises TokenUnusable."""
+def token_in(path: str, *, make: bool) -> str:
+    """The token; a server makes one where there is none. Raises TokenUnusable."""
     try:
-        os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
-        with contextlib.suppress(FileExistsError):
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            with open(os.open(path, flags, 0o600), "w", encoding="ascii") as file:
-                file.write(secrets.token_urlsafe(TOKEN_BYTES) + "\n")
+        if make:
+            make_token(path)
         with open(path, encoding="ascii") as file:
             if os.fstat(file.fileno()).st_mode & 0o077:
                 raise TokenUnusable(path=path, reason="others may read it")
@@ -159,6 +163,18 @@ def token_in(path: str) -> str:
     if not token:
         raise TokenUnusable(path=path, reason="it is empty")
     return token
+
+
+def make_token(path: str) -> None:
+    """Write a token for this user only, where there is none."""
+    os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        made = os.open(path, flags, 0o600)
+    except FileExistsError:
+        return
+    with open(made, "w", encoding="ascii") as file:
+        file.write(secrets.token_urlsafe(TOKEN_BYTES) + "\n")
 
 
 def inherited() -> list[int]:
