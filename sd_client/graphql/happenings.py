@@ -178,7 +178,9 @@ class Happenings:
             GraphQLNonNull(self._occurrence()),
             args={
                 "library": library,
-                "types": GraphQLArgument(chosen, description="which; else all but those that only come by name"),
+                "types": GraphQLArgument(
+                    chosen, description="which; else all but those that only come by name"
+                ),
                 **self._inputs.arguments(EventFilter, without=("library_id",)),
                 "after": GraphQLArgument(
                     GraphQLString, description="first what came after this cursor"

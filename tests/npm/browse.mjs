@@ -53,7 +53,8 @@ tell({ bar: values });
 await page.locator("#locations li b").waitFor();
 
 // Search as you type, by keyboard alone.
-await page.locator("body").press("/");
+await page.evaluate(() => document.activeElement.blur());
+await page.keyboard.press("/");
 await page.keyboard.type("sunset", { delay: 25 });
 await page.locator("#results mark").first().waitFor();
 tell({ found: await page.locator("#results b").allTextContents() });
@@ -85,6 +86,7 @@ await page.goto(`${origin}/graphiql`);
 await page.locator(".graphiql-tab").first().waitFor();
 tell({ tabs: await page.locator(".graphiql-tab-button:not(.graphiql-tab-add)").count() });
 await page.locator(".graphiql-tab-button", { hasText: "CoreStatus" }).click();
+await page.locator(".graphiql-query-editor .cm-property", { hasText: "coreStatus" }).waitFor();
 await page.locator(".graphiql-execute-button").click();
 await page.locator(".result-window .cm-property", { hasText: "version" }).waitFor();
 tell({ result: await page.locator(".result-window .CodeMirror-code").textContent() });

@@ -1,10 +1,10 @@
 // GraphiQL with an example for each noun, made from the schema that the server has.
 import { events, headers } from "./client.js";
 
-const QUESTION = `{ __schema { queryType { fields { name description
-  args { name type { kind } defaultValue }
-  type { ...leaf ofType { ...leaf ofType { ...leaf ofType { ...leaf } } } } } } } }
-fragment leaf on __Type { kind name fields { name type { kind ofType { kind } } } }`;
+const QUESTION = `{ __schema {
+  queryType { fields { name description args { type { kind } defaultValue } type { ...named } } }
+  types { name kind fields { name args { name } type { ...named } } } } }
+fragment named on __Type { kind name ofType { kind name ofType { kind name ofType { kind name } } } }`;
 
 // Subscriptions as server-sent events, everything else as one answer.
 async function* fetcher(request, { headers: more } = {}) {
@@ -27,14 +27,22 @@ const accept = ({ query, operationName }) => {
 };
 
 const inner = (type) => (type.ofType ? inner(type.ofType) : type);
-const isLeaf = (type) => ["SCALAR", "ENUM"].includes((type.ofType ?? type).kind);
 
-function example({ name, description, type }) {
-  const leaves = (inner(type).fields ?? []).filter((field) => isLeaf(field.type));
-  const chosen = leaves.slice(0, 6).map((field) => field.name);
-  const selection = inner(type).fields ? ` { ${(chosen.length ? chosen : ["__typename"]).join(" ")} }` : "";
+// The plain fields of a type, or those of what it lists.
+function selection(types, type, depth = 0) {
+  const fields = types.get(inner(type).name).fields;
+  if (!fields) return "";
+  const plain = fields.filter((one) => !types.get(inner(one.type).name).fields);
+  let chosen = plain.slice(0, 6).map((one) => one.name);
+  if (plain.length < 2 && depth < 2)
+    chosen = fields.slice(0, 3).map((one) => one.name + selection(types, one.type, depth + 1));
+  return ` { ${chosen.join(" ")} }`;
+}
+
+function example(types, { name, description, type }) {
   const about = (description ?? "").split("\n").map((line) => `# ${line}`).join("\n");
-  return `${about}\nquery ${name[0].toUpperCase()}${name.slice(1)} {\n  ${name}${selection}\n}\n`;
+  const title = name[0].toUpperCase() + name.slice(1);
+  return `${about}\nquery ${title} {\n  ${name}${selection(types, type)}\n}\n`;
 }
 
 async function examples() {
@@ -45,10 +53,13 @@ async function examples() {
   });
   const { data } = await answer.json();
   const byNoun = new Map();
-  for (const field of data?.__schema.queryType.fields ?? []) {
+  const types = new Map((data?.__schema.types ?? []).map((type) => [type.name, type]));
+  const fields = data?.__schema.queryType.fields ?? [];
+  // The plainest question of a noun has the shortest name.
+  for (const field of fields.sort((a, b) => a.name.length - b.name.length)) {
     const noun = field.name.match(/^[a-z]+/)[0];
     const ready = field.args.every((arg) => arg.type.kind !== "NON_NULL" || arg.defaultValue !== null);
-    if (ready && !byNoun.has(noun)) byNoun.set(noun, { query: example(field) });
+    if (ready && !byNoun.has(noun)) byNoun.set(noun, { query: example(types, field) });
   }
   byNoun.set("events", {
     query: "# What happens, as it happens.\nsubscription Events {\n  events { sequence time event { type } }\n}\n",

@@ -184,7 +184,8 @@ function note({ events: told }) {
   if (event.type in STATUS_OF) noteJob(told);
   if (!["JobProgress", "IndexingProgress"].includes(event.type)) soon();
   const { type, ...facts } = event;
-  const text = Object.entries(facts).map(([name, value]) => `${name} ${value}`).join("  ");
+  const known = Object.entries(facts).filter(([, value]) => value !== null);
+  const text = known.map(([name, value]) => `${name} ${value}`).join("  ");
   const clock = time ? new Date(time).toLocaleTimeString() : "";
   const last = at("events").firstElementChild;
   const same = last?.dataset.type === type && type.endsWith("Progress");
