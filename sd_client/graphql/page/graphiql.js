@@ -7,7 +7,10 @@ const QUESTION = `{ __schema {
 fragment named on __Type { kind name ofType { kind name ofType { kind name ofType { kind name } } } }`;
 
 // Subscriptions as server-sent events, everything else as one answer.
-async function* fetcher(request, { headers: more } = {}) {
+async function* fetcher(wanted, { headers: more } = {}) {
+  // Just after a tab was chosen GraphiQL still names the operation of the one before.
+  const stale = wanted.operationName && !new RegExp(`\\b${wanted.operationName}\\b`).test(wanted.query);
+  const request = stale ? { ...wanted, operationName: undefined } : wanted;
   const answer = await fetch("/graphql", {
     method: "POST",
     headers: { ...headers({ Accept: accept(request) }), ...more },
