@@ -9,6 +9,7 @@ import hashlib
 import inspect
 import logging
 from collections import OrderedDict
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -29,6 +30,7 @@ from sd_client.graphql import limits as bounds
 from sd_client.graphql.failures import formatted, is_defect, refusal
 from sd_client.graphql.happenings import Course
 from sd_client.graphql.naming import camel
+from sd_client.graphql.projection import NotPlain, Projection
 from sd_client.graphql.relations import finders
 from sd_client.graphql.schema import contract_schema
 from sd_client.graphql.upstream import Context
@@ -77,6 +79,7 @@ class Prepared(NamedTuple):
     document: DocumentNode
     operations: dict[str | None, OperationDefinitionNode]
     costs: dict[str | None, int]  # as far as they do not depend on variables
+    projections: dict[str | None, Projection | None]  # None where one is not plain
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """The operation that is meant. Raises GraphQLError."""
@@ -144,7 +147,13 @@ class Engine:
     async def answer(self, prepared: Prepared, asked: Asked) -> bytes:
         """The answer to a query or a mutation, as JSON. Raises Refused where its variables are not
         what it declares, before anything is done."""
-        result = await self.result(prepared, asked, Context(self.upstream))
+        context = Context(self.upstream)
+        projection = self._projection(prepared, asked.operation_name)
+        if projection is not None:
+            with suppress(NotPlain):
+                data = await projection.data(context, asked.variables or {})
+                return msgspec.json.encode({"data": data})
+        result = await self.result(prepared, asked, context)
         if result.data is None and result.errors and not any(one.path for one in result.errors):
             raise Refused(result.errors)
         return self.encode(result)
@@ -197,6 +206,15 @@ class Engine:
         """What the resolvers of one event see."""
         return Context(self.upstream, library)
 
+    def _projection(self, prepared: Prepared, name: str | None) -> Projection | None:
+        if name not in prepared.projections:
+            prepared.projections[name] = None
+            with suppress(NotPlain):
+                prepared.projections[name] = Projection(
+                    self._schema, prepared.document, prepared.operation(name)
+                )
+        return prepared.projections[name]
+
     def _cost(
         self, prepared: Prepared, operation: OperationDefinitionNode, variables: dict[str, Any]
     ) -> int:
@@ -239,4 +257,4 @@ class Engine:
             for one in document.definitions
             if isinstance(one, OperationDefinitionNode)
         }
-        return Prepared(text, document, operations, {})
+        return Prepared(text, document, operations, {}, {})

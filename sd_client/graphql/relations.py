@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from sd_wire.operation import Operation
 
 
+FOLLOWS = "follows"
+"""Marks fields that ask the daemon."""
+
+
 class Finder(NamedTuple):
     """How a thing is found by its id."""
 
@@ -76,6 +80,7 @@ class Relations:
             self._outputs.of(finder.result._replace(nullable=True)),
             resolve=_follow(name, finder.operation),
             description=f"What has the id in `{camel(name)}`.",
+            extensions={FOLLOWS: True},
         )
 
 

@@ -96,7 +96,7 @@ class Derivation:
         return GraphQLField(
             made,
             args=arguments,
-            resolve=_page(operation, items) if items else _call(operation),
+            resolve=_once(_page(operation, items) if items else _call(operation)),
             description=documentation_of(operation.request),
         )
 
@@ -110,6 +110,20 @@ def _call(operation: Operation) -> Callable[..., Any]:
         return await context.upstream.call(operation, request, library)
 
     return resolve
+
+
+def _once(resolve: Callable[..., Any]) -> Callable[..., Any]:
+    """Not again what a projection has asked already."""
+
+    async def known(root: Any, info: Info, **given: Any) -> Any:
+        if info.path.key not in info.context.known:
+            return await resolve(root, info, **given)
+        result = info.context.known[info.path.key]
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    return known
 
 
 def _page(operation: Operation, items: str) -> Callable[..., Any]:

@@ -142,6 +142,7 @@ class Context:
         self.loads = Loads(upstream)
         self.libraries: dict[str | int, UUID | None] = {}  # by the key of the root field
         self.library = library  # of the event that is told
+        self.known: dict[str | int, Any] = {}  # results that are there, or why they are not
 
 
 Info: TypeAlias = "GraphQLResolveInfo[Context]"

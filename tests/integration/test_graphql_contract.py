@@ -112,8 +112,11 @@ def graphql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GraphQLServer]
         yield server
 
 
-def call(server: GraphQLServer, schema: Schema, root: str, field: dict[str, Any]) -> Any:
-    """Call an operation with something in every argument that it needs; its whole answer."""
+def call(
+    server: GraphQLServer, schema: Schema, root: str, field: dict[str, Any], *, plain: bool = True
+) -> Any:
+    """Call an operation with something in every argument that it needs; its whole answer. A
+    question that is not plain is for the executor."""
     values = {
         "String": "/nowhere/to be found",
         "UUID": str(uuid4()),
@@ -134,6 +137,8 @@ def call(server: GraphQLServer, schema: Schema, root: str, field: dict[str, Any]
     given = ", ".join(f"{one['name']}: ${one['name']}" for one in needed)
     text = f"{root}{f'({declared})' if declared else ''} {{ {field['name']}"
     text += f"{f'({given})' if given else ''} {schema.selection(field['type'])} }}"
+    if not plain:
+        text = text.replace("{ ", "{ ... @include(if: true) { ", 1) + " }"
     return server.post(
         text, **{one["name"]: schema.argument(one["type"], values) for one in needed}
     ).json
@@ -266,6 +271,34 @@ def test_what_happens_is_told_with_everything_that_is_known_of_it(graphql: Graph
             resources = told[-1]["event"].get("ResourceChangedBatch_resources", ())
             names += [one["name"] for one in resources]
     assert told[-1]["libraryId"] == told[-1]["event"]["ResourceChangedBatch_libraryId"]
+
+
+def form_of(value: Any) -> Any:
+    """What a value is, without what changes from one moment to the next."""
+    if isinstance(value, dict):
+        return {key: form_of(one) for key, one in value.items()}
+    return [form_of(one) for one in value] if isinstance(value, list) else type(value).__name__
+
+
+def test_a_plain_question_is_answered_as_the_executor_would(graphql: GraphQLServer) -> None:
+    schema = Schema(graphql)
+    for field in schema.fields("Query"):
+        quick, slow = (
+            call(graphql, schema, "query", field, plain=plain) for plain in (True, False)
+        )
+        assert form_of(quick["data"]) == form_of(slow["data"]), field["name"]
+        assert list(quick["data"]) == list(slow["data"])
+        told = [
+            [(one["message"], one["path"], one["extensions"]) for one in found.get("errors", ())]
+            for found in (quick, slow)
+        ]
+        assert told[0] == told[1] or field["args"], field["name"]
+    constant = (
+        '{ a: testPing(message: "x") { ...f } } fragment f on Echo { b: echo count __typename }'
+    )
+    for text in (constant, constant.replace("count", "count @skip(if: false)")):
+        answer = graphql.post(text).data
+        assert answer == {"a": {"b": "x", "count": 1, "__typename": "Echo"}}
 
 
 # Last, because it makes a library, and does whatever else operations do.
