@@ -224,6 +224,7 @@ def unix(path: str) -> Iterator[socket.socket]:
     mask = os.umask(0o177)
     try:
         made.bind(path)
+        made.listen()
     except OSError as error:
         raise CannotListen(address=path, reason=error.strerror) from error
     finally:

@@ -23,6 +23,7 @@ from sd_client.graphql.shapes import (
     fields_of,
     item_of,
     name_of,
+    python_type,
     scalar_of,
     shape_of,
 )
@@ -127,7 +128,7 @@ def default_of(field: Field) -> GraphQLDefaultInput | None:
         return None
     told: Any = value.name if isinstance(value, Enum) else value
     if len(field.shape.kinds) > 1:
-        (kind,) = (one for one in field.shape.kinds if class_of(one) is type(value))
+        (kind,) = (one for one in field.shape.kinds if python_type(one) is type(value))
         told = {camel(name_of(kind)): told}
     return GraphQLDefaultInput(told)
 

@@ -11,7 +11,7 @@ from graphql import (
     GraphQLObjectType,
     GraphQLOutputType,
 )
-from msgspec import UNSET, inspect
+from msgspec import UNSET
 
 from sd_client.graphql.naming import camel
 from sd_client.graphql.shapes import (
@@ -21,6 +21,7 @@ from sd_client.graphql.shapes import (
     fields_of,
     item_of,
     name_of,
+    python_type,
     scalar_of,
     shape_of,
 )
@@ -29,21 +30,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from graphql import GraphQLInterfaceType
+    from msgspec import inspect
 
     from sd_client.graphql.enums import Enums
     from sd_client.graphql.upstream import Info
 
     Relations = Callable[[type[Any]], dict[str, GraphQLField]]
     """Fields that lead from a struct to another noun."""
-
-
-PLAIN: dict[type[inspect.Type], type[Any]] = {
-    inspect.StrType: str,
-    inspect.IntType: int,
-    inspect.FloatType: float,
-    inspect.ListType: list,
-}
-"""What a member of a union that has no class of ours is in Python."""
 
 
 class Outputs:
@@ -136,5 +129,5 @@ def _reader(name: str) -> Callable[[Any, Info], Any]:
 
 
 def _member(kind: inspect.Type) -> Callable[[Any, Info], Any]:
-    cls = class_of(kind) or PLAIN[type(kind)]
+    cls = python_type(kind)
     return lambda source, _info: source if isinstance(source, cls) else None

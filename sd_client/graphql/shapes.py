@@ -30,6 +30,14 @@ _SCALARS: dict[type, GraphQLScalarType] = {
     inspect.NoneType: Json,
 }
 
+_PLAIN: dict[type[inspect.Type], type[Any]] = {
+    inspect.StrType: str,
+    inspect.IntType: int,
+    inspect.FloatType: float,
+    inspect.BoolType: bool,
+    inspect.ListType: list,
+}
+
 ABOUT = "description"
 
 
@@ -101,6 +109,11 @@ def class_of(kind: inspect.Type) -> type[Any] | None:
     if isinstance(kind, inspect.StructType | inspect.EnumType):
         return kind.cls
     return None
+
+
+def python_type(kind: inspect.Type) -> type[Any]:
+    """What a member of a union is in Python."""
+    return class_of(kind) or _PLAIN[type(kind)]
 
 
 def name_of(kind: inspect.Type) -> str:
