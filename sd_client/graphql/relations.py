@@ -7,6 +7,7 @@ answer needs of them is asked in one Batch.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from graphql import GraphQLField
@@ -37,6 +38,7 @@ class Finder(NamedTuple):
     result: Shape
 
 
+@cache
 def finders() -> dict[str, Finder]:
     """By the name of the field that has the id."""
     found: dict[str, Finder] = {}

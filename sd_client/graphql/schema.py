@@ -33,8 +33,9 @@ from sd_client.graphql.happenings import Happenings
 from sd_client.graphql.inputs import Inputs, present
 from sd_client.graphql.naming import camel
 from sd_client.graphql.outputs import Outputs
-from sd_client.graphql.relations import Relations
+from sd_client.graphql.relations import Relations, finders
 from sd_client.graphql.shapes import documentation_of, shape_of
+from sd_client.graphql.upstream import Wanted
 from sd_wire.operation import CATALOGUE, Kind, Scope
 
 if TYPE_CHECKING:
@@ -102,10 +103,15 @@ class Derivation:
 
 
 def _call(operation: Operation) -> Callable[..., Any]:
+    # What is found by its id is asked together with everything else that is.
+    by_id = next((name for name, one in finders().items() if one.operation is operation), None)
+
     async def resolve(_root: Any, info: Info, **given: Any) -> Any:
         context = info.context
         library = await context.upstream.library(given.pop(LIBRARY, None))
         context.libraries[info.path.key] = library
+        if by_id is not None:
+            return await context.loads.load(Wanted(operation, library, given[by_id]))
         request = operation.request(**present(given))
         return await context.upstream.call(operation, request, library)
 

@@ -165,6 +165,7 @@ class Server:
         text = self._metrics.text(
             {
                 "daemon_connected": ("Whether the daemon is there.", self._client.connected),
+                "daemon_messages": ("Calls and batches sent to it.", self._upstream.messages),
                 "subscriptions": ("Subscriptions of clients.", self._streams.readers),
                 "daemon_subscriptions": ("What they cost the daemon.", self._streams.courses),
                 "websockets": ("Open WebSockets.", self._sockets),

@@ -33,11 +33,13 @@ class Upstream:
         """`permission` is the most that anybody may do through this server."""
         self.client = client
         self.permission = permission
+        self.messages = 0  # to the daemon, for calls
 
     async def call(self, operation: Operation, request: Request[Any], library: UUID | None) -> Any:
         """Ask the daemon. Raises what the operation declares."""
         self.allow(operation)
         await self.reach()
+        self.messages += 1
         return await self.client.call(request, library_id=library)
 
     async def reach(self) -> None:
@@ -117,6 +119,7 @@ class Loads:
             for one in wanted:
                 self._upstream.allow(one.operation)
             await self._upstream.reach()
+            self._upstream.messages += 1
             requests = [one.operation.request(one.value) for one in wanted]
             results = await self._upstream.client.batch(requests, library_id=library)
         except SdError as error:

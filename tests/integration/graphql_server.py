@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -117,6 +118,13 @@ class GraphQLServer:
         if accept is not None:
             headers["Accept"] = accept
         return self.ask("POST", "/graphql", body, headers)
+
+    def gauge(self, name: str) -> int:
+        """A figure of its metrics."""
+        text = self.ask("GET", "/metrics", None, self.bearer).body.decode()
+        found = re.search(rf"^spacedrive_graphql_{name} (\d+)$", text, re.MULTILINE)
+        assert found is not None, text
+        return int(found[1])
 
     def memory(self) -> int:
         """Resident KiB."""

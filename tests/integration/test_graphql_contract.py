@@ -156,20 +156,27 @@ def test_every_event_can_be_told(graphql: GraphQLServer) -> None:
     assert {one["name"] for one in schema.types["EventType"]["enumValues"]} == set(EVENTS)
 
 
-def test_what_an_id_names_is_asked_once_for_all(graphql: GraphQLServer) -> None:
-    """A hundred rows that name a job are one message to the daemon and not a hundred."""
-    before = graphql.post("{ coreStatus { clients { requests } } }").data["coreStatus"]
-    rescans = " ".join(
-        f"r{number}: locationsRescan(locationId: $id) {{ jobId job {{ id name }} }}"
-        for number in range(20)
+def test_what_is_named_by_ids_is_asked_in_one_message(graphql: GraphQLServer) -> None:
+    found = graphql.post('{ searchFiles(query: "picture txt") { files { id name } } }').data
+    files = found["searchFiles"]["files"]
+    assert len(files) == 5
+    asked = {f"f{number}": files[number % 5] for number in range(50)}
+    query = " ".join(
+        f'{key}: filesById(fileId: "{file["id"]}") {{ id name }}' for key, file in asked.items()
     )
-    location = graphql.post("{ locationsList { locations { id } } }").data["locationsList"]
-    found = graphql.post(
-        f"mutation($id: UUID!) {{ {rescans} }}", id=location["locations"][0]["id"]
-    ).data
-    assert all(one["job"]["id"] == one["jobId"] for one in found.values())
-    after = graphql.post("{ coreStatus { clients { requests } } }").data["coreStatus"]
-    assert after["clients"]["requests"] - before["clients"]["requests"] < 50
+    for text in (f"{{ {query} }}", f"{{ ... @include(if: true) {{ {query} }} }}"):
+        before = graphql.gauge("daemon_messages")
+        assert graphql.post(text).data == asked
+        assert graphql.gauge("daemon_messages") == before + 1
+
+
+def test_what_names_a_job_leads_to_it(graphql: GraphQLServer) -> None:
+    locations = graphql.post("{ locationsList { locations { id } } }").data["locationsList"]
+    started = graphql.post(
+        "mutation($id: UUID!) { locationsRescan(locationId: $id) { jobId job { id name } } }",
+        id=locations["locations"][0]["id"],
+    ).data["locationsRescan"]
+    assert started["job"] == {"id": started["jobId"], "name": started["job"]["name"]}
 
 
 def test_a_listing_is_a_connection_with_the_daemons_cursors(graphql: GraphQLServer) -> None:

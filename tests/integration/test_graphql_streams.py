@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -51,14 +50,6 @@ def fields(told: list[Any]) -> list[int]:
     return [int(one.data["data"]["events"]["event"]["field"]) for one in told]
 
 
-def gauge(server: GraphQLServer, name: str) -> int:
-    """A figure of the server's metrics."""
-    text = server.ask("GET", "/metrics", None, server.bearer).body.decode()
-    found = re.search(rf"^spacedrive_graphql_{name} (\d+)$", text, re.MULTILINE)
-    assert found is not None, text
-    return int(found[1])
-
-
 @pytest.mark.parametrize("way", ["Last-Event-ID", "after"])
 def test_whoever_was_away_goes_on_where_it_was(
     publisher: PublishingDaemon, graphql: GraphQLServer, way: str
@@ -91,8 +82,8 @@ def test_those_who_ask_the_same_share_one_subscription_and_get_everything(
     publisher: PublishingDaemon, graphql: GraphQLServer
 ) -> None:
     feeds = [Feed(graphql, LIVE) for _ in range(40)]
-    assert gauge(graphql, "subscriptions") == 40
-    assert gauge(graphql, "daemon_subscriptions") == 1
+    assert graphql.gauge("subscriptions") == 40
+    assert graphql.gauge("daemon_subscriptions") == 1
     publisher.publish(1, 500)
     for feed in feeds:
         assert fields(feed.take(500)) == list(range(1, 501))
@@ -114,9 +105,9 @@ def test_nobody_waits_for_who_does_not_read(
             assert fields(awake.take(200)) == list(range(number, number + 200))
             number += 200
             before = before or graphql.memory()
-            if gauge(graphql, "subscriptions") == 1:
+            if graphql.gauge("subscriptions") == 1:
                 break
-        assert gauge(graphql, "subscriptions") == 1
+        assert graphql.gauge("subscriptions") == 1
         assert graphql.memory() - before < 32 * 1024
         seen = []
         while (heard := sleeping.next()).kind == "next" and "data" in heard.data:
