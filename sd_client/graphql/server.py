@@ -12,7 +12,7 @@ from aiohttp import web
 from sd_client.client import CoreClient
 from sd_client.graphql import contents, metrics, pages
 from sd_client.graphql.admission import Admission, NotAdmitted
-from sd_client.graphql.answers import not_admitted
+from sd_client.graphql.answers import EVENTS, not_admitted
 from sd_client.graphql.engine import Engine
 from sd_client.graphql.limits import DEFAULT, Limits
 from sd_client.graphql.requests import ALLOWED, GraphQLRoute
@@ -89,6 +89,7 @@ class Server:
     def _application(self) -> web.Application:
         limit = self._settings.limits.body_bytes
         made = web.Application(middlewares=[self._admit], client_max_size=limit)
+        made.on_response_prepare.append(self._protect)
         made.router.add_get("/graphql", self._get)
         made.router.add_post("/graphql", self._route.post)
         made.router.add_route("OPTIONS", "/graphql", self._preflight)
@@ -106,11 +107,12 @@ class Server:
             response = await self._answer(request, handler)
         except NotAdmitted as error:
             response = not_admitted(error)
-            if error.status in (405,):
+            if error.status == 405:
                 response.headers["Allow"] = ALLOWED
-        if not response.prepared:
-            self._protect(request, response)
-        if request.path != "/graphql" or not isinstance(response, web.WebSocketResponse):
+        except web.HTTPException as error:  # of the router, such as a path that is none
+            self._metrics.answered(error.status, time.perf_counter() - begun)
+            raise
+        if response.content_type != EVENTS and not isinstance(response, web.WebSocketResponse):
             self._metrics.answered(response.status, time.perf_counter() - begun)
         return response
 
@@ -122,7 +124,8 @@ class Server:
             self._admission.check_caller(request)
         return await handler(request)
 
-    def _protect(self, request: web.Request, response: web.StreamResponse) -> None:
+    async def _protect(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Before the head of any answer is sent."""
         headers = response.headers
         headers.setdefault("X-Content-Type-Options", "nosniff")
         headers.setdefault("Referrer-Policy", "no-referrer")

@@ -16,6 +16,7 @@ from graphql_server import GraphQLServer, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 STATUS = "{ coreStatus { version } }"
 FORM = "application/x-www-form-urlencoded"
@@ -67,9 +68,12 @@ def test_a_page_of_an_allowed_site_may_ask_and_read(graphql: GraphQLServer) -> N
     asked = graphql.ask("OPTIONS", "/graphql", None, origin)
     assert asked.status == 204
     assert "Authorization" in asked.headers["Access-Control-Allow-Headers"]
-    answer = graphql.ask("POST", "/graphql", body(), {**graphql.bearer, **JSON, **origin})
-    assert answer.status == 200
-    assert answer.headers["Access-Control-Allow-Origin"] == "https://friend.example"
+    stream = {"Accept": "text/event-stream"}
+    for form in ({}, stream):
+        headers = {**graphql.bearer, **JSON, **origin, **form}
+        answer = graphql.ask("POST", "/graphql", body(), headers)
+        assert answer.status == 200
+        assert answer.headers["Access-Control-Allow-Origin"] == "https://friend.example"
 
 
 @pytest.mark.parametrize(
@@ -244,16 +248,21 @@ def test_a_file_is_its_id_and_nothing_else(graphql: GraphQLServer) -> None:
         assert graphql.ask("GET", odd, None, graphql.bearer).status == 404, odd
 
 
+def lead_back(_secret: Path, path: Path) -> None:
+    """The file itself, moved to where nobody has indexed it, and a link that leads there."""
+    path.symlink_to(path.parent.parent / "moved")
+
+
 def test_what_has_taken_the_place_of_a_file_is_not_sent(graphql: GraphQLServer) -> None:
     """Between the index and the disk somebody has put a link to a secret, or another file."""
     secret = graphql.pictures.parent / "secret"
     secret.write_text("secret")
     (library,) = graphql.post("{ librariesList { id } }").data["librariesList"]
-    for number, replace in ((1, os.symlink), (2, os.link)):
+    for number, replace in ((1, os.symlink), (2, os.link), (3, lead_back)):
         path = graphql.pictures / f"picture {number}.txt"
         found = graphql.post(f'{{ searchFiles(query: "picture {number}") {{ files {{ id }} }} }}')
         (file,) = found.data["searchFiles"]["files"]
-        path.unlink()
+        path.rename(graphql.pictures.parent / "moved")
         replace(secret, path)
         url = f"/files/{library['id']}/{file['id']}/content"
         answer = graphql.ask("GET", url, None, graphql.bearer)
