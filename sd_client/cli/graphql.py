@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 DEFAULT_PORT = 8080
 FIRST_INHERITED = 3
 TOKEN_BYTES = 32
-SYSTEM_STATE = "/var/lib/spacedrive-graphql"
-"""What the machine's service has in STATE_DIRECTORY."""
+SYSTEM_TOKEN = "/var/lib/spacedrive-graphql/token"
+"""As the unit of the machine's service says."""
 
 
 class GraphQLNotInstalled(SdError):
@@ -142,11 +142,9 @@ def first_socket(session: Session) -> str:
 
 
 def default_token_file(session: Session) -> str:
-    """Where the token is kept: with the service's state, else in the data folder."""
-    state = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
-    if session.system:
-        state = SYSTEM_STATE
-    return f"{state}/token" if state else f"{session.data_dir}/graphql/token"
+    """Where the token is kept: that of the machine's service with its state, one's own in the data
+    folder."""
+    return SYSTEM_TOKEN if session.system else f"{session.data_dir}/graphql/token"
 
 
 def token_in(path: str, *, make: bool) -> str:

@@ -144,10 +144,11 @@ class Engine:
             raise Refused([bounds.too_costly(found, self.limits.cost)])
         return operation
 
-    async def answer(self, prepared: Prepared, asked: Asked) -> bytes:
-        """The answer to a query or a mutation, as JSON. Raises Refused where its variables are not
-        what it declares, before anything is done."""
-        context = Context(self.upstream)
+    async def answer(self, prepared: Prepared, asked: Asked, cause: str | None = None) -> bytes:
+        """The answer to a query or a mutation, as JSON. What the daemon does for it bears `cause`
+        as correlation id. Raises Refused where its variables are not what it declares, before
+        anything is done."""
+        context = Context(self.upstream, cause=cause)
         projection = self._projection(prepared, asked.operation_name)
         if projection is not None:
             with suppress(NotPlain):

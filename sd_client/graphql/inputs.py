@@ -15,6 +15,7 @@ from graphql import (
 )
 
 from sd_client.graphql.naming import camel
+from sd_client.graphql.scalars import Json
 from sd_client.graphql.shapes import (
     Field,
     Shape,
@@ -98,7 +99,7 @@ class Inputs:
             return scalar
         cls = class_of(kind)
         if cls is None:
-            raise TypeError(f"GraphQL has nothing for {kind!r}")
+            return Json  # such as a tuple, for which GraphQL has nothing
         return self.object(cls) if hasattr(cls, "__struct_fields__") else self._enums.of(cls)
 
     def _either(self, shape: Shape) -> GraphQLInputObjectType:

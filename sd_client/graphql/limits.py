@@ -39,8 +39,7 @@ class Limits(msgspec.Struct, frozen=True):
     cost: int = 100_000
     streams: int = 4_096  # subscriptions of all clients
     streams_per_socket: int = 1_024
-    connections: int = 4_096
-    seconds: float = 10.0  # for a request to arrive
+    seconds: float = 10.0  # for a request to arrive, and of silence on a connection
 
 
 DEFAULT = Limits()

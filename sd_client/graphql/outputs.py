@@ -14,6 +14,7 @@ from graphql import (
 from msgspec import UNSET
 
 from sd_client.graphql.naming import camel
+from sd_client.graphql.scalars import Json
 from sd_client.graphql.shapes import (
     Shape,
     class_of,
@@ -98,7 +99,7 @@ class Outputs:
             return scalar
         cls = class_of(kind)
         if cls is None:
-            raise TypeError(f"GraphQL has nothing for {kind!r}")
+            return Json  # such as a tuple, for which GraphQL has nothing
         return self.object(cls) if hasattr(cls, "__struct_fields__") else self._enums.of(cls)
 
     def _either(self, shape: Shape) -> GraphQLObjectType:

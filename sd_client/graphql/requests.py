@@ -16,12 +16,15 @@ from sd_client.graphql.admission import NotAdmitted
 from sd_client.graphql.answers import EVENTS, JSON, accepted, answer, refused
 from sd_client.graphql.engine import Asked, Extensions, Refused
 from sd_client.graphql.sse import stream
+from sd_wire.messages import MAX_CORRELATION
 
 if TYPE_CHECKING:
     from sd_client.graphql.engine import Engine
     from sd_client.graphql.streams import Streams
 
 ALLOWED = "GET, POST, OPTIONS"
+CAUSE = "X-Request-ID"
+"""What the daemon publishes and logs on behalf of a request bears it as correlationId."""
 
 
 class GraphQLRoute:
@@ -72,7 +75,8 @@ class GraphQLRoute:
             if kind is OperationType.SUBSCRIPTION:
                 text = "a subscription is answered as text/event-stream, or over a WebSocket"
                 raise NotAdmitted(406, "subscription-needs-a-stream", text)
-            return answer(await self._engine.answer(prepared, asked), form)
+            cause = request.headers.get(CAUSE, "")[:MAX_CORRELATION] or None
+            return answer(await self._engine.answer(prepared, asked, cause), form)
         except Refused as error:
             return refused(error, form)
 

@@ -113,7 +113,7 @@ def _call(operation: Operation) -> Callable[..., Any]:
         if by_id is not None:
             return await context.loads.load(Wanted(operation, library, given[by_id]))
         request = operation.request(**present(given))
-        return await context.upstream.call(operation, request, library)
+        return await context.upstream.call(operation, request, library, context.cause)
 
     return resolve
 

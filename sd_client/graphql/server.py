@@ -15,7 +15,7 @@ from sd_client.graphql.admission import Admission, NotAdmitted
 from sd_client.graphql.answers import EVENTS, not_admitted
 from sd_client.graphql.engine import Engine
 from sd_client.graphql.limits import DEFAULT, Limits
-from sd_client.graphql.requests import ALLOWED, GraphQLRoute
+from sd_client.graphql.requests import ALLOWED, CAUSE, GraphQLRoute
 from sd_client.graphql.streams import Streams
 from sd_client.graphql.upstream import Upstream
 from sd_client.graphql.websocket import Conversation, is_handshake
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 log = logging.getLogger("sd_client.graphql")
-
-IDLE_TIME = 10.0
-"""Seconds that a connection may be silent, or take to send the head of a request."""
 
 BACKLOG = 1024
 NAME = "spacedrive-graphql"
@@ -63,7 +60,7 @@ class Server:
         self._route = GraphQLRoute(self._engine, self._streams)
         self._runner = web.AppRunner(
             self._application(),
-            keepalive_timeout=IDLE_TIME,
+            keepalive_timeout=settings.limits.seconds,
             access_log=None,
             shutdown_timeout=1.0,
             handler_cancellation=True,
@@ -150,7 +147,7 @@ class Server:
         response = web.Response(status=204, headers={"Allow": ALLOWED})
         if self._admission.allowed_origin(request.headers) is not None:
             response.headers["Access-Control-Allow-Methods"] = ALLOWED
-            allowed = "Authorization, Content-Type, Accept, Last-Event-ID"
+            allowed = f"Authorization, Content-Type, Accept, Last-Event-ID, {CAUSE}"
             response.headers["Access-Control-Allow-Headers"] = allowed
             response.headers["Access-Control-Max-Age"] = "600"
         return response

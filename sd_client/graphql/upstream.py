@@ -35,12 +35,18 @@ class Upstream:
         self.permission = permission
         self.messages = 0  # to the daemon, for calls
 
-    async def call(self, operation: Operation, request: Request[Any], library: UUID | None) -> Any:
-        """Ask the daemon. Raises what the operation declares."""
+    async def call(
+        self,
+        operation: Operation,
+        request: Request[Any],
+        library: UUID | None,
+        cause: str | None = None,
+    ) -> Any:
+        """Ask the daemon, with `cause` as correlation id. Raises what the operation declares."""
         self.allow(operation)
         await self.reach()
         self.messages += 1
-        return await self.client.call(request, library_id=library)
+        return await self.client.call(request, library_id=library, correlation_id=cause)
 
     async def reach(self) -> None:
         """Make sure that there is a connection. One attempt, so that whoever asks while the daemon
@@ -138,9 +144,14 @@ class Context:
     """One GraphQL operation under way."""
 
     def __init__(
-        self, upstream: Upstream, library: UUID | None = None, resume: str | None = None
+        self,
+        upstream: Upstream,
+        library: UUID | None = None,
+        resume: str | None = None,
+        cause: str | None = None,
     ) -> None:
         self.upstream = upstream
+        self.cause = cause  # what the client calls its request
         self.resume = resume  # the cursor that a client saw last
         self.loads = Loads(upstream)
         self.libraries: dict[str | int, UUID | None] = {}  # by the key of the root field

@@ -4,6 +4,7 @@ called with a real daemon behind it."""
 from __future__ import annotations
 
 import base64
+import json
 import os
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -278,6 +279,16 @@ def test_what_happens_is_told_with_everything_that_is_known_of_it(graphql: Graph
             resources = told[-1]["event"].get("ResourceChangedBatch_resources", ())
             names += [one["name"] for one in resources]
     assert told[-1]["libraryId"] == told[-1]["event"]["ResourceChangedBatch_libraryId"]
+
+
+def test_what_a_request_causes_is_known_by_its_name(graphql: GraphQLServer) -> None:
+    query = "subscription { events(types: [ConfigChanged]) { correlationId event { type } } }"
+    change = 'mutation { configAppUpdate(language: "eo") { success } }'
+    with Feed(graphql, query) as feed:
+        headers = {**graphql.bearer, "Content-Type": "application/json", "X-Request-ID": "mine"}
+        body = json.dumps({"query": change}).encode()
+        assert graphql.ask("POST", "/graphql", body, headers).data["configAppUpdate"]["success"]
+        assert feed.next().data["data"]["events"]["correlationId"] == "mine"
 
 
 def form_of(value: Any) -> Any:
