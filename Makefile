@@ -76,7 +76,7 @@ $(VENV)/.pip:
 
 $(VENV)/.run: pyproject.toml sd_client/cli/sd | $(VENV)/.pip
 	@# setuptools warns about editable installs of any project that is laid out like this one
-	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable '.[speed]'
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable '.[speed,graphql]'
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(VENV)/.run

@@ -1,5 +1,5 @@
-"""Write the documents that follow from the declarations: api.md, events.md, types.md, errors.md and
-schema.json.
+"""Write the documents that follow from the declarations: api.md, events.md, types.md, errors.md,
+schema.json and schema.graphql.
 
 python docs/derive.py            write them
 python docs/derive.py --check    exit 1 if one of them is not what it should be
@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from written import write_or_check
 
+from sd_client.graphql.schema import schema_text
 from sd_wire.describe import contract
 from sd_wire.errors import ExitStatus
 from sd_wire.subscribing import NEVER_SENT
@@ -197,6 +198,7 @@ DOCUMENTS = {
     "types.md": types,
     "errors.md": errors,
     "schema.json": schema,
+    "schema.graphql": schema_text,
 }
 
 

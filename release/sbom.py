@@ -1,6 +1,6 @@
 """The list of what the Debian package bundles, as a CycloneDX document.
 
-python -m release.sbom ARCH FOLDER      print it; FOLDER as for `release.wheels fetch`
+python -m release.sbom ARCH FOLDER [PART]    print it; FOLDER and PART as for `release.wheels`
 
 It follows from the pinned downloads: names, versions, licences, the hash of each file, and what a
 wheel itself says that it has inside (PEP 770), such as the crates of an extension in Rust.
@@ -26,8 +26,14 @@ if TYPE_CHECKING:
 
     from release.wheels import Pin
 
-CLASSIFIED = {"Apache Software License": "Apache-2.0", "MIT License": "MIT"}
+CLASSIFIED = {
+    "Apache Software License": "Apache-2.0",
+    "MIT License": "MIT",
+    "Python Software Foundation License": "PSF-2.0",
+}
 """Licences as classifiers name them, by their SPDX names; used where nothing better is there."""
+VENDORED = {"graphiql": "3.9.0", "react": "18.3.1", "react-dom": "18.3.1"}
+SCRIPTS = wheels.ROOT / "sd_client/graphql/page/vendor"
 NAMESPACE = uuid.UUID("6f0f42f5-6a3b-5f5c-9d0e-3c1f4c7b2a11")
 
 
@@ -90,14 +96,34 @@ def component(pin: Pin, files: list[Path]) -> dict[str, Any]:
     return made
 
 
-def document(machine: str, folder: Path) -> dict[str, Any]:
+def vendored() -> Iterator[dict[str, Any]]:
+    """The scripts of npm that are in our source."""
+    for name, number in VENDORED.items():
+        purl = f"pkg:npm/{name}@{number}"
+        yield {
+            "type": "library",
+            "bom-ref": purl,
+            "name": name,
+            "version": number,
+            "licenses": [{"expression": "MIT"}],
+            "purl": purl,
+            "hashes": [
+                {"alg": "SHA-256", "content": wheels.sha256(file)}
+                for file in sorted(SCRIPTS.glob(f"{name}.*"))
+            ],
+        }
+
+
+def document(machine: str, folder: Path, part: str = wheels.BASE) -> dict[str, Any]:
     """All of it."""
     files: dict[Pin, dict[str, Path]] = {}
-    for pin, download in wheels.downloads(machine, folder):
+    for pin, download in wheels.downloads(machine, folder, part):
         files.setdefault(pin, {})[download.name] = download
     components = [component(pin, list(named.values())) for pin, named in files.items()]
+    components += [] if part == wheels.BASE else vendored()
+    package = "spacedrive" if part == wheels.BASE else f"spacedrive-{part}"
     when = datetime.datetime.fromtimestamp(int(os.environ["SOURCE_DATE_EPOCH"]), datetime.UTC)
-    ours = f"pkg:deb/spacedrive@{version()}?arch={machine}"
+    ours = f"pkg:deb/{package}@{version()}?arch={machine}"
     return {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
@@ -109,7 +135,7 @@ def document(machine: str, folder: Path) -> dict[str, Any]:
             "component": {
                 "type": "application",
                 "bom-ref": ours,
-                "name": "spacedrive",
+                "name": package,
                 "version": version(),
                 "licenses": [{"expression": "Apache-2.0"}],
                 "purl": ours,
@@ -124,5 +150,5 @@ def document(machine: str, folder: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    json.dump(document(sys.argv[1], Path(sys.argv[2])), sys.stdout, indent=1)
+    json.dump(document(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:]), sys.stdout, indent=1)
     print()

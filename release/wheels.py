@@ -1,9 +1,13 @@
 """The packages that the Debian package bundles: locked, fetched, merged into one tree.
 
 python -m release.wheels lock                    choose versions anew (network; needs uv)
-python -m release.wheels fetch ARCH FOLDER       download what requirements.txt names (network)
-python -m release.wheels merge ARCH FOLDER TREE  put the downloads into one tree (offline)
+python -m release.wheels fetch ARCH FOLDER       download what is pinned (network)
+python -m release.wheels merge ARCH FOLDER TREE [PART]
+                                                 put the downloads into one tree (offline)
 python -m release.wheels depends                 what the tree needs of Debian
+
+There are two parts: what everything needs (requirements.txt), and beside it what only the GraphQL
+server does (requirements-graphql.txt).
 
 One tree serves every Python in PYTHONS: an extension module carries its Python's tag in its name,
 and all other files of a release of a package are the same, which is checked. Each download has a
@@ -13,6 +17,7 @@ hash in requirements.txt, which is checked when it is fetched and again when it 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 import subprocess
 import sys
@@ -26,7 +31,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
-PINNED = Path(__file__).with_name("requirements.txt")
+BASE, GRAPHQL = "base", "graphql"
+PARTS = {
+    BASE: Path(__file__).with_name("requirements.txt"),
+    GRAPHQL: Path(__file__).with_name("requirements-graphql.txt"),
+}
 FETCHED = ROOT / "build/wheels"
 """Where downloads are kept in a checkout."""
 
@@ -51,9 +60,9 @@ class Pin(NamedTuple):
     hashes: frozenset[str]
 
 
-def pins() -> list[Pin]:
-    """What requirements.txt says."""
-    text = re.sub(r"\\\n\s*", "", PINNED.read_text("utf-8"))
+def pins(part: str = BASE) -> list[Pin]:
+    """What is pinned for a part."""
+    text = re.sub(r"\\\n\s*", "", PARTS[part].read_text("utf-8"))
     found = []
     for line in text.splitlines():
         if line and not line.startswith("#"):
@@ -62,26 +71,40 @@ def pins() -> list[Pin]:
     return found
 
 
-def wanted() -> list[str]:
-    """What the project says that it needs."""
+def wanted(part: str = BASE) -> list[str]:
+    """What the project says that a part needs."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    return [*project["dependencies"], *project["optional-dependencies"]["speed"]]
+    if part == BASE:
+        return [*project["dependencies"], *project["optional-dependencies"]["speed"]]
+    return [*project["optional-dependencies"][part]]
 
 
 def lock() -> None:
-    """Write requirements.txt. Markers are dropped: all Pythons share one tree, so what one of them
-    needs is there for all."""
+    """Choose the versions of everything."""
+    _lock(BASE, [])
+    known = [f"--constraint={PARTS[BASE]}"]
+    known += [f"--no-emit-package={pin.name}" for pin in pins(BASE)]
+    _lock(GRAPHQL, known)
+
+
+def _lock(part: str, options: list[str]) -> None:
+    """Write what is pinned for a part. Markers are dropped: all Pythons share one tree, so what one
+    of them needs is there for all."""
     choose = ["uv", "pip", "compile", "--quiet", "--universal", f"--python-version={PYTHONS[0]}"]
-    choose += ["--generate-hashes", "--no-emit-index-url", "--no-header", "--no-annotate", "-"]
+    choose += ["--generate-hashes", "--no-emit-index-url", "--no-header", "--no-annotate"]
     chosen = subprocess.run(
-        choose, input="\n".join(wanted()), capture_output=True, text=True, check=True
+        [*choose, *options, "-"],
+        input="\n".join(wanted(part)),
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     plain = re.sub(r"^(\S+==\S+) ; .*? \\$", r"\1 \\", chosen, flags=re.MULTILINE)
     names = re.findall(r"^(\S+)==", plain, re.MULTILINE)
     if len(names) != len(set(names)):
         raise SystemExit(f"one tree cannot hold two versions of a package: {names}")
     note = "# What the Debian package bundles. Written by 'make lock'; do not edit.\n"
-    PINNED.write_text(note + plain, "utf-8")
+    PARTS[part].write_text(note + plain, "utf-8")
 
 
 # --- network -------------------------------------------------------------------------------------
@@ -91,16 +114,16 @@ def fetch(machine: str, folder: Path) -> None:
     """Download the files of one architecture for every Python, with pip's own configuration."""
     platforms = [f"--platform={one}_{MACHINES[machine]}" for one in PLATFORMS]
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
-    for python in PYTHONS:
-        place = folder / machine / python
-        complete = place / f".{sha256(PINNED)[:16]}"
+    for python, (part, pinned) in itertools.product(PYTHONS, PARTS.items()):
+        place = _place(folder, machine, python, part)
+        complete = place / f".{sha256(pinned)[:16]}"
         if complete.exists():
             continue
         place.mkdir(parents=True, exist_ok=True)
         for old in place.iterdir():
             old.unlink()
         command = [*pip, "--only-binary=:all:", f"--no-binary={','.join(SOURCE_ONLY)}", *platforms]
-        command += [f"--python-version={python}", f"--dest={place}", f"--requirement={PINNED}"]
+        command += [f"--python-version={python}", f"--dest={place}", f"--requirement={pinned}"]
         subprocess.run(command, check=True)
         complete.touch()
 
@@ -130,13 +153,18 @@ def contents(download: Path, pin: Pin) -> Iterator[tuple[str, bytes, bool]]:
                 yield name, file.read(), False
 
 
-def downloads(machine: str, folder: Path) -> Iterator[tuple[Pin, Path]]:
+def _place(folder: Path, machine: str, python: str, part: str) -> Path:
+    """Where the downloads of a part for one Python are."""
+    return folder / machine / (python if part == BASE else f"{part}-{python}")
+
+
+def downloads(machine: str, folder: Path, part: str = BASE) -> Iterator[tuple[Pin, Path]]:
     """Every download with what it is a file of. SystemExit where one is missing or not the file
     that was pinned."""
     for python in PYTHONS:
-        place = folder / machine / python
+        place = _place(folder, machine, python, part)
         by_hash = {sha256(file): file for file in sorted(place.glob("[!.]*"))}
-        for pin in pins():
+        for pin in pins(part):
             found = pin.hashes & by_hash.keys()
             if len(found) != 1:
                 raise SystemExit(f"{place} has {len(found)} files of {pin.name} {pin.version}")
@@ -145,9 +173,9 @@ def downloads(machine: str, folder: Path) -> Iterator[tuple[Pin, Path]]:
             raise SystemExit(f"not pinned: {', '.join(map(str, by_hash.values()))}")
 
 
-def merge(machine: str, folder: Path, tree: Path) -> None:
-    """Put everything into one tree. SystemExit where two Pythons disagree on a file."""
-    for pin, download in downloads(machine, folder):
+def merge(machine: str, folder: Path, tree: Path, part: str = BASE) -> None:
+    """Put a part into one tree. SystemExit where two Pythons disagree on a file."""
+    for pin, download in downloads(machine, folder, part):
         for name, content, executable in contents(download, pin):
             top = PurePosixPath(name).parts[0]
             if top.endswith(".data") or ".." in name:
@@ -180,6 +208,8 @@ def main(*words: str) -> None:
             fetch(arch, Path(folder))
         case ("merge", arch, downloads, folder) if arch in MACHINES:
             merge(arch, Path(downloads), Path(folder))
+        case ("merge", arch, downloads, folder, part) if arch in MACHINES and part in PARTS:
+            merge(arch, Path(downloads), Path(folder), part)
         case ("depends",):
             print(depends())
         case _:

@@ -7,6 +7,7 @@ MEASURES = (
     "clients",
     "crowd",
     "fanout",
+    "graphql",
     "busy",
     "index",
     "identity",

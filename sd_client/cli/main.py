@@ -59,6 +59,7 @@ COMMANDS = {
     "disable": Entry("sd_client.cli.daemon:disable", _DAEMON, "stop it, let no client start it"),
     "status": Entry("sd_client.cli.daemon:status", _DAEMON, "what it is and does right now"),
     "events": Entry("sd_client.cli.events:events", _DAEMON, "what happens, as it happens"),
+    "graphql": Entry("sd_client.cli.graphql:graphql", _DAEMON, "serve it over HTTP as GraphQL"),
     "logs": Entry("sd_client.cli.follow:logs", _DAEMON, "its log"),
     "library": Entry(_NOUN, _OPERATIONS, "libraries: list, create, open, export, ..."),
     "location": Entry(_NOUN, _OPERATIONS, "the folders of a library: add, list, rescan, ..."),

@@ -101,17 +101,27 @@ class Workshop:
     @cached_property
     def package(self) -> Path:
         """The package."""
-        return only(self.here, "*_amd64.deb")
+        return only(self.here, "spacedrive_*_amd64.deb")
+
+    @property
+    def graphql(self) -> Path:
+        """The package of the GraphQL server."""
+        return only(self.here, "spacedrive-graphql_*_amd64.deb")
 
     @property
     def arm64(self) -> Path:
         """The package for the other architecture."""
-        return only(self._arm.result(), "*_arm64.deb")
+        return only(self._arm.result(), "spacedrive_*_arm64.deb")
 
     @property
     def newer(self) -> Path:
         """The package of the next version: the same checkout after `make release`."""
-        return only(self._newer.result(), "*_amd64.deb")
+        return only(self._newer.result(), "spacedrive_*_amd64.deb")
+
+    @property
+    def newer_graphql(self) -> Path:
+        """The GraphQL server of the next version."""
+        return only(self._newer.result(), "spacedrive-graphql_*_amd64.deb")
 
     def changed(self, package: Path, name: str, number: str, script: str, text: str) -> Path:
         """A package with another version and another maintainer script."""

@@ -15,5 +15,6 @@ def install(tree: Path) -> None:
     """Put everything in its place, with what the Debian package bundles."""
     wheels.fetch("amd64", wheels.FETCHED)
     with tempfile.TemporaryDirectory() as bundled:
-        wheels.merge("amd64", wheels.FETCHED, Path(bundled))
+        for part in wheels.PARTS:
+            wheels.merge("amd64", wheels.FETCHED, Path(bundled), part)
         subprocess.run([ROOT / "contrib/install", tree, bundled], check=True)

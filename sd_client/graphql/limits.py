@@ -1,0 +1,213 @@
+"""How much one GraphQL document may ask for.
+
+Counted on the document, before it is validated or carried out: fragments are followed, each once,
+so that a short document cannot stand for a long one. The cost is about the number of values that
+the answer can have: a page of a hundred with ten fields each costs a thousand.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    IntValueNode,
+    ObjectValueNode,
+    OperationDefinitionNode,
+    VariableNode,
+)
+
+from sd_client.graphql.failures import refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from graphql import DocumentNode, GraphQLError, GraphQLObjectType, SelectionSetNode
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What is allowed."""
+
+    body_bytes: int = 1024 * 1024
+    tokens: int = 4_000
+    depth: int = 16  # what GraphiQL asks about the schema has 14
+    aliases: int = 400
+    roots: int = 50
+    cost: int = 100_000
+    streams: int = 4_096  # subscriptions of all clients
+    streams_per_socket: int = 1_024
+    seconds: float = 10.0  # for a request to arrive, and of silence on a connection
+
+
+DEFAULT = Limits()
+
+LOAD = 10
+"""What following an id costs: a question to the daemon."""
+
+_PAGE = ("first", "limit")
+
+
+class Size(msgspec.Struct, frozen=True):
+    """How large a selection is."""
+
+    fields: int = 0
+    depth: int = 0
+    aliases: int = 0
+
+    def beside(self, other: Size) -> Size:
+        """Both together."""
+        return Size(
+            self.fields + other.fields,
+            max(self.depth, other.depth),
+            self.aliases + other.aliases,
+        )
+
+
+_NOTHING = Size()
+
+
+class Measure:
+    """One document, measured."""
+
+    def __init__(self, document: DocumentNode, followed: frozenset[str]) -> None:
+        """`followed`: the names of fields that follow an id."""
+        self._followed = followed
+        self._fragments = {
+            one.name.value: one
+            for one in document.definitions
+            if isinstance(one, FragmentDefinitionNode)
+        }
+        self._known: dict[str, Size] = {}
+
+    def size(self, selections: SelectionSetNode | None, depth: int = 0) -> Size:
+        """Of a selection, with everything below it."""
+        total = _NOTHING
+        if depth > DEFAULT.depth:  # deep enough to be refused
+            return Size(depth=depth)
+        for one in () if selections is None else selections.selections:
+            if isinstance(one, FieldNode):
+                below = self.size(one.selection_set, depth + 1)
+                own = LOAD if one.name.value in self._followed else 1
+                size = Size(own + below.fields, below.depth + 1, below.aliases + bool(one.alias))
+            elif isinstance(one, FragmentSpreadNode):
+                size = self._of_fragment(one.name.value, depth)
+            else:
+                size = self.size(getattr(one, "selection_set", None), depth)
+            total = total.beside(size)
+        return total
+
+    def _of_fragment(self, name: str, depth: int) -> Size:
+        if name not in self._known:
+            self._known[name] = _NOTHING  # where it contains itself, which validation refuses
+            found = self._fragments.get(name)
+            if found is not None:
+                self._known[name] = self.size(found.selection_set, depth)
+        return self._known[name]
+
+    def roots(self, selections: SelectionSetNode) -> Iterator[FieldNode]:
+        """The fields of the root, those in fragments too."""
+        seen: set[str] = set()
+        waiting = list(selections.selections)
+        while waiting:
+            one = waiting.pop()
+            if isinstance(one, FieldNode):
+                yield one
+            elif isinstance(one, FragmentSpreadNode):
+                name = one.name.value
+                if name not in seen and name in self._fragments:
+                    seen.add(name)
+                    waiting += self._fragments[name].selection_set.selections
+            else:
+                waiting += getattr(one, "selection_set").selections  # noqa: B009
+
+
+def excess(
+    document: DocumentNode, followed: frozenset[str], limits: Limits = DEFAULT
+) -> GraphQLError | None:
+    """Why a document is refused whatever its variables are, or None."""
+    measure = Measure(document, followed)
+    for operation in _operations(document):
+        size = measure.size(operation.selection_set)
+        roots = sum(1 for _ in measure.roots(operation.selection_set))
+        for what, found, limit in (
+            ("deep", size.depth, limits.depth),
+            ("aliases", size.aliases, limits.aliases),
+            ("fields at its root", roots, limits.roots),
+        ):
+            if found > limit:
+                return _too_much(what, limit)
+    return None
+
+
+def cost(
+    document: DocumentNode,
+    operation: OperationDefinitionNode,
+    root: GraphQLObjectType,
+    followed: frozenset[str],
+    variables: dict[str, Any],
+) -> int:
+    """How many values the answer to an operation can have, about."""
+    measure = Measure(document, followed)
+    total = 0
+    for field in measure.roots(operation.selection_set):
+        declared = root.fields.get(field.name.value)
+        if declared is not None:
+            page = _page(field, declared, variables)
+            total += 1 + page * measure.size(field.selection_set).fields
+    return total
+
+
+def too_costly(found: int, limit: int) -> GraphQLError:
+    """The refusal of an operation for its cost."""
+    return refusal(
+        "query-too-large",
+        f"this asks for up to {found} values; {limit} are allowed",
+        "ask for a smaller page, or for fewer fields",
+    )
+
+
+def _too_much(what: str, limit: int) -> GraphQLError:
+    text = (
+        f"the document is more than {limit} fields deep"
+        if what == "deep"
+        else f"the document has more than {limit} {what}"
+    )
+    return refusal("query-too-large", text, "send it in smaller pieces")
+
+
+def _operations(document: DocumentNode) -> list[OperationDefinitionNode]:
+    return [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
+
+
+def _page(field: FieldNode, declared: Any, variables: dict[str, Any]) -> int:
+    """How many items a root field can answer with, as far as its arguments say."""
+    given = {one.name.value: one.value for one in field.arguments or ()}
+    for name in _PAGE:
+        if name in declared.args:
+            default = declared.args[name].default
+            known = _number(given.get(name), variables)
+            return max(1, known if known is not None else default.value if default else 1_000)
+    if "pagination" in declared.args:
+        return max(1, _of_pagination(given.get("pagination"), variables) or 50)
+    return 1
+
+
+def _of_pagination(node: Any, variables: dict[str, Any]) -> int | None:
+    if isinstance(node, VariableNode):
+        given = variables.get(node.name.value)
+        found = given.get("limit") if isinstance(given, dict) else None
+        return found if isinstance(found, int) else None
+    if isinstance(node, ObjectValueNode):
+        values = {one.name.value: one.value for one in node.fields}
+        return _number(values.get("limit"), variables)
+    return None
+
+
+def _number(node: Any, variables: dict[str, Any]) -> int | None:
+    if isinstance(node, VariableNode):
+        found = variables.get(node.name.value)
+        return found if isinstance(found, int) else None
+    return int(node.value) if isinstance(node, IntValueNode) else None
