@@ -3,12 +3,16 @@
 # What may stand where: words, or @any, @file, @folder.
 _sd_verbs() { # COMMAND
   case $1 in
-    '') echo 'run search ls info start stop restart enable disable status events graphql logs library location index job file volume device config network core test call describe help' ;;
+    '') echo 'run search ls info du cp mv rm rename mkdir trash undo history dupes verify start stop restart enable disable status events graphql logs library location index job file validation volume device config network core test call describe help' ;;
+    'trash') echo 'list restore empty' ;;
+    'history') echo 'list undo' ;;
+    'dupes') echo 'list resolve' ;;
     'library') echo 'list info create open close rename delete export' ;;
     'location') echo 'list add remove rescan update enable-indexing validate-path suggested export import' ;;
-    'index') echo 'start verify rules omissions' ;;
-    'job') echo 'list active info pause resume cancel watch' ;;
-    'file') echo 'by-id by-path directory-listing media-listing alternate-instances content-kind-stats unique-to-location' ;;
+    'index') echo 'start verify rules catch-up omissions' ;;
+    'job') echo 'list active info pause resume cancel limit get-copy-metadata watch' ;;
+    'file') echo 'by-id by-path directory-listing media-listing alternate-instances content-kind-stats unique-to-location copy delete rename create-folder preview disk-usage' ;;
+    'validation') echo 'start results' ;;
     'volume') echo 'list refresh' ;;
     'device') echo 'list' ;;
     'config') echo 'app-get app-update app-reload library-get library-update' ;;
@@ -23,6 +27,19 @@ _sd_options() { # COMMAND
     '') echo '--version --json -q --quiet --trace --library --instance --data-dir --socket --system -h --help' ;;
     'search') echo '-n --limit --offset -l --long -0 --null --in --location --ext --kind --min-size --max-size --newer --older --hidden --no-hidden --sort --reverse --mode' ;;
     'ls') echo '-l --long -a -A --hidden --no-hidden --sort -n --limit' ;;
+    'du') echo '-d --depth -s --summarize -a --all -b --bytes' ;;
+    'cp' | 'mv') echo '--idle --bandwidth --priority --detach --no-wait -t --target-directory -T --no-target-directory -n --no-clobber -f --force --keep-both -i --interactive -r -R -a -p -v --verbose --dry-run --verify --method' ;;
+    'rm') echo '-r -R --recursive --permanent --secure -f --force -i --interactive --yes -v --verbose --dry-run --idle --bandwidth --priority --detach --no-wait' ;;
+    'rename') echo '-f --force' ;;
+    'mkdir') echo '-p --parents -v --verbose' ;;
+    'trash restore') echo '--to -n --no-clobber -f --force --keep-both --idle --bandwidth --priority --detach --no-wait' ;;
+    'trash empty') echo '--older --yes --idle --bandwidth --priority --detach --no-wait' ;;
+    'undo') echo '--idle --bandwidth --priority --detach --no-wait' ;;
+    'history list') echo '-n --limit' ;;
+    'history undo') echo '--operation-id --limits --wait' ;;
+    'dupes list') echo '--location --min-size --kind -n --limit' ;;
+    'dupes resolve') echo '--keep --keep-in --keep-file --action --group --min-size --dry-run --yes --idle --bandwidth --priority --detach --no-wait' ;;
+    'verify') echo '--level --idle --bandwidth --priority --detach --no-wait' ;;
     'start') echo '--foreground' ;;
     'events') echo '-f --follow --after --initial -t --type --job --resource --path -r --recursive' ;;
     'graphql') echo '--listen --unix --token-file --host --origin --permission --no-introspection --no-pages --url' ;;
@@ -42,13 +59,22 @@ _sd_options() { # COMMAND
     'index verify') echo '--fix --content' ;;
     'index omissions') echo '--rule --errors-only --no-errors-only --limit --offset' ;;
     'job list') echo '--status' ;;
+    'job limit') echo '--priority --disk --bandwidth' ;;
     'file directory-listing') echo '--limit --include-hidden --no-include-hidden --sort-by --folders-first --no-folders-first --cursor' ;;
     'file media-listing') echo '--include-descendants --no-include-descendants --media-types --limit --sort-by --cursor' ;;
     'file unique-to-location') echo '--limit' ;;
+    'file copy') echo '--overwrite --no-overwrite --verify-checksum --no-verify-checksum --preserve-timestamps --no-preserve-timestamps --move-files --no-move-files --copy-method --on-conflict --decisions --into-folder --no-into-folder --limits --wait' ;;
+    'file delete') echo '--permanent --no-permanent --recursive --no-recursive --secure --no-secure --limits --wait' ;;
+    'file rename') echo '--on-conflict --wait' ;;
+    'file create-folder') echo '--items --parents --no-parents' ;;
+    'file preview') echo '--copy --delete --limit' ;;
+    'file disk-usage') echo '--depth --include-files --no-include-files' ;;
+    'validation start') echo '--level --limits --wait' ;;
+    'validation results') echo '--severity --limit --cursor' ;;
     'volume list') echo '--filter' ;;
     'volume refresh') echo '--force --no-force' ;;
     'device list') echo '--include-offline --no-include-offline --include-details --no-include-details --show-paired --no-show-paired' ;;
-    'config app-update') echo '--telemetry-enabled --no-telemetry-enabled --log-level --theme --language --networking-enabled --no-networking-enabled --volume-monitoring-enabled --no-volume-monitoring-enabled --fs-watcher-enabled --no-fs-watcher-enabled --statistics-listener-enabled --no-statistics-listener-enabled --job-logging-enabled --no-job-logging-enabled --job-logging-include-debug --no-job-logging-include-debug --proxy-pairing-auto-accept-vouched --no-proxy-pairing-auto-accept-vouched --proxy-pairing-auto-vouch-to-all --no-proxy-pairing-auto-vouch-to-all --proxy-pairing-vouch-signature-max-age --proxy-pairing-vouch-response-timeout --proxy-pairing-vouch-queue-retry-limit --access-read --access-write --access-admin --access-others --limits-connections-per-user --limits-idle-seconds --limits-unread-seconds --limits-unfinished-bytes' ;;
+    'config app-update') echo '--telemetry-enabled --no-telemetry-enabled --log-level --theme --language --networking-enabled --no-networking-enabled --volume-monitoring-enabled --no-volume-monitoring-enabled --fs-watcher-enabled --no-fs-watcher-enabled --fs-scan-seconds --statistics-listener-enabled --no-statistics-listener-enabled --job-logging-enabled --no-job-logging-enabled --job-logging-include-debug --no-job-logging-include-debug --proxy-pairing-auto-accept-vouched --no-proxy-pairing-auto-accept-vouched --proxy-pairing-auto-vouch-to-all --no-proxy-pairing-auto-vouch-to-all --proxy-pairing-vouch-signature-max-age --proxy-pairing-vouch-response-timeout --proxy-pairing-vouch-queue-retry-limit --access-read --access-write --access-admin --access-others --limits-connections-per-user --limits-idle-seconds --limits-unread-seconds --limits-unfinished-bytes --limits-file-operations' ;;
     'config library-update') echo '--generate-thumbnails --no-generate-thumbnails --thumbnail-quality --enable-ai-tagging --no-enable-ai-tagging --sync-enabled --no-sync-enabled --encryption-enabled --no-encryption-enabled --auto-track-system-volumes --no-auto-track-system-volumes --auto-track-external-volumes --no-auto-track-external-volumes --no-system-files --system-files --no-git --git --no-dev-dirs --dev-dirs --no-hidden --hidden --gitignore --no-gitignore --only-images --no-only-images' ;;
     'core describe') echo '--method' ;;
     'test ping') echo '--count' ;;
@@ -62,31 +88,39 @@ _sd_value() { # COMMAND OPTION; a flag has none
     --socket) echo '@file' ;;
   esac
   case "$1 $2" in
-    'search -n' | 'search --limit' | 'search --offset' | 'search --location' | 'search --ext' | 'search --min-size' | 'search --max-size' | 'search --newer' | 'search --older' | 'ls -n' | 'ls --limit' | 'events --after' | 'events --job' | 'events --resource' | 'graphql --listen' | 'graphql --unix' | 'graphql --token-file' | 'graphql --host' | 'graphql --origin' | 'graphql --permission' | 'logs -n' | 'logs --lines' | 'logs --since' | 'logs --target' | 'logs --job' | 'logs --correlation' | 'location add --name' | 'location add --job-policies' | 'location update --name' | 'location update --job-policies' | 'location import --new-name' | 'index omissions --rule' | 'index omissions --limit' | 'index omissions --offset' | 'file directory-listing --limit' | 'file directory-listing --cursor' | 'file media-listing --limit' | 'file media-listing --cursor' | 'file unique-to-location --limit' | 'config app-update --log-level' | 'config app-update --theme' | 'config app-update --language' | 'config app-update --proxy-pairing-vouch-signature-max-age' | 'config app-update --proxy-pairing-vouch-response-timeout' | 'config app-update --proxy-pairing-vouch-queue-retry-limit' | 'config app-update --access-read' | 'config app-update --access-write' | 'config app-update --access-admin' | 'config app-update --access-others' | 'config app-update --limits-connections-per-user' | 'config app-update --limits-idle-seconds' | 'config app-update --limits-unread-seconds' | 'config app-update --limits-unfinished-bytes' | 'config library-update --thumbnail-quality' | 'test ping --count') echo '@any' ;;
-    'search --in' | 'library create --path') echo '@folder' ;;
-    'search --kind' | 'file media-listing --media-types') echo 'unknown image video audio document archive code text database book font mesh config encrypted key executable binary spreadsheet presentation email calendar contact web shortcut package model-entry memory' ;;
+    'search -n' | 'search --limit' | 'search --offset' | 'search --location' | 'search --ext' | 'search --min-size' | 'search --max-size' | 'search --newer' | 'search --older' | 'ls -n' | 'ls --limit' | 'du -d' | 'du --depth' | 'cp --bandwidth' | 'cp --method' | 'mv --bandwidth' | 'mv --method' | 'rm --bandwidth' | 'trash restore --bandwidth' | 'trash empty --older' | 'trash empty --bandwidth' | 'undo --bandwidth' | 'history list -n' | 'history list --limit' | 'history undo --operation-id' | 'history undo --limits' | 'dupes list --location' | 'dupes list --min-size' | 'dupes list -n' | 'dupes list --limit' | 'dupes resolve --group' | 'dupes resolve --min-size' | 'dupes resolve --bandwidth' | 'verify --bandwidth' | 'events --after' | 'events --job' | 'events --resource' | 'graphql --listen' | 'graphql --unix' | 'graphql --token-file' | 'graphql --host' | 'graphql --origin' | 'graphql --permission' | 'logs -n' | 'logs --lines' | 'logs --since' | 'logs --target' | 'logs --job' | 'logs --correlation' | 'location add --name' | 'location add --job-policies' | 'location update --name' | 'location update --job-policies' | 'location import --new-name' | 'index omissions --rule' | 'index omissions --limit' | 'index omissions --offset' | 'job limit --bandwidth' | 'file directory-listing --limit' | 'file directory-listing --cursor' | 'file media-listing --limit' | 'file media-listing --cursor' | 'file unique-to-location --limit' | 'file copy --decisions' | 'file copy --limits' | 'file delete --limits' | 'file preview --copy' | 'file preview --delete' | 'file preview --limit' | 'file disk-usage --depth' | 'validation start --limits' | 'validation results --limit' | 'validation results --cursor' | 'config app-update --log-level' | 'config app-update --theme' | 'config app-update --language' | 'config app-update --fs-scan-seconds' | 'config app-update --proxy-pairing-vouch-signature-max-age' | 'config app-update --proxy-pairing-vouch-response-timeout' | 'config app-update --proxy-pairing-vouch-queue-retry-limit' | 'config app-update --access-read' | 'config app-update --access-write' | 'config app-update --access-admin' | 'config app-update --access-others' | 'config app-update --limits-connections-per-user' | 'config app-update --limits-idle-seconds' | 'config app-update --limits-unread-seconds' | 'config app-update --limits-unfinished-bytes' | 'config app-update --limits-file-operations' | 'config library-update --thumbnail-quality' | 'test ping --count') echo '@any' ;;
+    'search --in' | 'cp -t' | 'cp --target-directory' | 'mv -t' | 'mv --target-directory' | 'trash restore --to' | 'dupes resolve --keep-in' | 'library create --path') echo '@folder' ;;
+    'search --kind' | 'dupes list --kind' | 'file media-listing --media-types') echo 'unknown image video audio document archive code text database book font mesh config encrypted key executable binary spreadsheet presentation email calendar contact web shortcut package model-entry memory' ;;
     'search --sort') echo 'relevance name size modified-at created-at indexed-at' ;;
     'search --mode') echo 'fast normal full' ;;
     'ls --sort' | 'file directory-listing --sort-by') echo 'name modified size type' ;;
-    'events -t' | 'events --type') echo 'CoreStarted CoreShutdown Refresh ConfigChanged LogMessage EntryCreated EntryModified FilesModified EntryDeleted EntryMoved LibraryCreated LibraryOpened LibraryClosed LibraryDeleted LibraryLoadFailed LibraryStatisticsUpdated VolumeAdded VolumeRemoved VolumeUpdated JobQueued JobStarted JobProgress JobCompleted JobFailed JobCancelled JobPaused JobResumed JobUpdate LocationAdded LocationRemoved IndexingStarted IndexingProgress IndexingCompleted IndexingFailed FilesIndexed ResourceChanged ResourceChangedBatch ResourceDeleted' ;;
-    'events --path') echo '@file' ;;
+    'cp --priority' | 'mv --priority' | 'rm --priority' | 'trash restore --priority' | 'trash empty --priority' | 'undo --priority' | 'dupes resolve --priority' | 'verify --priority' | 'job limit --priority') echo 'low normal high critical' ;;
+    'dupes resolve --keep') echo 'oldest newest shortest-path in-folder named' ;;
+    'dupes resolve --keep-file' | 'events --path' | 'file create-folder --items') echo '@file' ;;
+    'dupes resolve --action') echo 'trash hardlink reflink' ;;
+    'verify --level' | 'validation start --level') echo 'readable sampled complete' ;;
+    'events -t' | 'events --type') echo 'CoreStarted CoreShutdown Refresh ConfigChanged LogMessage EntryCreated EntryModified FilesModified EntryDeleted EntryMoved FileOperationCompleted LibraryCreated LibraryOpened LibraryClosed LibraryDeleted LibraryLoadFailed LibraryStatisticsUpdated VolumeAdded VolumeRemoved VolumeUpdated JobQueued JobStarted JobProgress JobCompleted JobFailed JobCancelled JobPaused JobResumed JobUpdate LocationAdded LocationRemoved IndexingStarted IndexingProgress IndexingCompleted IndexingFailed FilesIndexed ResourceChanged ResourceChangedBatch ResourceDeleted' ;;
     'logs --level') echo 'error warn info debug trace' ;;
     'location add --mode' | 'location enable-indexing --index-mode' | 'index start --mode') echo 'none shallow content deep' ;;
     'index start --scope') echo 'current recursive' ;;
     'index start --persistence') echo 'persistent ephemeral' ;;
     'job list --status') echo 'queued running paused completed failed cancelled' ;;
+    'job limit --disk') echo 'best-effort idle' ;;
     'file media-listing --sort-by') echo 'modified created datetaken name size' ;;
+    'file copy --copy-method') echo 'auto atomic streaming' ;;
+    'file copy --on-conflict' | 'file rename --on-conflict') echo 'overwrite auto-modify-name skip abort' ;;
+    'validation results --severity') echo 'info warning error critical' ;;
     'volume list --filter') echo 'tracked-only untracked-only all' ;;
-    'core describe --method') echo 'config.app.get config.app.update config.app.reload config.library.get config.library.update network.status core.status core.events.list core.describe devices.list files.by_id files.by_path files.directory_listing files.media_listing files.alternate_instances files.content_kind_stats files.unique_to_location indexing.start indexing.verify indexing.rules indexing.omissions jobs.list jobs.active jobs.info jobs.pause jobs.resume jobs.cancel libraries.list libraries.info libraries.create libraries.open libraries.close libraries.rename libraries.delete libraries.export locations.list locations.add locations.remove locations.rescan locations.update locations.enable_indexing locations.validate_path locations.suggested locations.export locations.import search.files test.ping volumes.list volumes.refresh' ;;
+    'core describe --method') echo 'config.app.get config.app.update config.app.reload config.library.get config.library.update network.status core.status core.events.list core.describe devices.list duplicates.list duplicates.resolve files.by_id files.by_path files.directory_listing files.media_listing files.alternate_instances files.content_kind_stats files.unique_to_location files.copy files.delete files.rename files.createFolder files.preview files.disk_usage history.list history.undo indexing.start indexing.verify indexing.rules indexing.catch_up indexing.omissions jobs.list jobs.active jobs.info jobs.pause jobs.resume jobs.cancel jobs.limit jobs.get_copy_metadata libraries.list libraries.info libraries.create libraries.open libraries.close libraries.rename libraries.delete libraries.export locations.list locations.add locations.remove locations.rescan locations.update locations.enable_indexing locations.validate_path locations.suggested locations.export locations.import search.files test.ping trash.list trash.restore trash.empty validation.start validation.results volumes.list volumes.refresh' ;;
   esac
 }
 
 _sd_argument() { # COMMAND NUMBER
   case "$1 $2" in
-    'run 0' | 'ls 0' | 'library open 0' | 'library export 1' | 'location add 0' | 'location validate-path 0' | 'index verify 0' | 'file directory-listing 0' | 'file media-listing 0') echo '@folder' ;;
-    'search '* | 'library create 0' | 'library close 0' | 'library rename 0' | 'library rename 1' | 'library delete 0' | 'library export 0' | 'location remove 0' | 'location rescan 0' | 'location update 0' | 'location enable-indexing 0' | 'location export 0' | 'job info 0' | 'job pause 0' | 'job resume 0' | 'job cancel 0' | 'job watch 0' | 'file by-id 0' | 'file alternate-instances 0' | 'file unique-to-location 0' | 'test ping 0' | 'call 1') echo '@any' ;;
-    'info 0' | 'location export 1' | 'location import 0' | 'index start '* | 'file by-path 0') echo '@file' ;;
-    'call 0' | 'describe 0') echo 'config.app.get config.app.update config.app.reload config.library.get config.library.update network.status core.status core.events.list core.describe devices.list files.by_id files.by_path files.directory_listing files.media_listing files.alternate_instances files.content_kind_stats files.unique_to_location indexing.start indexing.verify indexing.rules indexing.omissions jobs.list jobs.active jobs.info jobs.pause jobs.resume jobs.cancel libraries.list libraries.info libraries.create libraries.open libraries.close libraries.rename libraries.delete libraries.export locations.list locations.add locations.remove locations.rescan locations.update locations.enable_indexing locations.validate_path locations.suggested locations.export locations.import search.files test.ping volumes.list volumes.refresh' ;;
+    'run 0' | 'ls 0' | 'dupes resolve 0' | 'library open 0' | 'library export 1' | 'location add 0' | 'location validate-path 0' | 'index verify 0' | 'file directory-listing 0' | 'file media-listing 0') echo '@folder' ;;
+    'search '* | 'rename 1' | 'trash restore '* | 'trash empty '* | 'undo 0' | 'library create 0' | 'library close 0' | 'library rename 0' | 'library rename 1' | 'library delete 0' | 'library export 0' | 'location remove 0' | 'location rescan 0' | 'location update 0' | 'location enable-indexing 0' | 'location export 0' | 'job info 0' | 'job pause 0' | 'job resume 0' | 'job cancel 0' | 'job limit 0' | 'job get-copy-metadata 0' | 'job watch 0' | 'file by-id 0' | 'file alternate-instances 0' | 'file unique-to-location 0' | 'file rename 1' | 'file create-folder 1' | 'validation results 0' | 'test ping 0' | 'call 1') echo '@any' ;;
+    'info 0' | 'du '* | 'cp '* | 'mv '* | 'rm '* | 'rename 0' | 'mkdir '* | 'verify '* | 'location export 1' | 'location import 0' | 'index start '* | 'file by-path 0' | 'file copy '* | 'file copy 1' | 'file delete '* | 'file rename 0' | 'file create-folder 0' | 'file disk-usage 0' | 'validation start '*) echo '@file' ;;
+    'call 0' | 'describe 0') echo 'config.app.get config.app.update config.app.reload config.library.get config.library.update network.status core.status core.events.list core.describe devices.list duplicates.list duplicates.resolve files.by_id files.by_path files.directory_listing files.media_listing files.alternate_instances files.content_kind_stats files.unique_to_location files.copy files.delete files.rename files.createFolder files.preview files.disk_usage history.list history.undo indexing.start indexing.verify indexing.rules indexing.catch_up indexing.omissions jobs.list jobs.active jobs.info jobs.pause jobs.resume jobs.cancel jobs.limit jobs.get_copy_metadata libraries.list libraries.info libraries.create libraries.open libraries.close libraries.rename libraries.delete libraries.export locations.list locations.add locations.remove locations.rescan locations.update locations.enable_indexing locations.validate_path locations.suggested locations.export locations.import search.files test.ping trash.list trash.restore trash.empty validation.start validation.results volumes.list volumes.refresh' ;;
   esac
 }
 

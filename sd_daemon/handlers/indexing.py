@@ -33,7 +33,6 @@ from sd_wire.errors import (
 )
 from sd_wire.operations.indexing import (
     CatchUp,
-    CaughtUp,
     IndexPersistence,
     IndexRules,
     IndexScope,
@@ -42,6 +41,7 @@ from sd_wire.operations.indexing import (
     ListRules,
     Omissions,
     StartIndexing,
+    UpToDate,
     Verification,
     VerifyIndex,
 )
@@ -185,9 +185,9 @@ async def list_rules(context: Context, _request: ListRules) -> IndexRules:
 
 
 @handles(CatchUp)
-async def catch_up(context: Context, _request: CatchUp) -> CaughtUp:
+async def catch_up(context: Context, _request: CatchUp) -> UpToDate:
     """Wait until the index is not behind."""
-    return CaughtUp(await context.core.watching.catch_up(context.library.id))
+    return UpToDate(await context.core.watching.catch_up(context.library.id))
 
 
 @handles(ListOmissions)

@@ -162,7 +162,7 @@ class Omissions(msgspec.Struct):
     has_more: bool
 
 
-class CaughtUp(msgspec.Struct):
+class UpToDate(msgspec.Struct):
     """The index has what had happened when it was asked for."""
 
     complete: Annotated[
@@ -171,7 +171,7 @@ class CaughtUp(msgspec.Struct):
 
 
 @query("indexing.catch_up")
-class CatchUp(Request[CaughtUp]):
+class CatchUp(Request[UpToDate]):
     """Answer when all is in the index that has happened on the disk until now: names, sizes,
     times. Contents are identified soon after."""
 

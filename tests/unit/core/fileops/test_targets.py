@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sd_daemon.core.fileops.aftermath import MOST_REFRESHES, joined
 from sd_daemon.core.fileops.comparing import compare
 from sd_daemon.core.fileops.erasing import caveats
 from sd_daemon.core.fileops.protected import Protected
@@ -42,13 +41,6 @@ def test_what_is_left_alone(tmp_path: Path) -> None:
             protected.check(path)
     for path in ("/place/location/file", str(tmp_path / "other"), str(tmp_path / "way")):
         protected.check(path)
-
-
-def test_many_folders_are_read_again_as_the_one_that_holds_them() -> None:
-    assert joined({"/a", "/a/b", "/c"}) == ["/a", "/c"]
-    many = {f"/a/{number}/x" for number in range(MOST_REFRESHES + 1)}
-    assert joined(many) == ["/a"]
-    assert joined({f"/a/{number}" for number in range(500)}) == ["/a"]
 
 
 def test_files_are_compared_byte_for_byte(tmp_path: Path) -> None:
