@@ -20,6 +20,7 @@ import msgspec
 from bench.results import Goal, Rounds, Sample, Table, number, take_turns, times
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from bench.daemon import MeasuredDaemon
@@ -97,9 +98,8 @@ def _compare(
     return taken
 
 
-def measure(bench: Workbench) -> list[Table]:
+def measure(bench: Workbench) -> Iterator[Table]:
     """One big file, many small ones on a disk and in memory, a move; and answers meanwhile."""
-    tables = []
     with bench.daemon() as daemon:
         daemon.create_library()
         big = bench.scratch / "big"
@@ -107,23 +107,22 @@ def measure(bench: Workbench) -> list[Table]:
         _write_big(big, size)
         disk = bench.place("copying")
         rounds = _compare(bench, daemon, big, disk, bench.rounds(3, 6))
-        tables.append(_table("copy-big", f"One file of {size / 1024**3:.1f} GiB", rounds))
-        busy = _while_copying(bench, daemon, big, disk)
+        yield _table("copy-big", f"One file of {size / 1024**3:.1f} GiB", rounds)
+        yield _while_copying(bench, daemon, big, disk)
         big.unlink()
         for files in (FEW,) if bench.quick else (FEW, MANY):
             source = bench.tree(files)
             rounds = _compare(bench, daemon, source, disk, bench.rounds(2, 5))
             title = f"{files:,} small files on the disk"
-            tables.append(_table(f"copy-{files}", title, rounds, small=True))
+            yield _table(f"copy-{files}", title, rounds, small=True)
         if memory := _in_memory(bench):
             try:
                 rounds = _compare(bench, daemon, memory / "tree", memory, bench.rounds(3, 6))
                 title = f"{FEW:,} small files in memory (tmpfs)"
-                tables.append(_table("copy-memory", title, rounds, small=True))
+                yield _table("copy-memory", title, rounds, small=True)
             finally:
                 shutil.rmtree(memory)
-        tables += [busy, _moves(bench, daemon, disk)]
-    return tables
+        yield _moves(bench, daemon, disk)
 
 
 def _write_big(path: Path, size: int) -> None:

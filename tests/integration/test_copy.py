@@ -116,16 +116,22 @@ def test_a_tree_is_copied_and_taken_back(
 
 
 def test_a_move_keeps_what_the_index_knows(person: Person, tmp_path: Path, tree: Path) -> None:
-    person.index(tmp_path / "tree")
-    (tree / "to").mkdir()
-    before = person.ask("files.by_path", {"path": str(tree / "0001" / "0002.txt")})
-    ended = copied(person, [tree / "0001"], tree / "to", move_files=True)
+    for name in ("a", "b"):
+        (tree / name).mkdir()
+    (tree / "0001").rename(tree / "a" / "0001")
+    person.index(tmp_path / "tree", mode="Content")
+    here, there = tree / "a" / "0001" / "0002.txt", tree / "b" / "0001" / "0002.txt"
+    before = person.ask("files.by_path", {"path": str(here)})
+    ended = copied(person, [tree / "a" / "0001"], tree / "b", move_files=True)
     assert ended["output"]["type"] == "FileMove"
-    assert not (tree / "0001").exists()
-    after = person.ask("files.by_path", {"path": str(tree / "to" / "0001" / "0002.txt")})
-    assert after["id"] == before["id"]
+    assert not here.exists()
+    assert person.ask("files.by_path", {"path": str(there)})["id"] == before["id"]
+    for job in person.ask("jobs.list")["jobs"][:2]:  # both folders were read again
+        data = person.job(job["id"])["output"]["data"]
+        assert (data["added"], data["removed"], data["identified"]) == (0, 0, 0)
+    assert in_index(person.folder(), tree) == on_disk(tree)
     assert undone(person)["status"] == "completed"
-    assert (tree / "0001" / "0002.txt").exists()
+    assert person.ask("files.by_path", {"path": str(here)})["id"] == before["id"]
 
 
 def test_overwrite_joins_folders_and_keeps_the_old(

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from sd_daemon.core import locations
 from sd_daemon.core.db.connection import DatabaseFailure
 from sd_daemon.core.fileops.journal import OperationKind
-from sd_daemon.core.fileops.settling import SETTLE
 from sd_daemon.core.index.walk import Subtree, loose
 from sd_daemon.core.indexing import INDEXER, index_params
 from sd_daemon.core.log import get_log
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
 log = get_log(__name__)
 
+SETTLE = "settle_files"
 MOST_REFRESHES = 5  # index jobs for one location
 _STEPS = 20_000  # that are looked at for the folders they touched
 
@@ -62,13 +62,20 @@ class Outcome:
             self.done += count if state == "done" else 0
             self.unsettled += count if state == "doing" else 0
         touched = db.execute(
-            "SELECT source, target FROM steps WHERE operation = ?"
+            "SELECT target, source FROM steps WHERE operation = ?"
             " AND state IN ('doing', 'done', 'undone') LIMIT ?",
             (str(job), _STEPS),
+        ).fetchall()
+        # First where things went: there the index knows them again, as long as it has not met
+        # that they are gone from where they were.
+        self.folders = list(
+            dict.fromkeys(
+                os.path.dirname(loose(path))
+                for paths in zip(*touched, strict=True)
+                for path in paths
+                if path is not None
+            )
         )
-        self.folders = {
-            os.path.dirname(loose(path)) for row in touched for path in row if path is not None
-        }
 
 
 async def after_file_job(
@@ -96,33 +103,34 @@ async def after_file_job(
 
 
 def refreshes(
-    library: Library, known: list[StoredLocation], folders: set[str]
+    library: Library, known: list[StoredLocation], folders: list[str]
 ) -> list[dict[str, Any]]:
-    """What the index jobs are given that read these folders again, as far as they are in a
-    location. Of many in one location it is the folder that contains them all."""
-    found: dict[str, tuple[StoredLocation, set[str]]] = {}
+    """What the index jobs are given that read these folders again, in this order, as far as they
+    are in a location. Of many in one location it is the folder that contains them all."""
+    found: dict[str, tuple[StoredLocation, list[str]]] = {}
     for folder in folders:
         inside = [one for one in known if Subtree(one.path).contains(folder)]
         location = max(inside, key=lambda one: len(one.path), default=None)
         if location is not None and location.index_mode is not IndexMode.NONE:
-            found.setdefault(location.path, (location, set()))[1].add(folder)
+            found.setdefault(location.path, (location, []))[1].append(folder)
     params = []
     for location, inside_it in found.values():
-        for folder in joined({_existing(folder, location.path) for folder in inside_it}):
+        there = [_existing(folder, location.path) for folder in inside_it]
+        for folder in joined(list(dict.fromkeys(there))):
             params.append(index_params(location, library.config.settings, path=folder))
     return params
 
 
-def joined(folders: set[str]) -> list[str]:
+def joined(folders: list[str]) -> list[str]:
     """The folders without those inside others; all in one where they are too many."""
     outer = (
         [
             folder
-            for folder in sorted(folders)
+            for folder in folders
             if not any(folder != other and Subtree(other).contains(folder) for other in folders)
         ]
         if len(folders) <= 100
-        else sorted(folders)
+        else folders
     )
     return outer if len(outer) <= MOST_REFRESHES else [os.path.commonpath(outer)]
 

@@ -31,7 +31,6 @@ from sd_daemon.core.fileops.taking import is_the_same, source_of
 if TYPE_CHECKING:
     from sd_daemon.core.jobs.context import JobContext
 
-SETTLE = "settle_files"
 
 # Kinds of operations whose steps make something, and that copy nothing.
 _WITHOUT_COPIES = (OperationKind.RESTORE, OperationKind.RESOLVE)

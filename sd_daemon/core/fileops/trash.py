@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 import time
 from contextlib import suppress
@@ -112,7 +111,7 @@ def choose(trash: Trash, path: str, taken: Container[str] = ()) -> str:
             continue
         if trash.plain or not os.path.lexists(info_of(item)):
             return item
-    return f"{trash.files}/{_numbered(name, secrets.randbits(48))}"
+    return f"{trash.files}/{_numbered(name, int.from_bytes(os.urandom(6), 'big'))}"
 
 
 def _numbered(name: str, number: int) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from sd_daemon.core.db.connection import DatabaseFailure, failures
+from sd_daemon.core.fileops.aftermath import SETTLE
 from sd_daemon.core.fileops.copying.job import run_copy
 from sd_daemon.core.fileops.copying.order import COPY, MOVE
 from sd_daemon.core.fileops.deleting import DELETE, run_delete
@@ -23,7 +24,7 @@ from sd_daemon.core.fileops.emptying import EMPTY, run_empty
 from sd_daemon.core.fileops.history import UNDO
 from sd_daemon.core.fileops.resolving import RESOLVE, run_resolve
 from sd_daemon.core.fileops.restoring import RESTORE, run_restore
-from sd_daemon.core.fileops.settling import SETTLE, run_settle
+from sd_daemon.core.fileops.settling import run_settle
 from sd_daemon.core.fileops.undo import run_undo
 from sd_daemon.core.fileops.validating import VALIDATE, run_validate
 from sd_daemon.core.index.errors import IndexFailure
