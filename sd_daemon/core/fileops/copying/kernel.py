@@ -6,11 +6,12 @@ does the plain thing.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import fcntl
 import os
 import sys
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 _FICLONE = 0x40049409  # ioctl_ficlone(2), the same on every architecture that Debian has but three
@@ -26,12 +27,10 @@ LACKING = frozenset(
 ON_LINUX = sys.platform == "linux"
 
 
-def _function(name: str) -> Any:
-    return getattr(ctypes.CDLL(None, use_errno=True), name, None) if ON_LINUX else None
-
-
-_renameat2 = _function("renameat2")
-_sync_file_range = _function("sync_file_range")
+@cache
+def _library() -> Any:
+    """libc, or None where it lacks what is needed here. Few who read this module need ctypes."""
+    return import_module("ctypes").CDLL(None, use_errno=True) if ON_LINUX else None
 
 
 def share_blocks(source: int, target: int) -> bool:
@@ -51,11 +50,12 @@ def share_blocks(source: int, target: int) -> bool:
 def exchange(one: str, other: str) -> bool:
     """Let two things on one filesystem change names, at once; False where it has no such rename.
     Raises OSError."""
-    if _renameat2 is None:
+    rename = getattr(_library(), "renameat2", None)
+    if rename is None:
         return False
-    if not _renameat2(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE):
+    if not rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE):
         return True
-    error = ctypes.get_errno()
+    error = import_module("ctypes").get_errno()
     if error in LACKING and error != errno.EXDEV:
         return False
     raise OSError(error, os.strerror(error), one, None, other)
@@ -63,8 +63,10 @@ def exchange(one: str, other: str) -> bool:
 
 def begin_writing(fd: int, offset: int, length: int) -> None:
     """Have the disk begin with a range of a file that is in memory so far."""
-    if _sync_file_range is not None:
-        _sync_file_range(fd, ctypes.c_int64(offset), ctypes.c_int64(length), _WRITE)
+    begin = getattr(_library(), "sync_file_range", None)
+    if begin is not None:
+        wide = import_module("ctypes").c_int64
+        begin(fd, wide(offset), wide(length), _WRITE)
 
 
 def forget_cached(fd: int) -> None:

@@ -43,8 +43,6 @@ class SourceRemoval:
                 return None
             if work.incomplete:
                 return INCOMPLETE
-            if not self._is_same(work.source, work.target):
-                return CHANGED
             work.detail.removing = True
             work.note()
             self._operation.intend([work.step])
