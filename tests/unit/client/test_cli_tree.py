@@ -82,7 +82,7 @@ def test_the_help_of_a_noun_names_each_verb_once() -> None:
     help_text = group.get_help(click.Context(root, info_name="sd"))
     commands = help_text.partition("Commands:")[2].partition("Examples:")[0]
     listed = re.findall(r"^  ([a-z-]+) ", commands, re.MULTILINE)
-    assert listed == ["start", "verify", "rules", "omissions"]
+    assert listed == ["start", "verify", "rules", "catch-up", "omissions"]
     assert "sd index start --help" in help_text.partition("Examples:")[2]
 
 

@@ -69,7 +69,7 @@ def test_paths_longer_than_the_kernel_takes(library, tree, name, times):
 
 CHILD = """
 import os, sys
-sys.path[:0] = [{tests!r}, {project!r}]
+sys.path[:0] = [{tests!r}, os.path.dirname({tests!r}), {project!r}]
 from torture import NAMES, deepen, grow
 from truth import Library, NO_RULES
 import json
