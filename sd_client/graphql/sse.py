@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sd_client.graphql.engine import Asked, Engine, Prepared
-    from sd_client.graphql.streams import Message, Streams
+    from sd_client.graphql.streams import Batch, Message, Streams
 
 HEARTBEAT = 15.0
 """Seconds of silence after which a comment is sent: proxies and people see that it lives."""
@@ -56,14 +56,14 @@ class EventReader:
         held, self._held = self._held or [], None
         self._transport.writelines(held)
 
-    def take(self, messages: Sequence[Message]) -> None:
+    def take(self, batch: Batch) -> None:
         """What happened."""
         if self.over.is_set():
             return
         if self._transport.get_write_buffer_size() > UNREAD:
             self.ended([TOO_SLOW])
             return
-        self._write(chunk_of(messages))
+        self._write(batch.written(chunk_of))
 
     def ended(self, errors: Sequence[Any] | None) -> None:
         """Nothing follows."""
@@ -97,19 +97,9 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-class _Made:
-    """The chunk that was made last: all readers of a stream are handed the same messages."""
-
-    messages: Sequence[Message] | None = None
-    data = b""
-
-
 def chunk_of(messages: Sequence[Message]) -> bytes:
     """Messages as one chunk."""
-    if _Made.messages is not messages:
-        _Made.data = chunk(b"".join(next_event(one.body, one.cursor) for one in messages))
-        _Made.messages = messages
-    return _Made.data
+    return chunk(b"".join(next_event(one.body, one.cursor) for one in messages))
 
 
 async def stream(

@@ -23,7 +23,7 @@ from sd_client.graphql.failures import extensions_of, formatted, refusal
 from sd_wire.errors import SdError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sd_client.graphql.engine import Asked, Engine, Prepared
     from sd_client.graphql.happenings import Course
@@ -44,10 +44,24 @@ class Message(NamedTuple):
     cursor: str | None
 
 
+class Batch:
+    """Messages that go out together, and what was made of them: the same for all readers."""
+
+    def __init__(self, messages: Sequence[Message]) -> None:
+        self.messages = messages
+        self._made: dict[Callable[[Sequence[Message]], bytes], bytes] = {}
+
+    def written(self, form: Callable[[Sequence[Message]], bytes]) -> bytes:
+        """The bytes that a form makes of them."""
+        if form not in self._made:
+            self._made[form] = form(self.messages)
+        return self._made[form]
+
+
 class Reader(Protocol):
     """A client's end of a subscription."""
 
-    def take(self, messages: Sequence[Message]) -> None:
+    def take(self, batch: Batch) -> None:
         """What happened. Returns at once."""
 
     def ended(self, errors: Sequence[Any] | None) -> None:
@@ -107,10 +121,10 @@ class Stream:
             self._due.cancel()
             self._due = None
         if self._pending:
-            messages, self._pending = self._pending, []
+            batch, self._pending = Batch(self._pending), []
             self._written = asyncio.get_running_loop().time()
             for reader in tuple(self.readers):
-                reader.take(messages)
+                reader.take(batch)
 
 
 class Streams:
@@ -146,6 +160,7 @@ class Streams:
             return shared
         course = await self._engine.begin(prepared, asked, resume)
         try:
+            await self._engine.upstream.reach()
             await course.source.__aenter__()
         except SdError as error:
             raise Refused([GraphQLError(error.text, original_error=error)]) from error

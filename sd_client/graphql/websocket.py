@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sd_client.graphql.admission import Admission
     from sd_client.graphql.engine import Engine
-    from sd_client.graphql.streams import Message, Stream, Streams
+    from sd_client.graphql.streams import Batch, Stream, Streams
 
 PROTOCOL = "graphql-transport-ws"
 INIT_TIME = 3.0
@@ -62,7 +62,7 @@ class SocketReader:
         self._head = b'{"id":' + quoted + b',"type":"next","payload":'
         self._over = False
 
-    def take(self, messages: Sequence[Message]) -> None:
+    def take(self, batch: Batch) -> None:
         """What happened."""
         if self._over:
             return
@@ -70,7 +70,7 @@ class SocketReader:
         if transport.get_write_buffer_size() > UNREAD:
             self.ended([TOO_SLOW])
             return
-        transport.write(b"".join(framed(self._head + one.body + b"}") for one in messages))
+        transport.write(b"".join(framed(self._head + one.body + b"}") for one in batch.messages))
 
     def ended(self, errors: Sequence[Any] | None) -> None:
         """Nothing follows."""

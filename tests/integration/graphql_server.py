@@ -166,8 +166,12 @@ class GraphQLServer:
 
 @contextmanager
 def serving(folder: Path, *options: str) -> Iterator[GraphQLServer]:
-    """A server beside a daemon with a library and an indexed folder, Pictures."""
-    daemon = Daemon(folder / "data").start()
+    """A server beside a daemon with a library and an indexed folder, Pictures. Whatever a test has
+    the daemon do, it is nothing to the person who runs it: its home is a folder of the test."""
+    home = folder / "home"
+    home.mkdir()
+    environment = {**os.environ, "HOME": str(home), "XDG_DATA_HOME": str(home)}
+    daemon = Daemon(folder / "data").start(env=environment)
     try:
         daemon.call("action:libraries.create.input", {"name": "Home", "path": None})
         server = GraphQLServer(daemon, *options)

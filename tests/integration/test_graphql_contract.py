@@ -335,4 +335,4 @@ def test_every_operation_is_a_field_and_every_field_answers(graphql: GraphQLServ
                 assert code not in NEVER, (field["name"], error)
                 assert error["path"] == [field["name"]]
             answered += not answer.get("errors")
-    assert answered > len(CATALOGUE) / 2  # the others were asked about what does not exist
+    assert answered > len(CATALOGUE) / 3  # the others were asked about what does not exist

@@ -126,9 +126,10 @@ def test_a_daemon_that_goes_away_is_missed_and_comes_back(
         assert fields([feed.next()]) == [1]
         assert graphql.ask("GET", "/health").json == {"daemon": "connected"}
         publisher.end()
-        answer = graphql.post("{ coreStatus { version } }")
-        assert answer.code in ("daemon-not-running", "connection-refused")
-        assert answer.json["errors"][0]["extensions"]["retryable"]
+        for query, form in (("{ coreStatus { version } }", None), (LIVE, "text/event-stream")):
+            answer = graphql.post(query, accept=form)
+            assert answer.code in ("daemon-not-running", "connection-refused")
+            assert answer.json["errors"][0]["extensions"]["retryable"]
         assert graphql.ask("GET", "/health").status == 503
         publisher.launch()
         publisher.publish(2, 1)
