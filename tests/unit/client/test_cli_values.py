@@ -12,8 +12,8 @@ import pytest
 
 from sd_client.cli.derive import Role, fields_of, parameter
 from sd_client.cli.names import Named, choose
-from sd_client.cli.search import Bytes, Moment
-from sd_client.cli.values import AbsolutePath, Choice, Json, dashed
+from sd_client.cli.search import Moment
+from sd_client.cli.values import AbsolutePath, Bytes, Choice, Json, dashed
 from sd_wire.errors import LocationNotFound
 from sd_wire.operations.config import UpdateLibraryConfig
 from sd_wire.operations.files import ListDirectory
