@@ -6,6 +6,7 @@ import base64
 import os
 import shutil
 import subprocess
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from person import Person, in_index, on_disk, plant
 from trash_bin import Bin
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from running import Daemon
@@ -75,6 +77,13 @@ def assert_same(one: Path, other: Path) -> None:
         [*command, f"{one}/", f"{other}/"], capture_output=True, text=True, check=True
     )
     assert done.stdout == ""
+
+
+def fill(path: Path) -> None:
+    """Write into a file until its filesystem is full."""
+    with open(path, "wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
 
 
 def hidden(*folders: Path) -> list[str]:
@@ -331,3 +340,48 @@ def test_cancelled_and_paused(person: Person, tree: Path, target: Path) -> None:
     assert person.ended(receipt["id"])["status"] == "completed"
     assert_same(tree, target / "tree")
     assert hidden(target) == []
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A filesystem of eight MiB."""
+    if os.geteuid():
+        pytest.skip("only root can mount a filesystem")
+    place = tmp_path / "small"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", place], check=True)
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)
+
+
+def test_no_room_and_no_permission(person: Person, tree: Path, small: Path) -> None:
+    (tree / "large").write_bytes(b"x" * 9_000_000)
+    request = {"sources": {"paths": [str(tree / "large")]}, "destination": str(small)}
+    refused = person.refused("files.copy!", request)
+    assert refused.code == "not-enough-space"
+    assert "9000000 are needed" in refused.text
+    ended = copied(person, [tree], small)  # what is in a folder is for the job to find out
+    assert (ended["status"], "has room for" in ended["error_message"]) == ("failed", True)
+    assert list(small.iterdir()) == []
+    (tree / "large").unlink()
+    for number in range(20):
+        (tree / f"{number}").write_bytes(b"x" * 100_000)
+    events = person.listen("JobProgress")
+    slow = {"limits": {"bandwidth": 500_000}}
+    request = {"sources": {"paths": [str(tree)]}, "destination": str(small), **slow}
+    receipt = person.ask("files.copy!", request)
+    events.until("JobProgress", job_id=receipt["id"], message="Copying 3")
+    fill(small / "filler")  # somebody else takes the room
+    ended = person.ended(receipt["id"])
+    assert (ended["status"], str(small) in ended["error_message"]) == ("failed", True)
+    assert "no space left on the disk" in ended["error_message"]
+    assert os.listdir(small) == ["filler"]
+    (small / "filler").unlink()
+    person.restart()
+    person.ask("jobs.resume!", {"job_id": receipt["id"]})
+    assert person.ended(receipt["id"])["status"] == "completed"
+    assert_same(tree, small / "tree")
+    subprocess.run(["mount", "-o", "remount,ro", small], check=True)
+    request = {"sources": {"paths": [str(tree / "plain.txt")]}, "destination": str(small)}
+    refused = person.refused("files.copy!", request)
+    assert (refused.code, "read-only" in refused.text) == ("path-not-writable", True)

@@ -19,7 +19,7 @@ from sd_daemon.core.fileops.rename import flush_filesystem
 if TYPE_CHECKING:
     from sd_daemon.core.fileops.copying.file import Copier, Place
 
-_WAITING = 128  # files that are kept open until they are read again
+_WAITING = 400  # files that are kept open until they are read again
 _WAITING_BYTES = 256 * 1024 * 1024
 _BUFFER = 4 * 1024 * 1024
 _FEW = 4  # files that are flushed one by one
@@ -54,10 +54,8 @@ class Verifier:
         """Verify what waits. What is not as it should be is removed, and counted as failed."""
         waiting, self._waiting, self._size = self._waiting, [], 0
         try:
-            if len(waiting) > _FEW:
-                flush_filesystem(waiting[0].fd)
+            _flush(waiting)
             for written in waiting:
-                os.fsync(written.fd)
                 forget_cached(written.fd)
             for written in waiting:
                 self._compare(written)
@@ -71,8 +69,19 @@ class Verifier:
         view = memoryview(self._buffer)
         while count := os.readv(written.fd, [self._buffer]):
             digest.update(view[:count])
-            self._copier.tally.tell(written.place.path)
+            if count == _BUFFER:  # of small files the next that is copied tells
+                self._copier.tally.tell(written.place.path)
         if digest.digest() == written.digest:
             self._copier.metadata.give_times(written.fd, written.found)
         else:
             self._copier.reject(written)
+
+
+def _flush(waiting: list[Written]) -> None:
+    """Have files on the disk: a few one by one, many with all that their filesystem holds back."""
+    if len(waiting) <= _FEW:
+        for written in waiting:
+            os.fsync(written.fd)
+        return
+    for fd in {written.place.base.device: written.fd for written in waiting}.values():
+        flush_filesystem(fd)

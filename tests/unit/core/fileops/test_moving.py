@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import random
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -53,11 +54,21 @@ def tree(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def other(tmp_path: Path) -> Iterator[Path]:
-    """A folder on another filesystem."""
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as place:
-        if os.stat(place).st_dev == os.stat(tmp_path).st_dev:
-            pytest.skip("there is only one filesystem")
-        yield Path(place)
+    """A folder on another filesystem, whose trash is the test's own."""
+    if os.geteuid() == 0:
+        place = tmp_path / "other"
+        place.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "none", place], check=True)
+        (place / "inner").mkdir()
+        yield place / "inner"
+        subprocess.run(["umount", "-l", place], check=True)
+        return
+    bin_ = Path(f"/dev/shm/.Trash-{os.geteuid()}")
+    if bin_.exists() or os.stat("/dev/shm").st_dev == os.stat(tmp_path).st_dev:
+        pytest.skip("there is no other filesystem, or things of a person are in its trash")
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        yield Path(folder)
+    shutil.rmtree(bin_, ignore_errors=True)
 
 
 @pytest.fixture
