@@ -14,6 +14,7 @@ import threading
 
 import msgspec
 
+from sd_daemon.core.index.follow.messages import FOLLOW
 from sd_daemon.core.jobs.reports import Order
 from sd_daemon.core.jobs.worker import Reporter, outcome
 
@@ -61,8 +62,9 @@ def main() -> None:
     order, rest = _read_order()
     reporter = Reporter(order, output)
     signal.signal(signal.SIGTERM, lambda _number, _frame: reporter.stop())
-    with contextlib.suppress(OSError):  # a strict service manager forbids it: then as equals
-        os.nice(NICENESS)
+    if order.name != FOLLOW:  # that works for moments only, and somebody waits to see a change
+        with contextlib.suppress(OSError):  # a strict service manager forbids it: then as equals
+            os.nice(NICENESS)
     gc.set_threshold(COLLECT_EVERY)
     threading.Thread(target=_listen, args=(reporter, rest), daemon=True).start()
     try:

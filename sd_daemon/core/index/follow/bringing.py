@@ -64,6 +64,7 @@ class Round:
         self._replay = Replay(db, self._names, places, self._part_of)
         self._first = _last_entry(db) + 1
         self._read: set[int] = set()  # folders that were read whole
+        self.strays = 0  # folders that were not where they were last seen
         self.left = False  # something is left to the next round
         self.again = Hints()  # what could not be looked at now
         self.unidentified: list[int] = []  # files, in locations where that matters
@@ -134,6 +135,7 @@ class Round:
         if folder.id in self._places.roots:
             self._visit_root(folder)
             return
+        self.strays += 1
         if names is None:
             self.again.mark_all(folder.id)
         else:
@@ -299,9 +301,9 @@ class Round:
     def _end(self) -> None:
         parts = list(self._parts.values())
         hints = self._hear()
-        renamed = sources_of(hints.renames) | hints.halves()
+        renamed, half = sources_of(hints.renames), hints.halves()
         for part in parts:
-            names, put_off = part.settle(renamed)
+            names, put_off = part.settle(renamed, half)
             self.left = self.left or put_off
             for parent, name in names:
                 self.again.mark(parent, loose(name))
