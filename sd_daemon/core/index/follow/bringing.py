@@ -19,8 +19,9 @@ from sd_daemon.core.db.connection import transaction
 from sd_daemon.core.index.follow.hints import Hints
 from sd_daemon.core.index.follow.part import Part
 from sd_daemon.core.index.follow.replay import Replay, sources_of
+from sd_daemon.core.index.listing import UNREADABLE
 from sd_daemon.core.index.names import NameIndex
-from sd_daemon.core.index.reading import NAMES_AT_ONCE, Folder
+from sd_daemon.core.index.reading import MANY, NAMES_AT_ONCE, Folder
 from sd_daemon.core.index.roots import same_folder
 from sd_daemon.core.index.rules import Rules
 from sd_daemon.core.index.visit import Gone
@@ -177,11 +178,40 @@ class Round:
                 return
             if not self._places.is_remote(folder.path) and self._is_another(folder, fd, found):
                 return
-            part.reader.read(folder, fd, found, chosen=is_root)
+            self._read_all(part, folder, fd, found, chosen=is_root)
             part.reader.take_stat(folder, found)
             self._read.add(folder.id)
         finally:
             os.close(fd)
+
+    def _read_all(
+        self, part: Part, folder: Folder, fd: int, found: os.stat_result, *, chosen: bool
+    ) -> None:
+        """Read a folder whole. One that was read before is looked at name by name: what is being
+        renamed just now is put off there, too."""
+        names: set[str] | None = None
+        if folder.scan > 0:
+            names = self._names_in(folder, fd)
+        if names is None:
+            part.reader.read(folder, fd, found, chosen=chosen)
+            return
+        part.reader.batch.listed.append(folder.id)
+        looks = part.reader.look(folder, fd, names, chosen=chosen)
+        whole = looks is None or all(one.kind != UNREADABLE for one in looks)
+        part.reader.finish(folder, found, whole=whole)
+        if looks is not None:
+            part.looks.append((folder, looks))
+
+    def _names_in(self, folder: Folder, fd: int) -> set[str] | None:
+        """The names in a folder, on the disk and in the index; None if there are very many, or if
+        it cannot be read."""
+        rows = self._db.execute("SELECT name FROM entries WHERE parent = ?", (folder.id,))
+        names = {loose(row[0]) for row in rows.fetchmany(MANY)}
+        try:
+            names.update(os.listdir(fd))
+        except OSError:
+            return None
+        return names if len(names) < MANY else None
 
     def _is_another(self, folder: Folder, fd: int, found: os.stat_result) -> bool:
         """Watch a folder. If its watch is that of another, they are the same folder, which has been
@@ -232,7 +262,7 @@ class Round:
         part = None if folder is None else self._part_of(folder.path)
         if folder is not None and part is not None and number not in self._read:
             self._visit(part, folder, moved=True)
-            part.save()
+            self._take_in()
 
     def _look_at_links(self) -> None:
         """Look at other names of files that are new or have changed."""
@@ -284,7 +314,7 @@ class Round:
                 folder = self.folder(part.claimed.pop())
                 if folder is not None and not self._is_watched(folder):
                     self._visit(part, folder, moved=True)
-            part.save()
+            self._take_in()
 
     def _is_watched(self, folder: Folder) -> bool:
         try:

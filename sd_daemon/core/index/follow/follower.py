@@ -105,6 +105,7 @@ class Follower:
         self._rules = started.rules
         self._watches, self._opened, self._obstacle = _watches(started)
         self._hints = Hints()
+        self._taken = Hints()  # what is being done
         self._sweeps: deque[Sweep] = deque()
         self._contents = Contents()
         self._told = list(started.told)
@@ -198,25 +199,29 @@ class Follower:
         if lock is None:
             self._not_before = time.monotonic() + LOCKED_S
             return
-        taken = Hints()
+        self._taken = Hints()
         try:
-            places = Places(self._db)
-            self._prepare()
-            self._heed(places)
-            taken = self._take()
-            self._bring(places, taken)
-            taken = Hints()
-            self._go_on(places)
-            self._tell(places)
+            with failures(self._context.library_dir + "/library.db"):
+                self._work_alone()
         except (DatabaseBusy, DatabaseFull) as error:
-            self._refused(taken, error)
+            self._refused(error)
         finally:
             os.close(lock)
         self._busy_at = time.monotonic()
 
-    def _refused(self, taken: Hints, error: Exception) -> None:
+    def _work_alone(self) -> None:
+        places = Places(self._db)
+        self._prepare()
+        self._heed(places)
+        self._take()
+        self._bring(places, self._taken)
+        self._taken = Hints()
+        self._go_on(places)
+        self._tell(places)
+
+    def _refused(self, error: Exception) -> None:
         """The database cannot be written now: nothing is lost by waiting."""
-        self._hints.add(taken)
+        self._hints.add(self._taken)
         self._not_before = time.monotonic() + AGAIN_S
         self._context.log("warning", "changes of files wait for the database", reason=error)
 
@@ -296,14 +301,13 @@ class Follower:
         else:
             self._hints.mark_all(row[0])
 
-    def _take(self) -> Hints:
-        """The hints that are due, with those of the next sweep if there are none."""
+    def _take(self) -> None:
+        """Take the hints that are there, and begin new ones."""
         self._hear()
-        taken, self._hints = self._hints, self._hints.next(unsettled=bool(self._tries))
+        self._taken, self._hints = self._hints, self._hints.next(unsettled=bool(self._tries))
         if not self._tries:  # nobody waits for one of them
             self._hints.deleted = set()
         self._first_at = self._last_at = time.monotonic()
-        return taken
 
     def _bring(self, places: Places, hints: Hints) -> None:
         began = time.monotonic()
