@@ -13,5 +13,6 @@ MEASURES = (
     "rescan",
     "search",
     "cli",
+    "watching",
     "idle",
 )

@@ -67,7 +67,7 @@ _sd_value() { # COMMAND OPTION; a flag has none
     'search --sort') echo 'relevance name size modified-at created-at indexed-at' ;;
     'search --mode') echo 'fast normal full' ;;
     'ls --sort' | 'file directory-listing --sort-by') echo 'name modified size type' ;;
-    'events -t' | 'events --type') echo 'CoreStarted CoreShutdown Refresh ConfigChanged LogMessage EntryCreated EntryModified FilesModified EntryDeleted EntryMoved LibraryCreated LibraryOpened LibraryClosed LibraryDeleted LibraryLoadFailed LibraryStatisticsUpdated VolumeAdded VolumeRemoved VolumeUpdated JobQueued JobStarted JobProgress JobCompleted JobFailed JobCancelled JobPaused JobResumed JobUpdate LocationAdded LocationRemoved IndexingStarted IndexingProgress IndexingCompleted IndexingFailed FilesIndexed ResourceChanged ResourceChangedBatch ResourceDeleted' ;;
+    'events -t' | 'events --type') echo 'CoreStarted CoreShutdown Refresh ConfigChanged LogMessage EntryCreated EntryModified FilesModified EntryDeleted EntryMoved FsRawChange LibraryCreated LibraryOpened LibraryClosed LibraryDeleted LibraryLoadFailed LibraryStatisticsUpdated VolumeAdded VolumeRemoved VolumeUpdated JobQueued JobStarted JobProgress JobCompleted JobFailed JobCancelled JobPaused JobResumed JobUpdate LocationAdded LocationRemoved IndexingStarted IndexingProgress IndexingCompleted IndexingFailed FilesIndexed ResourceChanged ResourceChangedBatch ResourceDeleted' ;;
     'events --path') echo '@file' ;;
     'logs --level') echo 'error warn info debug trace' ;;
     'location add --mode' | 'location enable-indexing --index-mode' | 'index start --mode') echo 'none shallow content deep' ;;

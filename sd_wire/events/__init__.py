@@ -29,6 +29,7 @@ from sd_wire.events.files import (
     EntryModified,
     EntryMoved,
     FilesModified,
+    FsRawChange,
 )
 from sd_wire.events.form import (
     Scope,
@@ -88,6 +89,7 @@ __all__ = [
     "Event",
     "FilesIndexed",
     "FilesModified",
+    "FsRawChange",
     "IndexingCompleted",
     "IndexingFailed",
     "IndexingProgress",

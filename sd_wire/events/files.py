@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import msgspec
+
 from sd_wire.events.event import Event, event
 
 
@@ -61,3 +63,35 @@ class EntryMoved(Event):
     entry_id: UUID
     old_path: str
     new_path: str
+
+
+class ChangedPath(msgspec.Struct):
+    """Where something changed: absolute and readable."""
+
+    path: str
+
+
+class RenamedPath(msgspec.Struct):
+    """From where to where: absolute and readable."""
+
+    from_: str = msgspec.field(name="from")
+    to: str
+
+
+class RawChange(msgspec.Struct, omit_defaults=True):
+    """Exactly one of them: `{"Create":{"path":P}}`, `{"Rename":{"from":P,"to":P}}`."""
+
+    Create: ChangedPath | None = None
+    Modify: ChangedPath | None = None
+    Remove: ChangedPath | None = None
+    Rename: RenamedPath | None = None
+
+
+@event(noisy=True, asked_for=True)
+class FsRawChange(Event):
+    """A file or folder was made, changed, removed or renamed. The same is told by EntryCreated and
+    its like, and by ResourceChangedBatch, with more; this comes only to who names it, and is not
+    kept."""
+
+    library_id: UUID
+    kind: RawChange

@@ -70,6 +70,23 @@ def test_renames_keep_ids_whatever_they_cross(watched: Watched) -> None:
     watched.counts()
 
 
+def test_raw_changes_come_to_who_asks_for_them(watched: Watched) -> None:
+    events, tree = watched.person.listen("FsRawChange"), watched.tree
+    usual = watched.person.listen()
+    (tree / "0001" / "raw").write_text("raw")
+    assert events.until("FsRawChange", kind={"Create": {"path": f"{tree}/0001/raw"}})
+    (tree / "0001" / "raw").rename(tree / "0002" / "raw")
+    renamed = {"Rename": {"from": f"{tree}/0001/raw", "to": f"{tree}/0002/raw"}}
+    assert events.until("FsRawChange", kind=renamed)
+    with (tree / "0002" / "raw").open("a") as file:
+        file.write("more")
+    assert events.until("FsRawChange", kind={"Modify": {"path": f"{tree}/0002/raw"}})
+    (tree / "0002" / "raw").unlink()
+    assert events.until("FsRawChange", kind={"Remove": {"path": f"{tree}/0002/raw"}})
+    usual.until("EntryDeleted")
+    assert "FsRawChange" not in usual.names()
+
+
 def test_two_names_that_change_places(watched: Watched) -> None:
     one, two = (watched.tree / "0001" / name for name in ("0001.txt", "0002.txt"))
     one.write_text("so that one can be told from the other")

@@ -98,6 +98,14 @@ class Settling:
             self._put_off_renamed()
         self.expand()
 
+    def hold(self) -> None:
+        """Leave all that is gone to a pass that has seen everything: it may be somewhere else."""
+        self._spare_what_is_back()
+        with transaction(self._db):
+            self.put_off += self._db.execute(
+                f"UPDATE vanished SET scan = {NOBODY}, open = 0 WHERE scan = ?", (self._scan,)
+            ).rowcount
+
     def decide(self) -> None:
         """Let what was moved go to its place, and delete the rest."""
         self._match()

@@ -62,7 +62,7 @@ class Round:
         self._hear = hear
         self._names = NameIndex(db)
         self._parts: dict[int, Part] = {}
-        self._replay = Replay(db, self._names, places, self._part_of)
+        self._replay = Replay(db, self._names, places, self._part_of, first_new_id)
         self._first = _last_entry(db) + 1
         self._read: set[int] = set()  # folders that were read whole
         self.strays = 0  # folders that were not where they were last seen
@@ -70,8 +70,10 @@ class Round:
         self.again = Hints()  # what could not be looked at now
         self.unidentified: list[int] = []  # files, in locations where that matters
 
-    def run(self, hints: Hints, *, takes_over: bool) -> None:
-        """Do all of it. `takes_over`: there may be something left of another round."""
+    def run(self, hints: Hints, *, takes_over: bool, hold: bool) -> None:
+        """Do all of it. `takes_over`: there may be something left of another round. `hold`: other
+        rounds have yet to see where what is gone from somewhere may be."""
+        self._hold = hold
         self._hints = hints
         self._replay.run(hints.renames)
         if takes_over and (place := self._places.any()) is not None:
@@ -333,7 +335,7 @@ class Round:
         hints = self._hear()
         renamed, half = sources_of(hints.renames), hints.halves()
         for part in parts:
-            names, put_off = part.settle(renamed, half)
+            names, put_off = part.settle(renamed, half, hold=self._hold)
             self.left = self.left or put_off
             for parent, name in names:
                 self.again.mark(parent, loose(name))

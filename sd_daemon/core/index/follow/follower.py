@@ -148,7 +148,7 @@ class Follower:
 
     def _due_at(self) -> float | None:
         """When there is something to do; None: when something happens."""
-        if self._all or self._told:
+        if self._all or self._told or (self._left and not self._sweeps and not self._hints):
             return self._not_before
         times = [self._sweep_at] if self._sweeps else []
         if self._look_again and not self._sweeps:
@@ -250,12 +250,13 @@ class Follower:
         self._sweep_again()
         if self._all or self._hints.overflow:
             self._all = self._hints.overflow = False
-            self._sweep_began = time.monotonic()
             self._sweep(0)
             self._contents.add_left(self._db, places)
 
     def _sweep(self, after: int, path: str | None = None) -> None:
         """Watch all folders above an id, read those that have changed, and then all of them."""
+        if not self._sweeps:
+            self._sweep_began = time.monotonic()
         last = self._last_folder()
         if self._watches is not None:
             quick = Sweep(after, last, full=False, path=path)
@@ -318,7 +319,7 @@ class Follower:
                 self._sweeps.popleft()
                 # The longer it took, the longer until it is done once more.
                 self._swept_at = began + SELDOM * (began - self._sweep_began)
-        if hints:
+        if hints or (self._left and not self._sweeps):
             self._bring_hints(places, hints)
         if is_sweeping and sweep.full:  # nobody waits for it: half of the time is for others
             self._sweep_at = 2 * time.monotonic() - began
@@ -333,8 +334,9 @@ class Follower:
             announce=self._context.announce,
             hear=self._hear,
         )
-        work.run(hints, takes_over=self._left)
-        self._left = work.left
+        hold = bool(self._sweeps)
+        work.run(hints, takes_over=self._left and not hold, hold=hold)
+        self._left = work.left or (self._left and hold)
         self._calm(places, work)
         self._contents.add(work.unidentified)
         self._try_again(work.again)
@@ -343,7 +345,7 @@ class Follower:
         """When all is in its place again that was on its way, count the locations anew: meanwhile
         some of it lay in no folder. And look at everything once, later: so much happened at once
         that something may have been told of a place where it was no more."""
-        self._is_wild = self._is_wild or work.left or work.strays > 0
+        self._is_wild = self._is_wild or (work.left and not self._sweeps) or work.strays > 0
         if self._is_wild and not work.left and not work.again:
             self._is_wild = False
             self._look_again = True
@@ -375,7 +377,8 @@ class Follower:
         now = time.monotonic()
         row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'entries'").fetchone()
         self._recent.append((now, (row[0] if row else 0) + 1))
-        while len(self._recent) > 1 and self._recent[1][0] < now - RECENT_S:
+        seconds = RECENT_S + (now - self._sweep_began if self._left else 0.0)
+        while len(self._recent) > 1 and self._recent[1][0] < now - seconds:
             self._recent.popleft()
         return self._recent[0][1]
 

@@ -116,10 +116,14 @@ class Part:
             )
 
     def settle(
-        self, renamed: set[tuple[int, str | bytes]], half: set[tuple[int, str | bytes]]
+        self,
+        renamed: set[tuple[int, str | bytes]],
+        half: set[tuple[int, str | bytes]],
+        *,
+        hold: bool,
     ) -> tuple[list[tuple[int, str | bytes]], bool]:
         """Find what was moved, delete what is gone, but for what was `renamed` meanwhile, or is
-        `half` renamed.
+        `half` renamed. `hold`: leave all of that to a later round.
 
         Returns the other names, each with its folder, of files that have lost one, since they may
         have been changed through it; and whether something was put off.
@@ -136,6 +140,9 @@ class Part:
             renamed=renamed,
             half=half,
         )
+        if hold:
+            settling.hold()
+            return [], settling.put_off > 0
         settling.gather()
         self._prove_moves()
         rows = self._db.execute(_OTHER_NAMES, (self.current.id,)).fetchall()
