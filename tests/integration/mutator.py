@@ -37,7 +37,8 @@ class Mutator:
             below = os.path.relpath(folder, root)
             prefix = "" if below == "." else below + "/"
             self.folders += [prefix + name for name in folders]
-            self.files += [prefix + name for name in files]
+            regular = [name for name in files if not os.path.islink(f"{folder}/{name}")]
+            self.files += [prefix + name for name in regular]
         # Where each was at the start that is here now.
         self.kept = {path: path for path in [*self.folders[1:], *self.files]}
 
