@@ -35,7 +35,6 @@ NEVER_SENT = {
     "DeviceConnected": _NO_NETWORK,
     "DeviceDisconnected": _NO_NETWORK,
     "FileOperationCompleted": "JobCompleted tells it, with what was done",
-    "FsRawChange": "the events of entries and resources tell what became of it in the index",
     "ProxyPairingConfirmationRequired": _NO_NETWORK,
     "ProxyPairingVouchingReady": _NO_NETWORK,
     "SyncActivity": _NO_NETWORK,

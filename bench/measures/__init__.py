@@ -15,5 +15,6 @@ MEASURES = (
     "search",
     "copying",
     "cli",
+    "watching",
     "idle",
 )

@@ -99,7 +99,7 @@ _sd_value() { # COMMAND OPTION; a flag has none
     'dupes resolve --keep-file' | 'events --path' | 'file create-folder --items') echo '@file' ;;
     'dupes resolve --action') echo 'trash hardlink reflink' ;;
     'verify --level' | 'validation start --level') echo 'readable sampled complete' ;;
-    'events -t' | 'events --type') echo 'CoreStarted CoreShutdown Refresh ConfigChanged LogMessage EntryCreated EntryModified FilesModified EntryDeleted EntryMoved FileOperationCompleted LibraryCreated LibraryOpened LibraryClosed LibraryDeleted LibraryLoadFailed LibraryStatisticsUpdated VolumeAdded VolumeRemoved VolumeUpdated JobQueued JobStarted JobProgress JobCompleted JobFailed JobCancelled JobPaused JobResumed JobUpdate LocationAdded LocationRemoved IndexingStarted IndexingProgress IndexingCompleted IndexingFailed FilesIndexed ResourceChanged ResourceChangedBatch ResourceDeleted' ;;
+    'events -t' | 'events --type') echo 'CoreStarted CoreShutdown Refresh ConfigChanged LogMessage EntryCreated EntryModified FilesModified EntryDeleted EntryMoved FileOperationCompleted FsRawChange LibraryCreated LibraryOpened LibraryClosed LibraryDeleted LibraryLoadFailed LibraryStatisticsUpdated VolumeAdded VolumeRemoved VolumeUpdated JobQueued JobStarted JobProgress JobCompleted JobFailed JobCancelled JobPaused JobResumed JobUpdate LocationAdded LocationRemoved IndexingStarted IndexingProgress IndexingCompleted IndexingFailed FilesIndexed ResourceChanged ResourceChangedBatch ResourceDeleted' ;;
     'logs --level') echo 'error warn info debug trace' ;;
     'location add --mode' | 'location enable-indexing --index-mode' | 'index start --mode') echo 'none shallow content deep' ;;
     'index start --scope') echo 'current recursive' ;;

@@ -88,8 +88,9 @@ def main() -> None:
     trash = home_trash(sys.platform, os.environ.get("XDG_DATA_HOME"), home)
     reporter = Reporter(order, output, trash)
     signal.signal(signal.SIGTERM, lambda _number, _frame: reporter.stop())
-    with contextlib.suppress(OSError):  # a strict service manager forbids it: then as equals
-        os.nice(NICENESS)
+    if order.name != FOLLOW:  # that works for moments only, and somebody waits to see a change
+        with contextlib.suppress(OSError):  # a strict service manager forbids it: then as equals
+            os.nice(NICENESS)
     gc.set_threshold(COLLECT_EVERY)
     if order.limits.disk is not DiskShare.BEST_EFFORT:
         share_disk(order.limits.disk)

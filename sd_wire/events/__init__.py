@@ -31,6 +31,7 @@ from sd_wire.events.files import (
     FileOperation,
     FileOperationCompleted,
     FilesModified,
+    FsRawChange,
 )
 from sd_wire.events.form import (
     Scope,
@@ -92,6 +93,7 @@ __all__ = [
     "FileOperationCompleted",
     "FilesIndexed",
     "FilesModified",
+    "FsRawChange",
     "IndexingCompleted",
     "IndexingFailed",
     "IndexingProgress",

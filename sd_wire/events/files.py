@@ -10,6 +10,8 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
+import msgspec
+
 from sd_wire.events.event import Event, event
 from sd_wire.operation import doc
 
@@ -87,3 +89,35 @@ class FileOperationCompleted(Event):
     operation: FileOperation
     affected_files: int
     job_id: Annotated[UUID | None, doc("the job that did it")] = None  # ours
+
+
+class ChangedPath(msgspec.Struct):
+    """Where something changed: absolute and readable."""
+
+    path: str
+
+
+class RenamedPath(msgspec.Struct):
+    """From where to where: absolute and readable."""
+
+    from_: str = msgspec.field(name="from")
+    to: str
+
+
+class RawChange(msgspec.Struct, omit_defaults=True):
+    """Exactly one of them: `{"Create":{"path":P}}`, `{"Rename":{"from":P,"to":P}}`."""
+
+    Create: ChangedPath | None = None
+    Modify: ChangedPath | None = None
+    Remove: ChangedPath | None = None
+    Rename: RenamedPath | None = None
+
+
+@event(noisy=True, asked_for=True)
+class FsRawChange(Event):
+    """A file or folder was made, changed, removed or renamed. The same is told by EntryCreated and
+    its like, and by ResourceChangedBatch, with more; this comes only to who names it, and is not
+    kept."""
+
+    library_id: UUID
+    kind: RawChange

@@ -2,9 +2,12 @@
 
     python mutator.py FOLDER SEED SECONDS OPERATIONS_PER_SECOND
 
-Creates, writes, replaces, renames, moves trees, deletes and hard-links. At the end it prints, as
-JSON, how many operations it did and, for files and folders that kept their inode through renames,
-where each was at the start and is now.
+Creates, writes, replaces, renames, moves trees, deletes and hard-links. What is there at the start
+is written to, renamed and moved, and never deleted or replaced. At the end it prints, as JSON, how
+many operations it did, and where each file and folder was at the start and is now.
+
+Nobody is told who writes through a hard link that is made for it and gone a moment later: so
+files with several names are not written to for some seconds after they got or lost one.
 """
 
 from __future__ import annotations
@@ -15,17 +18,9 @@ import random
 import shutil
 import sys
 import time
-from typing import NamedTuple
 
+LINKED_S = 5.0  # seconds
 FOLDERS, FILES = 400, 4000  # at most, so that reading the tree does not take longer and longer
-
-
-class Stay(NamedTuple):
-    """Something that was there at the start."""
-
-    start: str
-    inode: int
-    is_folder: bool
 
 
 class Mutator:
@@ -42,18 +37,16 @@ class Mutator:
             below = os.path.relpath(folder, root)
             prefix = "" if below == "." else below + "/"
             self.folders += [prefix + name for name in folders]
-            self.files += [prefix + name for name in files]
-        # Where each is now that was there at the start, and has been renamed only.
-        self.now = {
-            path: Stay(path, os.lstat(f"{root}/{path}").st_ino, path in set(self.folders))
-            for path in [*self.folders[1:], *self.files]
-        }
+            regular = [name for name in files if not os.path.islink(f"{folder}/{name}")]
+            self.files += [prefix + name for name in regular]
+        # Where each was at the start that is here now.
+        self.kept = {path: path for path in [*self.folders[1:], *self.files]}
 
     def step(self) -> None:
         """One operation."""
         names = [
             *["create"] * 20, *["write"] * 20, *["rename"] * 18, *["replace"] * 6, *["over"] * 3,
-            *["delete"] * 14, *["link"] * 4, *["mkdir"] * 6, *["move_tree"] * 5, "remove_tree",
+            *["delete"] * 14, *["link"] * 4, *["mkdir"] * 6, "move_tree", "remove_tree",
             *["deep"] * 2, "chmod",
         ]  # fmt: skip
         getattr(self, self.random.choice(names))()
@@ -81,9 +74,13 @@ class Mutator:
         self.files.append(path)
 
     def write(self) -> None:
-        if (path := self.some_file()) is not None:
+        if (path := self.some_file()) is not None and not self.was_linked(path):
             with open(self.at(path), "ab" if self.random.random() < 0.5 else "r+b") as file:
                 file.write(b"y" * self.random.randrange(1, 500))
+
+    def was_linked(self, path: str) -> bool:
+        found = os.lstat(self.at(path))
+        return found.st_nlink > 1 and time.time() - found.st_ctime < LINKED_S
 
     def rename(self) -> None:
         path = self.some_file()
@@ -96,39 +93,37 @@ class Mutator:
     def over(self) -> None:
         """Rename a file over another."""
         one, two = self.some_file(), self.some_file()
-        if one is None or two is None or one == two:
+        if one is None or two is None or one == two or two in self.kept:
             return
         if os.lstat(self.at(one)).st_ino == os.lstat(self.at(two)).st_ino:
             return  # then the kernel does nothing
         os.rename(self.at(one), self.at(two))
         self.files.remove(one)
-        self.now.pop(two, None)
-        if one in self.now:
-            self.now[two] = self.now.pop(one)
+        if one in self.kept:
+            self.kept[two] = self.kept.pop(one)
 
     def replace(self) -> None:
         """Save as an editor does."""
-        if (path := self.some_file()) is None:
+        if (path := self.some_file()) is None or path in self.kept:
             return
         beside = self.at(path) + ".tmp"
         with open(beside, "wb") as file:
             file.write(b"z" * self.random.randrange(3000))
         os.replace(beside, self.at(path))
-        self.now.pop(path, None)
 
     def moved(self, old: str, new: str) -> None:
         self.files[self.files.index(old)] = new
-        if old in self.now:
-            self.now[new] = self.now.pop(old)
+        if old in self.kept:
+            self.kept[new] = self.kept.pop(old)
 
     def delete(self) -> None:
-        if (path := self.some_file()) is not None:
+        if (path := self.some_file()) is not None and path not in self.kept:
             os.unlink(self.at(path))
             self.files.remove(path)
-            self.now.pop(path, None)
 
     def link(self) -> None:
-        if (path := self.some_file()) is not None:
+        # Of a file with two names nobody can say which of them it kept.
+        if (path := self.some_file()) is not None and path not in self.kept:
             target = self.new(self.random.choice(self.folders))
             os.link(self.at(path), self.at(target))
             self.files.append(target)
@@ -174,13 +169,15 @@ class Mutator:
 
         self.folders = [there(path) for path in self.folders]
         self.files = [there(path) for path in self.files]
-        self.now = {there(path): stay for path, stay in self.now.items()}
+        self.kept = {there(path): start for path, start in self.kept.items()}
 
     def remove_tree(self) -> None:
         if len(self.folders) < 20:
             return
         some = self.random.sample(self.folders[1:], 5)
         path = max(some, key=lambda one: one.count("/"))  # not one that holds almost everything
+        if any(one.startswith(path) for one in self.kept):
+            return
         shutil.rmtree(self.at(path))
 
         def stays(one: str) -> bool:
@@ -188,7 +185,6 @@ class Mutator:
 
         self.folders = [one for one in self.folders if stays(one)]
         self.files = [one for one in self.files if stays(one)]
-        self.now = {one: stay for one, stay in self.now.items() if stays(one)}
 
     def chmod(self) -> None:
         if (path := self.some_file()) is not None:
@@ -205,7 +201,7 @@ def main() -> None:
             time.sleep(0.001)
             continue
         mutator.step()
-    kept = [(stay.start, path) for path, stay in mutator.now.items()]
+    kept = [(start, path) for path, start in mutator.kept.items()]
     print(json.dumps({"operations": mutator.done, "kept": kept}))
 
 

@@ -341,8 +341,15 @@ def test_watching_nothing_ends_at_once(sd: Sd) -> None:
 # --- the index -----------------------------------------------------------------------------------
 
 
-def test_verify_ends_as_index_and_disk_agree(sd: Sd, tmp_path: Path) -> None:
+def test_verify_ends_as_index_and_disk_agree(tmp_path: Path) -> None:
     folder = make_folder(tmp_path)
+    data = tmp_path / "data of its own"
+    data.mkdir(mode=0o700)
+    watch_nothing = '{"services": {"fs_watcher_enabled": false}}'  # or there is no difference
+    (data / "spacedrive.json").write_text(watch_nothing, "utf-8")
+    sd = Sd(data)
+    sd.good("start")
+    sd.good("library", "create", "Home")
     sd.good("location", "add", str(folder), "--name", "Verified", "--wait")
     try:
         assert sd.good("index", "verify", str(folder)).lines[0].endswith(" s)")
@@ -355,7 +362,7 @@ def test_verify_ends_as_index_and_disk_agree(sd: Sd, tmp_path: Path) -> None:
         sd.good("index", "verify", str(folder))
         assert sd("index", "verify", "/nowhere/at/all").status == 2
     finally:
-        sd.good("location", "remove", "Verified", "--wait")
+        sd.good("stop")
 
 
 # --- everything at once --------------------------------------------------------------------------

@@ -81,7 +81,8 @@ def test_a_configuration_that_cannot_be_read_is_told_and_nothing_changes(person:
 def test_a_configuration_that_was_edited_is_not_written_over(person: Person) -> None:
     file = person.daemon.data_dir / "spacedrive.json"
     events = person.listen("ConfigChanged")
-    file.write_text('{"preferences": {"language": "de"}}', "utf-8")
+    stored = json.loads(file.read_text("utf-8"))
+    file.write_text(json.dumps({**stored, "preferences": {"language": "de"}}), "utf-8")
     assert person.ask("config.app.update!", {"theme": "dark"})["message"] == (
         "changed: language, theme"
     )

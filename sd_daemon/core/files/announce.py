@@ -24,11 +24,13 @@ from sd_wire.events import (
     EntryMoved,
     Event,
     FilesModified,
+    FsRawChange,
     Refresh,
     ResourceChangedBatch,
     ResourceDeleted,
     ResourceMetadata,
 )
+from sd_wire.events.files import ChangedPath, RawChange, RenamedPath
 from sd_wire.types.files import EntryKind
 from sd_wire.types.paths import PhysicalPath, SdPath, physical, readable
 
@@ -63,9 +65,10 @@ async def announce(library: Library, bus: Bus, correlation: str | None) -> None:
     """Publish the changes that were noted one by one. What cannot be read is published later."""
     try:
         while True:
-            events, last = await library.database.read(_waiting, library)
+            raw = bus.wanted(FsRawChange)
+            events, last = await library.database.read(_waiting, library, raw)
             for event in events:
-                bus.publish(event, correlation)
+                bus.publish(event, correlation, transient=isinstance(event, FsRawChange))
             if last is None:
                 return
             await library.database.write(_forget, last)
@@ -104,8 +107,13 @@ def _forget_anything(db: sqlite3.Connection) -> None:
     db.execute("DELETE FROM announcements WHERE change = ?", (Change.ANYTHING,))
 
 
-def _waiting(db: sqlite3.Connection, library: Library) -> tuple[list[Event], int | None]:
-    """The events for the next rows, and the id of the last of these; None if there are none."""
+def _waiting(
+    db: sqlite3.Connection,
+    library: Library,
+    raw: bool,  # noqa: FBT001
+) -> tuple[list[Event], int | None]:
+    """The events for the next rows, and the id of the last of these; None if there are none.
+    `raw`: FsRawChange, too."""
     rows = db.execute(
         "SELECT id, change, entry, old_path, new_path FROM announcements WHERE change <> ?"
         " ORDER BY id LIMIT ?",
@@ -113,7 +121,7 @@ def _waiting(db: sqlite3.Connection, library: Library) -> tuple[list[Event], int
     ).fetchall()
     if not rows:
         return [], None
-    return _Events(db, library).of([Row._make(row) for row in rows]), rows[-1][0]
+    return _Events(db, library).of([Row._make(row) for row in rows], raw=raw), rows[-1][0]
 
 
 class _Events:
@@ -123,7 +131,7 @@ class _Events:
         self._files = FileBuilder(db, library.ids, library.device_slug)
         self._library = library
 
-    def of(self, rows: list[Row]) -> list[Event]:
+    def of(self, rows: list[Row], *, raw: bool) -> list[Event]:
         """First each change for itself, then the files as they are now, then those that are gone.
 
         A file that changed more than once is the same file each time, and listed once.
@@ -132,6 +140,8 @@ class _Events:
         files = dict(zip(entries, self._build(list(entries)), strict=True))
         events: list[Event] = []
         events += filter(None, map(self._change, rows))
+        if raw:
+            events += filter(None, (self._raw(row, files.get(row.entry)) for row in rows))
         events += self._modified(rows, files)
         events += self._batches(rows, [file for file in files.values() if file is not None])
         events += [self._deleted(row) for row in rows if row.change == Change.DELETED]
@@ -152,8 +162,21 @@ class _Events:
             return EntryDeleted(library, entry)
         if row.old_path is None or row.new_path is None:
             return EntryModified(library, entry)
-        old, new = os.fsencode(loose(row.old_path)), os.fsencode(loose(row.new_path))
-        return EntryMoved(library, entry, readable(old), readable(new))
+        return EntryMoved(library, entry, _shown(row.old_path), _shown(row.new_path))
+
+    def _raw(self, row: Row, file: File | None) -> FsRawChange | None:
+        kind = None
+        old, new = (None if one is None else _shown(one) for one in (row.old_path, row.new_path))
+        place = None if file is None else file.sd_path.Physical
+        if row.change == Change.DELETED and old is not None:
+            kind = RawChange(Remove=ChangedPath(old))
+        elif row.change == Change.MOVED and old is not None and new is not None:
+            kind = RawChange(Rename=RenamedPath(old, new))
+        elif row.change == Change.CREATED and place is not None:
+            kind = RawChange(Create=ChangedPath(place.path))
+        elif row.change == Change.MODIFIED and place is not None:
+            kind = RawChange(Modify=ChangedPath(place.path))
+        return None if kind is None else FsRawChange(self._library.id, kind)
 
     def _modified(self, rows: list[Row], files: dict[int, File | None]) -> Iterator[FilesModified]:
         entries = dict.fromkeys(row.entry for row in rows if row.change == Change.MODIFIED)
@@ -203,6 +226,10 @@ class _Events:
 
     def _path(self, stored: str | bytes) -> SdPath:
         return physical(self._library.device_slug, os.fsencode(loose(stored)))
+
+
+def _shown(stored: str | bytes) -> str:
+    return readable(os.fsencode(loose(stored)))
 
 
 def _with_parents(paths: list[SdPath]) -> dict[bytes, SdPath]:

@@ -23,13 +23,14 @@ from sd_daemon.core.index.walk import DIRECTORY, FILE, Subtree, exact, join, loo
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from sd_daemon.core.index.announcements import Announcements, Stored
     from sd_daemon.core.index.names import NameIndex
     from sd_daemon.core.index.report import Counts
 
 _ROWS = 2000  # per transaction
+NOBODY = 0  # as a pass: what has vanished waits for one that takes it over
 
 _VANISH_CHILDREN = (
     "INSERT OR IGNORE INTO vanished (entry, scan, parent, device, inode, inside, open)"
@@ -64,9 +65,17 @@ class Settling:
         counts: Counts,
         announcements: Announcements,
         on_saved: Callable[[str], None],
+        renamed: Collection[tuple[int, str | bytes]] = (),
+        half: Collection[tuple[int, str | bytes]] = (),
     ) -> None:
+        """`renamed`: names, each with its folder, that are gone because they were renamed a moment
+        ago. What had them is left to the pass that is told what became of it. So is what had one
+        that is `half` renamed, as nobody has told yet to what, if it is not found now."""
         self._db = db
         self._names = names
+        self._renamed = [(scan, *name) for name in renamed]
+        self._half = [(scan, *name) for name in half]
+        self.put_off = 0  # how much was left
         self._announcements = announcements
         self._scan = scan
         self._first_new_id = first_new_id
@@ -85,11 +94,24 @@ class Settling:
     def gather(self) -> None:
         """See that all that is gone has vanished, and nothing else."""
         self._spare_what_is_back()
+        with transaction(self._db):
+            self._put_off_renamed()
         self.expand()
+
+    def hold(self) -> None:
+        """Leave all that is gone to a pass that has seen everything: it may be somewhere else."""
+        self._spare_what_is_back()
+        with transaction(self._db):
+            self.put_off += self._db.execute(
+                f"UPDATE vanished SET scan = {NOBODY}, open = 0 WHERE scan = ?", (self._scan,)
+            ).rowcount
 
     def decide(self) -> None:
         """Let what was moved go to its place, and delete the rest."""
         self._match()
+        if self._half:
+            with transaction(self._db):
+                self._put_off(self._half)
         self.delete()
 
     def _spare_what_is_back(self) -> None:
@@ -124,6 +146,20 @@ class Settling:
             if roots:
                 self._db.execute("UPDATE scans SET recount = 1 WHERE id = ?", (self._scan,))
 
+    def _put_off_renamed(self) -> None:
+        if self._renamed:
+            self._put_off(self._renamed)
+        if self._half:  # files may still be found
+            self._put_off(self._half, f" AND kind = {DIRECTORY}")
+
+    def _put_off(self, names: list[tuple[int, int, str | bytes]], condition: str = "") -> None:
+        """Leave entries, with all that is in them, to the next pass that takes over."""
+        self.put_off += self._db.executemany(
+            f"UPDATE vanished SET scan = {NOBODY}, open = 0 WHERE scan = ? AND entry IN"
+            f" (SELECT id FROM entries WHERE parent = ? AND name = ?{condition})",
+            names,
+        ).rowcount
+
     def expand(self) -> None:
         """Let everything inside vanished folders vanish too."""
         while True:
@@ -138,6 +174,7 @@ class Settling:
                         self._db.execute("UPDATE scans SET recount = 1 WHERE id = ?", (self._scan,))
                     self._db.execute(_VANISH_CHILDREN, (self._scan, device, entry))
                     self._db.execute("UPDATE vanished SET open = 0 WHERE entry = ?", (entry,))
+                self._put_off_renamed()
             self._on_saved(self._root)
 
     def _match(self) -> None:

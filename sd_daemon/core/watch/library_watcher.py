@@ -70,6 +70,7 @@ class LibraryWatcher:
         self._worker: WorkerProcess | None = None
         self._task: asyncio.Task[None] | None = None
         self._failures = 0
+        self._started_at = 0.0
         self._reading = False
         self._closed = False
 
@@ -149,6 +150,7 @@ class LibraryWatcher:
 
     async def _run(self) -> Report:
         """One follower to its end; its last report."""
+        self._started_at = self._loop.time()
         ours, theirs = socket.socketpair()
         with ours, theirs:
             os.set_blocking(ours.fileno(), False)
@@ -210,7 +212,8 @@ class LibraryWatcher:
         self._all = True
         if self._closed:
             return False
-        self._failures += 1
+        lived = self._loop.time() - self._started_at
+        self._failures = 1 if lived > PATIENCE_S else self._failures + 1
         reason = last.message if isinstance(last, Broken) else "it was ended"
         log.error(
             "what follows the files of a library has ended; it is started anew",

@@ -19,8 +19,9 @@ from sd_daemon.core.db.connection import transaction
 from sd_daemon.core.index.follow.hints import Hints
 from sd_daemon.core.index.follow.part import Part
 from sd_daemon.core.index.follow.replay import Replay, sources_of
+from sd_daemon.core.index.listing import UNREADABLE
 from sd_daemon.core.index.names import NameIndex
-from sd_daemon.core.index.reading import NAMES_AT_ONCE, Folder
+from sd_daemon.core.index.reading import MANY, NAMES_AT_ONCE, Folder
 from sd_daemon.core.index.roots import same_folder
 from sd_daemon.core.index.rules import Rules
 from sd_daemon.core.index.visit import Gone
@@ -61,15 +62,18 @@ class Round:
         self._hear = hear
         self._names = NameIndex(db)
         self._parts: dict[int, Part] = {}
-        self._replay = Replay(db, self._names, places, self._part_of)
+        self._replay = Replay(db, self._names, places, self._part_of, first_new_id)
         self._first = _last_entry(db) + 1
         self._read: set[int] = set()  # folders that were read whole
+        self.strays = 0  # folders that were not where they were last seen
         self.left = False  # something is left to the next round
         self.again = Hints()  # what could not be looked at now
         self.unidentified: list[int] = []  # files, in locations where that matters
 
-    def run(self, hints: Hints, *, takes_over: bool) -> None:
-        """Do all of it. `takes_over`: there may be something left of another round."""
+    def run(self, hints: Hints, *, takes_over: bool, hold: bool) -> None:
+        """Do all of it. `takes_over`: there may be something left of another round. `hold`: other
+        rounds have yet to see where what is gone from somewhere may be."""
+        self._hold = hold
         self._hints = hints
         self._replay.run(hints.renames)
         if takes_over and (place := self._places.any()) is not None:
@@ -134,6 +138,7 @@ class Round:
         if folder.id in self._places.roots:
             self._visit_root(folder)
             return
+        self.strays += 1
         if names is None:
             self.again.mark_all(folder.id)
         else:
@@ -175,11 +180,40 @@ class Round:
                 return
             if not self._places.is_remote(folder.path) and self._is_another(folder, fd, found):
                 return
-            part.reader.read(folder, fd, found, chosen=is_root)
+            self._read_all(part, folder, fd, found, chosen=is_root)
             part.reader.take_stat(folder, found)
             self._read.add(folder.id)
         finally:
             os.close(fd)
+
+    def _read_all(
+        self, part: Part, folder: Folder, fd: int, found: os.stat_result, *, chosen: bool
+    ) -> None:
+        """Read a folder whole. One that was read before is looked at name by name: what is being
+        renamed just now is put off there, too."""
+        names: set[str] | None = None
+        if folder.scan > 0:
+            names = self._names_in(folder, fd)
+        if names is None:
+            part.reader.read(folder, fd, found, chosen=chosen)
+            return
+        part.reader.batch.listed.append(folder.id)
+        looks = part.reader.look(folder, fd, names, chosen=chosen)
+        whole = looks is None or all(one.kind != UNREADABLE for one in looks)
+        part.reader.finish(folder, found, whole=whole)
+        if looks is not None:
+            part.looks.append((folder, looks))
+
+    def _names_in(self, folder: Folder, fd: int) -> set[str] | None:
+        """The names in a folder, on the disk and in the index; None if there are very many, or if
+        it cannot be read."""
+        rows = self._db.execute("SELECT name FROM entries WHERE parent = ?", (folder.id,))
+        names = {loose(row[0]) for row in rows.fetchmany(MANY)}
+        try:
+            names.update(os.listdir(fd))
+        except OSError:
+            return None
+        return names if len(names) < MANY else None
 
     def _is_another(self, folder: Folder, fd: int, found: os.stat_result) -> bool:
         """Watch a folder. If its watch is that of another, they are the same folder, which has been
@@ -230,7 +264,7 @@ class Round:
         part = None if folder is None else self._part_of(folder.path)
         if folder is not None and part is not None and number not in self._read:
             self._visit(part, folder, moved=True)
-            part.save()
+            self._take_in()
 
     def _look_at_links(self) -> None:
         """Look at other names of files that are new or have changed."""
@@ -282,7 +316,7 @@ class Round:
                 folder = self.folder(part.claimed.pop())
                 if folder is not None and not self._is_watched(folder):
                     self._visit(part, folder, moved=True)
-            part.save()
+            self._take_in()
 
     def _is_watched(self, folder: Folder) -> bool:
         try:
@@ -299,9 +333,9 @@ class Round:
     def _end(self) -> None:
         parts = list(self._parts.values())
         hints = self._hear()
-        renamed = sources_of(hints.renames) | hints.halves()
+        renamed, half = sources_of(hints.renames), hints.halves()
         for part in parts:
-            names, put_off = part.settle(renamed)
+            names, put_off = part.settle(renamed, half, hold=self._hold)
             self.left = self.left or put_off
             for parent, name in names:
                 self.again.mark(parent, loose(name))

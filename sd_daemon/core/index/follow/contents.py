@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from sd_daemon.core.db.connection import transaction
 from sd_daemon.core.index.announcements import Announcements
 from sd_daemon.core.index.identify import Identification
 from sd_daemon.core.index.report import Counts
+from sd_daemon.core.index.totals import update_totals
 from sd_daemon.core.index.walk import loose
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterable
 
-    from sd_daemon.core.index.follow.places import Places
+    from sd_daemon.core.index.follow.places import Place, Places
 
 REST_S = 0.5  # without a change, before a file is read
 _AT_ONCE = 64
@@ -67,8 +69,8 @@ class Contents:
             del self._due[entry]
         if not some:
             some = self._next_left(db, places)
-        if some:
-            _identify(db, some, announce)
+        for place, entries in _by_place(db, places, some).items():
+            _identify(db, place.path, entries, announce)
 
     def _next_left(self, db: sqlite3.Connection, places: Places) -> list[int]:
         for place in places.all:
@@ -89,17 +91,35 @@ class Contents:
         return []
 
 
-def _identify(db: sqlite3.Connection, some: list[int], announce: Callable[[], None]) -> None:
-    news = Announcements(db, -1, announce)
+def _by_place(db: sqlite3.Connection, places: Places, entries: list[int]) -> dict[Place, list[int]]:
+    found: dict[Place, list[int]] = {}
+    rows = db.execute(
+        "SELECT e.id, f.path FROM entries e JOIN folders f ON f.id = e.parent"
+        f" WHERE e.id IN ({','.join(map(str, entries))})"
+    )
+    for entry, path in rows:
+        place = places.of(loose(path))
+        if place is not None:
+            found.setdefault(place, []).append(entry)
+    return found
+
+
+def _identify(
+    db: sqlite3.Connection, path: str, some: list[int], announce: Callable[[], None]
+) -> None:
+    news, counts = Announcements(db, -1, announce), Counts()
     Identification(
         db,
         scan=-1,
-        path="/",
+        path=path,
         position=0,
         recursive=True,
-        counts=Counts(),
+        counts=counts,
         announcements=news,
         on_saved=lambda _: None,
         only=some,
     ).run()
+    if counts.delta_bytes:  # some had changed once more
+        with transaction(db):
+            update_totals(db, path, counts, recount=False)
     news.tell()

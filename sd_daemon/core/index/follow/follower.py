@@ -38,6 +38,7 @@ from sd_daemon.core.index.follow.table import WatchTable
 from sd_daemon.core.index.follow.watches import Watches
 from sd_daemon.core.index.job import check_names_are_utf8
 from sd_daemon.core.index.passes import abandon_followed
+from sd_daemon.core.index.totals import count
 from sd_daemon.core.index.walk import Subtree, exact
 from sd_daemon.core.jobs.reports import Watched
 
@@ -52,7 +53,8 @@ GATHER_S = 0.01  # between two looks for events
 LOCKED_S = 0.1  # between two looks whether a job has ended
 AGAIN_S = 1.0  # after the database refused
 LINGER_S = 10.0  # without anything to do
-RECENT_S = 2.0  # for so long a new entry may turn out to be one that was moved
+RECENT_S = 15.0  # for so long a new entry may turn out to be one that was moved
+SELDOM = 20  # times as long as a look at everything took, until the next
 TRIES = 50  # to find a folder that is on its way
 _decode = msgspec.json.Decoder(Told).decode
 
@@ -106,14 +108,19 @@ class Follower:
         self._rules = started.rules
         self._watches, self._opened, self._obstacle = _watches(started)
         self._hints = Hints()
+        self._taken = Hints()  # what is being done
         self._sweeps: deque[Sweep] = deque()
         self._contents = Contents()
         self._told = list(started.told)
         self._all = started.all and started.watch
         self._prepared = False
+        self._is_wild = False  # folders are on their way
+        self._look_again = False  # at everything, when that may be
+        self._sweep_began = self._swept_at = 0.0
         self._left = True  # of a round, for the next
         self._first_at = self._last_at = 0.0  # of the hints that wait
         self._not_before = 0.0
+        self._sweep_at = 0.0
         self._busy_at = time.monotonic()
         self._recent: deque[tuple[float, int]] = deque()
         self._tries: dict[int, int] = {}
@@ -141,13 +148,16 @@ class Follower:
     # --- waiting and hearing ---------------------------------------------------------------------
 
     def _has_work(self) -> bool:
-        return bool(self._all or self._told or self._hints or self._sweeps or self._contents)
+        waiting = self._all or self._look_again
+        return bool(waiting or self._told or self._hints or self._sweeps or self._contents)
 
     def _due_at(self) -> float | None:
         """When there is something to do; None: when something happens."""
-        if self._all or self._told or self._sweeps:
+        if self._all or self._told or (self._left and not self._sweeps and not self._hints):
             return self._not_before
-        times = []
+        times = [self._sweep_at] if self._sweeps else []
+        if self._look_again and not self._sweeps:
+            times.append(self._swept_at)
         if self._hints:
             times.append(min(self._last_at + QUIET_S, self._first_at + LATEST_S))
         if (seconds := self._contents.due_in()) is not None:
@@ -194,26 +204,30 @@ class Follower:
         if lock is None:
             self._not_before = time.monotonic() + LOCKED_S
             return
-        taken = Hints()
+        self._taken = Hints()
         try:
-            places = Places(self._db)
-            self._prepare()
-            self._heed(places)
-            taken = self._take()
-            self._bring(places, taken)
-            taken = Hints()
-            self._go_on(places)
-            self._tell(places)
-            self._answer()
+            with failures(self._context.library_dir + "/library.db"):
+                self._work_alone()
         except (DatabaseBusy, DatabaseFull) as error:
-            self._refused(taken, error)
+            self._refused(error)
         finally:
             os.close(lock)
         self._busy_at = time.monotonic()
 
-    def _refused(self, taken: Hints, error: Exception) -> None:
+    def _work_alone(self) -> None:
+        places = Places(self._db)
+        self._prepare()
+        self._heed(places)
+        self._take()
+        self._bring(places, self._taken)
+        self._taken = Hints()
+        self._go_on(places)
+        self._tell(places)
+        self._answer()
+
+    def _refused(self, error: Exception) -> None:
         """The database cannot be written now: nothing is lost by waiting."""
-        self._hints.add(taken)
+        self._hints.add(self._taken)
         self._not_before = time.monotonic() + AGAIN_S
         self._context.log("warning", "changes of files wait for the database", reason=error)
 
@@ -241,6 +255,7 @@ class Follower:
             if told.mark:
                 self._marked = self.messages
         self._told.clear()
+        self._sweep_again()
         if self._all or self._hints.overflow:
             self._all = self._hints.overflow = False
             self._sweep(0)
@@ -248,7 +263,9 @@ class Follower:
 
     def _sweep(self, after: int, path: str | None = None) -> None:
         """Watch all folders above an id, read those that have changed, and then all of them."""
-        last = int(self._db.execute("SELECT ifnull(max(id), 0) FROM folders").fetchone()[0])
+        if not self._sweeps:
+            self._sweep_began = time.monotonic()
+        last = self._last_folder()
         if self._watches is not None:
             quick = Sweep(after, last, full=False, path=path)
             place = next((at for at, one in enumerate(self._sweeps) if one.full), None)
@@ -256,6 +273,9 @@ class Follower:
             if path is None:
                 self._watches.table.note_watched(last)
         self._sweeps.append(Sweep(after, last, full=True, path=path))
+
+    def _last_folder(self) -> int:
+        return int(self._db.execute("SELECT ifnull(max(id), 0) FROM folders").fetchone()[0])
 
     def _sweep_new(self, places: Places) -> None:
         if self._watches is None:
@@ -290,23 +310,29 @@ class Follower:
         else:
             self._hints.mark_all(row[0])
 
-    def _take(self) -> Hints:
-        """The hints that are due, with those of the next sweep if there are none."""
+    def _take(self) -> None:
+        """Take the hints that are there, and begin new ones."""
         self._hear()
-        taken, self._hints = self._hints, self._hints.next()
+        self._taken, self._hints = self._hints, self._hints.next(unsettled=bool(self._tries))
         if not self._tries:  # nobody waits for one of them
             self._hints.deleted = set()
         self._first_at = self._last_at = time.monotonic()
-        return taken
 
     def _bring(self, places: Places, hints: Hints) -> None:
-        if self._sweeps:  # also while much happens: else it would never come to an end
+        began = time.monotonic()
+        is_sweeping = bool(self._sweeps) and began >= self._sweep_at
+        if is_sweeping:  # also while much happens: else it would never come to an end
             sweep = self._sweeps[0]
-            watches = self._watches or _NO_WATCHES
-            if not sweep.step(self._db, places, watches, hints):
+            if not sweep.step(self._db, places, self._watches or _NO_WATCHES, hints):
                 self._sweeps.popleft()
-        if not hints:
-            return
+                # The longer it took, the longer until it is done once more.
+                self._swept_at = began + SELDOM * (began - self._sweep_began)
+        if hints or (self._left and not self._sweeps):
+            self._bring_hints(places, hints)
+        if is_sweeping and sweep.full:  # nobody waits for it: half of the time is for others
+            self._sweep_at = 2 * time.monotonic() - began
+
+    def _bring_hints(self, places: Places, hints: Hints) -> None:
         work = Round(
             self._db,
             places,
@@ -316,11 +342,33 @@ class Follower:
             announce=self._context.announce,
             hear=self._hear,
         )
-        work.run(hints, takes_over=self._left)
-        self._left = work.left
-        self._put_off = work.left or bool(work.again)
+        hold = bool(self._sweeps)
+        work.run(hints, takes_over=self._left and not hold, hold=hold)
+        self._left = work.left or (self._left and hold)
+        self._calm(places, work)
+        self._put_off = self._left or bool(work.again)
         self._contents.add(work.unidentified)
         self._try_again(work.again)
+
+    def _calm(self, places: Places, work: Round) -> None:
+        """When all is in its place again that was on its way, count the locations anew: meanwhile
+        some of it lay in no folder. And look at everything once, later: so much happened at once
+        that something may have been told of a place where it was no more."""
+        self._is_wild = self._is_wild or (work.left and not self._sweeps) or work.strays > 0
+        if self._is_wild and not work.left and not work.again:
+            self._is_wild = False
+            self._look_again = True
+            with transaction(self._db):
+                for place in places.all:
+                    count(self._db, place.number, place.path)
+
+    def _sweep_again(self) -> None:
+        """Begin to look at everything, if that is due and was not done a moment ago."""
+        now = time.monotonic()
+        if self._look_again and not self._sweeps and now >= self._swept_at:
+            self._look_again = False
+            self._sweeps.append(Sweep(0, self._last_folder(), full=True))
+            self._sweep_began = now
 
     def _try_again(self, again: Hints) -> None:
         """Look at folders once more that were on their way; at one that is not to be found for
@@ -338,7 +386,8 @@ class Follower:
         now = time.monotonic()
         row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'entries'").fetchone()
         self._recent.append((now, (row[0] if row else 0) + 1))
-        while len(self._recent) > 1 and self._recent[1][0] < now - RECENT_S:
+        seconds = RECENT_S + (now - self._sweep_began if self._left else 0.0)
+        while len(self._recent) > 1 and self._recent[1][0] < now - seconds:
             self._recent.popleft()
         return self._recent[0][1]
 
@@ -358,7 +407,8 @@ class Follower:
     def _answer(self) -> None:
         """Who asked is told when what had happened until then is in the index: every round begins
         with all that has happened until then."""
-        if self._marked and not (self._sweeps or self._all or self._put_off):
+        unsure = self._put_off or self._is_wild or self._look_again
+        if self._marked and not (self._sweeps or self._all or unsure):
             self._context.caught_up(self._marked)
             self._marked = 0
 

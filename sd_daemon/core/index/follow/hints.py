@@ -7,6 +7,7 @@ one are put together here, by the cookie the kernel gives both.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from sd_daemon.core.index.follow.inotify import (
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from sd_daemon.core.index.follow.table import WatchTable
 
 MOST_NAMES = 4096  # of one folder; more, and all of it is looked at
+HALF_S = 1.0  # that a rename stays half told, before it is taken for one to somewhere else
+UNSETTLED_S = 5.0  # the same while folders are on their way
 MOST_RENAMES = 50_000  # in order; more, and everything is looked at
 
 
@@ -37,6 +40,14 @@ class Rename(NamedTuple):
     name: str
     to_folder: int
     to_name: str
+
+
+class _Half(NamedTuple):
+    """A name that was renamed to nobody knows what."""
+
+    folder: int
+    name: str
+    at: float
 
 
 class Hints:
@@ -54,8 +65,7 @@ class Hints:
         self.watches: dict[int, int] = {}
         self.deleted: set[int] = set()
         self.overflow = False
-        self._halves: dict[int, tuple[int, str]] = {}
-        self._old: set[int] = set()  # of the halves, those that were there before
+        self._halves: dict[int, _Half] = {}
         self._moving: set[tuple[int, str]] = set()
 
     def __bool__(self) -> bool:
@@ -119,32 +129,34 @@ class Hints:
 
     def _take_half(self, event: Event, folder: int) -> None:
         if event.mask & MOVED_FROM:
-            self._halves[event.cookie] = folder, event.name
+            self._halves[event.cookie] = _Half(folder, event.name, time.monotonic())
             return
         source = self._halves.pop(event.cookie, None)
         if source is not None:
-            self.renames.append(Rename(*source, folder, event.name))
-            self._moving |= {source, (folder, event.name)}
+            self.renames.append(Rename(source.folder, source.name, folder, event.name))
+            self._moving |= {source[:2], (folder, event.name)}
             if len(self.renames) > MOST_RENAMES:
                 self.lose()
 
     def is_moving(self, folder: int, name: str) -> bool:
         """Say whether a name has been part of a rename, whole or half."""
         place = folder, name
-        return place in self._moving or place in self._halves.values()
+        return place in self._moving or any(half[:2] == place for half in self._halves.values())
 
     def halves(self) -> set[tuple[int, str | bytes]]:
         """What was renamed to where nobody has told yet, as the database holds it."""
-        return {(folder, exact(name)) for folder, name in self._halves.values()}
+        return {(half.folder, exact(half.name)) for half in self._halves.values()}
 
-    def next(self) -> Hints:
-        """Empty hints for what comes next. A rename that is only half told stays one for that time,
-        and what had the name is looked at again; after that it has been moved out of sight."""
+    def next(self, *, unsettled: bool) -> Hints:
+        """Empty hints for what comes next. A rename that is only half told stays one for a while,
+        and what had the name is looked at again; after that it has been moved out of sight. Until
+        then it may be in a folder that is so new that it was not watched, above all while it is
+        `unsettled` where other folders are."""
         following = Hints()
         following.deleted = self.deleted
-        for cookie, (folder, name) in self._halves.items():
-            if cookie not in self._old:
-                following._halves[cookie] = folder, name
-                following._old.add(cookie)
-                following.mark(folder, name)
+        for cookie, half in self._halves.items():
+            age = time.monotonic() - half.at
+            if age < (UNSETTLED_S if unsettled else HALF_S):
+                following._halves[cookie] = half
+                following.mark(half.folder, half.name)
         return following

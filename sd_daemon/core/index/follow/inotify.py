@@ -68,7 +68,10 @@ def _advice(name: str, what: str) -> NoWatches:
 
 def open_inotify() -> int:
     """A new inotify descriptor. Raises NoWatches, OSError."""
-    fd: int = _system().inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+    system = _system()
+    if not hasattr(system, "inotify_init1"):
+        raise NoWatches("this system cannot tell of changes in folders")
+    fd: int = system.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
     if fd >= 0:
         return fd
     number = _errno()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sd_daemon.core.db.connection import transaction
 from sd_daemon.core.index.announcements import Announcements
+from sd_daemon.core.index.follow.birth import born_at
 from sd_daemon.core.index.moves import Moves
 from sd_daemon.core.index.passes import begin
 from sd_daemon.core.index.reading import Folder, FolderReader, Look
@@ -13,22 +14,31 @@ from sd_daemon.core.index.settle import Settling
 from sd_daemon.core.index.store import Store
 from sd_daemon.core.index.totals import lower_unidentified, update_totals
 from sd_daemon.core.index.visit import Visitor
-from sd_daemon.core.index.walk import FILE
+from sd_daemon.core.index.walk import DIRECTORY, FILE, join, loose
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Container, Iterable
+    from collections.abc import Callable, Container
 
     from sd_daemon.core.index.follow.places import Place
     from sd_daemon.core.index.names import NameIndex
     from sd_daemon.core.index.rules import Rules
 
-_NOBODY = 0  # as a pass: the next one takes it over
 _OTHER_NAMES = (
     "SELECT o.parent, o.name FROM vanished v CROSS JOIN entries e ON e.id = v.entry"
     " CROSS JOIN entries o INDEXED BY entries_inode ON o.inode = e.inode"
     f" WHERE v.scan = ? AND e.kind = {FILE} AND o.kind = {FILE} AND o.id <> e.id AND o.parent > 0"
     " AND NOT EXISTS (SELECT 1 FROM vanished w WHERE w.entry = o.id)"
+)
+
+_SAME_NUMBER = (
+    "SELECT n.id, o.id, o.ctime, f.path, n.name, n.size, o.size FROM vanished v"
+    " CROSS JOIN entries o ON o.id = v.entry"
+    " CROSS JOIN entries n INDEXED BY entries_inode ON n.inode = o.inode"
+    " JOIN folders f ON f.id = n.parent"
+    f" WHERE n.id >= ? AND v.scan = ? AND n.id <> o.id AND n.kind = {FILE} AND o.kind = {FILE}"
+    " AND f.device = v.device AND (n.size, n.mtime) IS NOT (o.size, o.mtime)"
+    " AND NOT EXISTS (SELECT 1 FROM vanished w WHERE w.entry = n.id)"
 )
 
 
@@ -76,7 +86,9 @@ class Part:
     def take_in(self, is_put_off: Callable[[int, str], bool]) -> None:
         """Take in what was looked at, but for names that are better looked at once more."""
         for folder, looks in self.looks:
-            self.inodes.update(one.known.inode for one in looks if one.known is not None)
+            self.inodes.update(
+                one.known.inode for one in looks if one.known is not None and one.kind < 0
+            )
             self.reader.take_in(
                 folder, [one for one in looks if not is_put_off(folder.id, one.name)]
             )
@@ -97,23 +109,21 @@ class Part:
         """Take over what vanished in passes that are over, and what was put off."""
         with transaction(self._db):
             self._db.execute(
-                "UPDATE vanished SET scan = ? WHERE scan NOT IN (SELECT id FROM scans)",
+                "UPDATE vanished SET scan = ?, open = EXISTS (SELECT 1 FROM entries e"
+                f" WHERE e.id = entry AND e.kind = {DIRECTORY})"
+                " WHERE scan NOT IN (SELECT id FROM scans)",
                 (self.current.id,),
             )
 
-    def _put_off(self, sources: Iterable[tuple[int, str | bytes]]) -> int:
-        """Leave to the next round what has just been renamed; returns how much that is."""
-        with transaction(self._db):
-            return self._db.executemany(
-                f"UPDATE vanished SET scan = {_NOBODY} WHERE scan = ? AND entry IN"
-                " (SELECT id FROM entries WHERE parent = ? AND name = ?)",
-                [(self.current.id, *source) for source in sources],
-            ).rowcount
-
     def settle(
-        self, renamed: set[tuple[int, str | bytes]]
+        self,
+        renamed: set[tuple[int, str | bytes]],
+        half: set[tuple[int, str | bytes]],
+        *,
+        hold: bool,
     ) -> tuple[list[tuple[int, str | bytes]], bool]:
-        """Find what was moved, delete what is gone, but for what was `renamed` meanwhile.
+        """Find what was moved, delete what is gone, but for what was `renamed` meanwhile, or is
+        `half` renamed. `hold`: leave all of that to a later round.
 
         Returns the other names, each with its folder, of files that have lost one, since they may
         have been changed through it; and whether something was put off.
@@ -127,12 +137,38 @@ class Part:
             counts=self.current.counts,
             announcements=self.news,
             on_saved=lambda _: None,
+            renamed=renamed,
+            half=half,
         )
+        if hold:
+            settling.hold()
+            return [], settling.put_off > 0
         settling.gather()
-        put_off = bool(renamed) and self._put_off(renamed) > 0
+        self._prove_moves()
         rows = self._db.execute(_OTHER_NAMES, (self.current.id,)).fetchall()
         settling.decide()
-        return rows, put_off
+        return rows, settling.put_off > 0
+
+    def _prove_moves(self) -> None:
+        """Let files be recognised that were changed after they were moved to where nobody watched.
+
+        A file that is older than what is known of another which had its inode number is that one:
+        the number was not free in between.
+        """
+        rows = self._db.execute(
+            _SAME_NUMBER, (self.current.first_new_id, self.current.id)
+        ).fetchall()
+        for new, old, ctime, folder, name, size, was in rows:
+            born = born_at(join(loose(folder), loose(name)))
+            if born is None or born > ctime:
+                continue
+            self.current.counts.delta_bytes += size - was
+            with transaction(self._db):
+                self._db.execute(
+                    "UPDATE entries SET (size, mtime, content) ="
+                    " (SELECT size, mtime, NULL FROM entries WHERE id = ?) WHERE id = ?",
+                    (new, old),
+                )
 
     def end(self) -> None:
         """Count, and forget the pass."""

@@ -1,9 +1,9 @@
 """Doing in the index what renames did on the disk, in the order in which they happened.
 
 What has a name keeps its id under the next. A rename over another name takes its place: what was
-there is gone, as it is on the disk. If what was renamed is not in the index yet, as with an editor
-that writes beside a file and renames over it, nothing is done here: then the name that stayed is
-looked at, and its entry keeps its id with another content.
+there is gone, as it is on the disk. If what was renamed is not in the index yet, or only since some
+seconds, as with an editor that writes beside a file and renames over it, nothing is done here: then
+the name that stayed is looked at, and its entry keeps its id with another content.
 
 The index may be ahead of the events, since whoever reads a folder sees what has happened meanwhile.
 So each rename is held against the disk before it is believed.
@@ -57,11 +57,14 @@ class Replay:
         names: NameIndex,
         places: Places,
         part_of: Callable[[str], Part | None],
+        recent: int,
     ) -> None:
+        """`recent`: entries from this id on are not older than some seconds."""
         self._db = db
         self._names = names
         self._places = places
         self._part_of = part_of
+        self._recent = recent
 
     def run(self, renames: list[Rename]) -> None:
         """Replay all of them."""
@@ -112,6 +115,8 @@ class Replay:
         if target is not None:
             if target.id == source.id or target.id in self._places.roots:
                 return
+            if source.kind == target.kind == FILE and source.id >= self._recent > target.id:
+                return  # it was written beside the other to become its next content
             self._give_way(part, target, rename.to_folder)
         self._move(part, source, rename, old, new)
         if there is not None and _is_same(source, there):

@@ -29,7 +29,8 @@ class Followed:
         self.bus = Bus()
         self.events: list = []
         self.known: dict = {}
-        self.bus.subscribe(EVENTS, self._take)
+        # Raw changes say the same once more, to those who ask for them by name.
+        self.bus.subscribe([name for name in EVENTS if name != "FsRawChange"], self._take)
 
     def close(self) -> None:
         self.open.close()
