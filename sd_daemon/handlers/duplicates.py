@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sd_daemon.core.fileops.resolving import RESOLVE
+from sd_daemon.core.fileops.names import RESOLVE
 from sd_daemon.core.files import duplicates
 from sd_daemon.core.files.find import indexed_folder
 from sd_daemon.core.indexing import encoded_path

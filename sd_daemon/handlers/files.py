@@ -6,12 +6,12 @@ import asyncio
 import os
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from sd_daemon.core import locations
 from sd_daemon.core.fileops.copying.request import check, copy_order, move_into_order, rename_order
-from sd_daemon.core.fileops.deleting import DELETE
+from sd_daemon.core.fileops.names import DELETE, PREVIEW_COPY, PREVIEW_DELETE
 from sd_daemon.core.fileops.new_folder import new_folder
-from sd_daemon.core.fileops.preview_copy import preview_copy
-from sd_daemon.core.fileops.preview_delete import preview_delete
 from sd_daemon.core.fileops.protected import Protected
 from sd_daemon.core.fileops.targets import (
     check_removable,
@@ -23,6 +23,7 @@ from sd_daemon.core.fileops.trashes import Trashes
 from sd_daemon.core.files import contents, directory, find
 from sd_daemon.core.files.usage import disk_usage
 from sd_daemon.core.indexing import encoded_path
+from sd_daemon.core.jobs.apart import done_apart
 from sd_daemon.core.paths import resolve
 from sd_daemon.handlers.handler import Context, handles
 from sd_daemon.handlers.indexing import submit
@@ -55,8 +56,6 @@ from sd_wire.types.paths import physical
 
 if TYPE_CHECKING:
     import sqlite3
-
-    import msgspec
 
     from sd_daemon.core.fileops.copying.order import CopyOrder
     from sd_daemon.core.library import Library
@@ -262,22 +261,23 @@ async def create_folder(context: Context, request: CreateFolder) -> CreatedFolde
 @handles(PreviewFiles)
 async def preview_files(context: Context, request: PreviewFiles) -> Preview:
     """What a file operation would do."""
-    limit = request.limit or directory.DEFAULT_PAGE
+    library = context.library
+    common = {
+        "device_slug": library.device_slug,
+        "limit": request.limit or directory.DEFAULT_PAGE,
+    }
     if request.copy is not None:
         order = await _to_copy(context, request.copy)
-        slug = context.library.device_slug
-        return await asyncio.to_thread(preview_copy, order, device_slug=slug, limit=limit)
+        found = await done_apart(library, PREVIEW_COPY, {"order": order.params(), **common})
+        return msgspec.convert(found, Preview)
     if request.delete is None:
         reason = "either this or copy is needed"
         raise InvalidValue(field="delete", reason=reason, pointer="/payload/delete")
     deletion = request.delete
     targets = await _to_delete(context, deletion)
-    trashes = None if _is_permanent(deletion) else Trashes(context.core.home_trash)
-    return await asyncio.to_thread(
-        preview_delete,
-        targets,
-        trashes,
-        secure=deletion.secure,
-        device_slug=context.library.device_slug,
-        limit=limit,
-    )
+    params = {
+        "targets": [encoded_path(target) for target in targets],
+        "permanent": _is_permanent(deletion),
+        "secure": deletion.secure,
+    }
+    return msgspec.convert(await done_apart(library, PREVIEW_DELETE, {**params, **common}), Preview)

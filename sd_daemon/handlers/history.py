@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from sd_daemon.core.fileops import history
-from sd_daemon.core.fileops.history import UNDO, undo_title
+from sd_daemon.core.fileops.history import undo_title
+from sd_daemon.core.fileops.names import UNDO
 from sd_daemon.handlers.handler import Context, handles
 from sd_daemon.handlers.indexing import submit
 from sd_wire.operations.history import History, ListHistory, UndoOperation

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sd_daemon.core.fileops.copying.order import COPY, MOVE, CopyOrder
+from sd_daemon.core.fileops.copying.order import CopyOrder
 from sd_daemon.core.fileops.history import copy_metadata
+from sd_daemon.core.fileops.names import COPY, MOVE
 from sd_daemon.handlers.handler import Context, handles
 from sd_wire.errors import JobNotFound
 from sd_wire.operations.jobs import (

@@ -7,10 +7,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from sd_daemon.core.fileops import trash_listing
-from sd_daemon.core.fileops.emptying import EMPTY
 from sd_daemon.core.fileops.failures import refusal
 from sd_daemon.core.fileops.journal import used_trashes
-from sd_daemon.core.fileops.restoring import RESTORE
+from sd_daemon.core.fileops.names import EMPTY, RESTORE
 from sd_daemon.core.fileops.targets import titled
 from sd_daemon.core.fileops.trashes import Trashes
 from sd_daemon.core.files import directory

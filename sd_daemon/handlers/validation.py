@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sd_daemon.core.fileops.validating import VALIDATE
+from sd_daemon.core.fileops.names import VALIDATE
 from sd_daemon.core.files import validation
 from sd_daemon.core.files.find import entry_at
 from sd_daemon.core.indexing import encoded_path

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sd_daemon.core.db.connection import DatabaseFailure
 from sd_daemon.core.fileops.journal import OperationKind
+from sd_daemon.core.fileops.names import SETTLE
 from sd_daemon.core.index.walk import loose
 from sd_daemon.core.log import get_log
 from sd_wire.errors import SdError
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 log = get_log(__name__)
 
-SETTLE = "settle_files"
 
 _EVENTS = {
     OperationKind.COPY: FileOperation.COPY,

@@ -48,7 +48,6 @@ from sd_wire.errors import PathNotWritable, SdError
 if TYPE_CHECKING:
     from sd_daemon.core.jobs.context import JobContext
 
-DELETE = "delete_files"
 
 FOR_GOOD = "what it deleted is gone for good"
 

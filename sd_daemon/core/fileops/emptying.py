@@ -45,7 +45,6 @@ from sd_wire.errors import PathNotWritable, SdError
 if TYPE_CHECKING:
     from sd_daemon.core.jobs.context import JobContext
 
-EMPTY = "empty_trash"
 
 BATCH = 100  # steps that are marked together
 

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from sd_daemon.core.fileops.copying.order import CopyOrder
 
-UNDO = "undo_files"
 
 _COLUMNS = "id, kind, title, state, undoes, undone_by, lasting, created_at, finished_at"
 _ENTRIES = 1000  # of a job that are listed

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import stat
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from sd_daemon.core.fileops.copying.order import CopyOrder
 from sd_daemon.core.fileops.copying.planning import Action, Planner, Task
 from sd_daemon.core.fileops.copying.room import Needs, available_at
 from sd_daemon.core.paths import shown
@@ -15,9 +18,17 @@ from sd_wire.types.files import EntryKind
 from sd_wire.types.paths import SdPath, physical
 
 if TYPE_CHECKING:
-    from sd_daemon.core.fileops.copying.order import CopyOrder
+    from sd_daemon.core.jobs.context import JobContext
 
 _PROBLEMS = 100
+
+
+def run_preview_copy(params: dict[str, Any], _context: JobContext) -> Any:
+    """The same in a process of its own. `params`: order, as CopyOrder.params has it; device_slug;
+    limit."""
+    order = CopyOrder.of(params["order"])
+    found = preview_copy(order, device_slug=params["device_slug"], limit=params["limit"])
+    return msgspec.to_builtins(found)
 
 
 def preview_copy(order: CopyOrder, *, device_slug: str, limit: int) -> Preview:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from sd_daemon.core.fileops.erasing import caveats
+from sd_daemon.core.fileops.trashes import Trashes
+from sd_daemon.core.index.job import path_of
 from sd_daemon.core.index.walk import stat_in
 from sd_daemon.core.paths import shown
 from sd_wire.operations.files import Preview, PreviewItem
@@ -17,7 +21,7 @@ from sd_wire.types.paths import physical
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sd_daemon.core.fileops.trashes import Trashes
+    from sd_daemon.core.jobs.context import JobContext
 
 _PROBLEMS = 100
 
@@ -60,6 +64,19 @@ class _Counted:
         if found.st_nlink > 1:
             self._seen.add(identity)
         return path, found
+
+
+def run_preview_delete(params: dict[str, Any], context: JobContext) -> Any:
+    """The same in a process of its own. `params`: targets, as encoded_path; permanent, secure;
+    device_slug; limit."""
+    found = preview_delete(
+        [path_of(target) for target in params["targets"]],
+        None if params["permanent"] else Trashes(context.home_trash),
+        secure=params["secure"],
+        device_slug=params["device_slug"],
+        limit=params["limit"],
+    )
+    return msgspec.to_builtins(found)
 
 
 def preview_delete(

@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from sd_daemon.core.files.duplicates import Copy
     from sd_daemon.core.jobs.context import JobContext
 
-RESOLVE = "duplicate_detection"
 
 _SHOWN = 1000  # items of a dry run
 _LINKED = "one file took the place of another with the same content"

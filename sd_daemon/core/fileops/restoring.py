@@ -38,8 +38,6 @@ from sd_wire.operations.files import ConflictResolution
 if TYPE_CHECKING:
     from sd_daemon.core.jobs.context import JobContext
 
-RESTORE = "restore_files"
-
 
 def run_restore(params: dict[str, Any], context: JobContext) -> dict[str, Any]:
     """Restore. Raises JobInterrupted, DatabaseFailure, and where nothing at all could be restored

@@ -22,6 +22,7 @@ from blake3 import blake3
 from sd_daemon.core.db.connection import failures, open_reader, open_writer, transaction
 from sd_daemon.core.fileops.comparing import open_file
 from sd_daemon.core.files.find import entry_at, folder_at
+from sd_daemon.core.files.validation import SEVERITIES, Counts
 from sd_daemon.core.index.identity import ContentChanged, content_id
 from sd_daemon.core.index.job import path_of
 from sd_daemon.core.index.walk import FILE, Subtree, exact, join, loose
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
 
     from sd_daemon.core.jobs.context import JobContext
 
-VALIDATE = "file_validation"
-SEVERITIES = tuple(Severity)  # by the number they are stored as
-
 KEPT = 100  # validations whose results are remembered
 
 _ROWS = 200  # of one query
@@ -44,14 +42,6 @@ _CHUNK = 1 << 20  # bytes
 _END = 4096  # bytes at each end of a file that is only to be readable
 _GONE = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP))
 _BROKEN = frozenset((errno.EIO, errno.EUCLEAN if hasattr(errno, "EUCLEAN") else errno.EIO))
-
-
-class Counts(msgspec.Struct):
-    """What a validation has come to."""
-
-    files: int = 0
-    bytes: int = 0
-    issues: list[int] = msgspec.field(default_factory=lambda: [0] * len(SEVERITIES))
 
 
 class _Known(NamedTuple):

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sd_daemon.core.fileops.validating import SEVERITIES, Counts
 from sd_daemon.core.index.walk import loose
 from sd_wire.errors import InvalidValue, JobNotFound
-from sd_wire.operations.validation import ValidationIssue, ValidationResults
+from sd_wire.operations.validation import Severity, ValidationIssue, ValidationResults
 from sd_wire.types.paths import physical
 
 if TYPE_CHECKING:
@@ -19,6 +18,15 @@ if TYPE_CHECKING:
     from sd_wire.operations.validation import GetValidationResults
 
 DEFAULT_PAGE = 1000
+SEVERITIES = tuple(Severity)  # by the number they are stored as
+
+
+class Counts(msgspec.Struct):
+    """What a validation has come to."""
+
+    files: int = 0
+    bytes: int = 0
+    issues: list[int] = msgspec.field(default_factory=lambda: [0] * len(SEVERITIES))
 
 
 def results(

@@ -18,17 +18,29 @@ from typing import Any
 import msgspec
 
 from sd_daemon.core.db.connection import DatabaseFailure, failures
-from sd_daemon.core.fileops.aftermath import SETTLE
 from sd_daemon.core.fileops.copying.job import run_copy
-from sd_daemon.core.fileops.copying.order import COPY, MOVE
-from sd_daemon.core.fileops.deleting import DELETE, run_delete
-from sd_daemon.core.fileops.emptying import EMPTY, run_empty
-from sd_daemon.core.fileops.history import UNDO
-from sd_daemon.core.fileops.resolving import RESOLVE, run_resolve
-from sd_daemon.core.fileops.restoring import RESTORE, run_restore
+from sd_daemon.core.fileops.deleting import run_delete
+from sd_daemon.core.fileops.emptying import run_empty
+from sd_daemon.core.fileops.names import (
+    COPY,
+    DELETE,
+    EMPTY,
+    MOVE,
+    PREVIEW_COPY,
+    PREVIEW_DELETE,
+    RESOLVE,
+    RESTORE,
+    SETTLE,
+    UNDO,
+    VALIDATE,
+)
+from sd_daemon.core.fileops.preview_copy import run_preview_copy
+from sd_daemon.core.fileops.preview_delete import run_preview_delete
+from sd_daemon.core.fileops.resolving import run_resolve
+from sd_daemon.core.fileops.restoring import run_restore
 from sd_daemon.core.fileops.settling import run_settle
 from sd_daemon.core.fileops.undo import run_undo
-from sd_daemon.core.fileops.validating import VALIDATE, run_validate
+from sd_daemon.core.fileops.validating import run_validate
 from sd_daemon.core.index.errors import IndexFailure
 from sd_daemon.core.index.follow.follower import run_follow
 from sd_daemon.core.index.follow.messages import FOLLOW
@@ -91,10 +103,13 @@ WORK: dict[str, tuple[str, Work]] = {
     EMPTY: ("FileDelete", run_empty),
     VALIDATE: ("FileValidation", run_validate),
     SETTLE: ("Custom", run_settle),
+    PREVIEW_COPY: ("Custom", run_preview_copy),
+    PREVIEW_DELETE: ("Custom", run_preview_delete),
     FOLLOW: ("Custom", run_follow),
 }
 """Every kind of job by its name: what its output is called, and the function that does it. To
-follow a library's files is none that anybody sees, but done in the same way."""
+follow a library's files is none that anybody sees, nor is a preview, but both are done in the same
+way."""
 
 
 class Reporter:
