@@ -54,6 +54,7 @@ log = get_log(__name__)
 STORE_INTERVAL_S = 2.0  # progress is stored this often; states are stored at once
 STOP_PATIENCE_S = 10.0  # from being told to stop to being killed, while the daemon lives on
 CLOSE_PATIENCE_S = 0.8  # the same when the daemon ends, within its two seconds
+_BEGUN = (JobStatus.QUEUED, JobStatus.RUNNING)
 
 
 class Running(msgspec.Struct):
@@ -166,6 +167,9 @@ class JobRunner:
 
     async def resume(self, shelf: Shelf, job_id: UUID) -> None:
         """Let a paused or failed job go on. Raises JobNotFound, JobStateConflict."""
+        ending = self._running.get(job_id)
+        if ending is not None and ending.job.status not in _BEGUN:  # its end is told already
+            await self.wait(ending.job)
         async with self._at_rest:
             waiting = self._in_line(job_id)
             if waiting is not None:
@@ -227,8 +231,7 @@ class JobRunner:
     def counts(self) -> tuple[int, int]:
         """How many jobs are queued, and how many run."""
         # One whose end is told already still has to be tidied up after.
-        begun = (JobStatus.QUEUED, JobStatus.RUNNING)
-        running = sum(one.job.status in begun for one in self._running.values())
+        running = sum(one.job.status in _BEGUN for one in self._running.values())
         return len(self._line), running
 
     def workers(self) -> list[tuple[UUID, int, int]]:

@@ -16,7 +16,7 @@ from sd_daemon.core import locations
 from sd_daemon.core.core import Core
 from sd_daemon.core.indexing import INDEXER, PURGE, index_params, purge_params
 from sd_wire.errors import JobNotFound, JobStateConflict, LibraryNotFound, ShuttingDown
-from sd_wire.events import JobProgress
+from sd_wire.events import JobFailed, JobProgress
 from sd_wire.types.jobs import JobStatus
 from sd_wire.types.locations import IndexMode, JobPolicies
 
@@ -137,6 +137,30 @@ async def test_a_paused_job_goes_on_where_it_was(
     assert news.names() == [
         *("JobQueued", "JobStarted", "JobPaused", "JobResumed", "JobStarted", "JobCompleted")
     ]
+
+
+async def test_a_job_goes_on_as_soon_as_it_is_said_to_have_failed(
+    core: Core, library: Library, location: StoredLocation, folder: Path
+) -> None:
+    """Its worker's end is still being followed up then."""
+    away = folder.with_name("away")
+    folder.rename(away)
+    shelf = core.libraries.shelf(library)
+    resuming: asyncio.Future[asyncio.Task[None]] = asyncio.get_running_loop().create_future()
+
+    def hear(published: Published) -> None:
+        if isinstance(published.event, JobFailed):
+            away.rename(folder)
+            resume = core.runner.resume(shelf, published.event.job_id)
+            resuming.set_result(asyncio.create_task(resume))
+
+    core.bus.subscribe([], hear)
+    job = await submit(core, library, location)
+    async with asyncio.timeout(20):
+        await (await resuming)
+        ended = core.runner.live(job.id)
+        assert ended is not None
+        assert (await core.runner.wait(ended)).status is JobStatus.COMPLETED
 
 
 async def test_a_job_that_runs_cannot_be_resumed(
