@@ -73,6 +73,7 @@ class Core:
         self.volumes = Volumes(device.id, self.bus)
         services = config.stored.services
         self.watching = Watching(
+            data_dir,
             self.bus,
             self.runner,
             enabled=services.fs_watcher_enabled,

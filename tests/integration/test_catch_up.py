@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import pytest
 from person import Person, in_index, on_disk, plant
 
 if TYPE_CHECKING:
@@ -44,3 +45,26 @@ def test_it_says_that_nobody_watches(daemon: Daemon, tmp_path: Path) -> None:
     person.create("Home")
     person.add(plant(tmp_path / "tree", 2, 2))
     assert person.ask("indexing.catch_up") == {"complete": False}
+
+
+@pytest.mark.parametrize("ruled", [True, False])
+def test_what_the_daemon_writes_itself_is_no_news(
+    watching: Daemon, tmp_path: Path, *, ruled: bool
+) -> None:
+    """A home has the daemon's data in it, and every look at a change there would change them."""
+    person = Person(watching)
+    person.create("Home")
+    if not ruled:
+        person.ask("config.library.update!", {"no_system_files": False})
+    tree = plant(tmp_path / "tree", 2, 2)
+    person.add(tmp_path)
+    person.all_quiet()
+    (tree / "new").write_text("new")
+    person.all_quiet()
+    said = []
+    for _ in range(3):
+        person.ask("indexing.catch_up")
+        with watching.connect() as wire:
+            said.append(wire.ask({"Hello": {}})["Hello"]["sequence"])
+    assert said[0] == said[-1]
+    assert f"{tree}/new" in str(person.ask("search.files", {"query": "new"}))

@@ -63,6 +63,11 @@ RULES: tuple[Rule, ...] = (
         "What a file operation of Spacedrive has not finished (.spacedrive-...).",
     ),
     Rule(
+        "own_data",
+        "no_system_files",
+        "What Spacedrive itself writes: the contents of its data folder and of a library's folder.",
+    ),
+    Rule(
         "lost_and_found",
         "no_system_files",
         "A lost+found folder that belongs to root and cannot be read.",

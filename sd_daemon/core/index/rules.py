@@ -22,7 +22,7 @@ from sd_daemon.core.index.kinds import is_image
 if TYPE_CHECKING:
     from collections.abc import Container
 
-WHOLE = frozenset(("cache_tag", "python_environment"))
+WHOLE = frozenset(("cache_tag", "python_environment", "own_data"))
 
 _CACHE_SIGNATURE = b"Signature: 8a477f597d28d172789f06886806bc55"
 _BYTECODE = re.compile(r".*\.py[co](\.\d+)?\Z", re.DOTALL)
@@ -31,6 +31,9 @@ _PLACEHOLDER = re.compile(r"\.(nfs[0-9a-f]{16,}|fuse_hidden[0-9a-f]{8,})\Z")
 _UNFINISHED = re.compile(r"\.spacedrive-[0-9a-f]{8}-\d+\Z")
 _TRASH_OF_USER = re.compile(r"\.Trash-\d+\Z")
 _TRASHES = frozenset((".Trash", "Trash", ".Trashes", "$RECYCLE.BIN"))
+# What is in the daemon's data folder and in a library's, whatever else there is.
+_DATA = ("device.json", "libraries", "events")
+_LIBRARY = ("library.json", "library.db")
 _MOST_BYTECODE = 100_000  # a __pycache__ with more names than that is not one
 
 
@@ -63,7 +66,7 @@ class Rules:
         self.settings = {name: bool(chosen[name]) for name in TOGGLES}
         self.pseudo_filesystems = self.settings["no_system_files"]
         self._proofs: dict[str, list[Proof]] = {}
-        self._beside = {"CACHEDIR.TAG", "pyvenv.cfg"}
+        self._beside = {"CACHEDIR.TAG", "pyvenv.cfg", *_DATA, *_LIBRARY}
         self._names = self._suspects()
         self._patterns = self.settings["no_system_files"]
         self._hidden = self.settings["no_hidden"]
@@ -82,7 +85,7 @@ class Rules:
     def _suspects(self) -> frozenset[str]:
         names: set[str] = set()
         if self.settings["no_system_files"]:
-            names |= {*_TRASHES, "lost+found"}
+            names |= {*_TRASHES, "lost+found", _DATA[0], _LIBRARY[0]}
         if self.settings["no_git"]:
             names.add(".git")
         if self.settings["no_dev_dirs"]:
@@ -129,14 +132,18 @@ class Rules:
         if is_folder and (name in self._names or name.startswith(".Trash-")):
             verdict = self._judge_folder(fd, folder, name)
         elif not is_folder:
-            verdict = self._judge_file(fd, name, entry)
+            verdict = self._judge_file(fd, folder, name, entry)
         if verdict is None and self._ignores is not None:
             ignored = self._ignores.ignores(folder, name, is_folder=is_folder)
             verdict = "gitignore" if ignored else None
         return verdict
 
-    def _judge_file(self, fd: int, name: str, entry: Judged) -> str | None:
+    def _judge_file(self, fd: int, folder: str, name: str, entry: Judged) -> str | None:
         if name in self._names:
+            if name == _DATA[0] and _all_of(fd, _DATA):
+                return "own_data"
+            if name == _LIBRARY[0] and folder.endswith(".sdlibrary") and _all_of(fd, _LIBRARY):
+                return "own_data"
             if name == "CACHEDIR.TAG" and _is_cache_tag(fd):
                 return "cache_tag"
             if name == "pyvenv.cfg" and _any_of(fd, (".", "bin/python", "Scripts/python.exe")):

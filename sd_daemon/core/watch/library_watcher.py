@@ -54,13 +54,16 @@ class LibraryWatcher:
         changed: Callable[[Following], Awaitable[None]],
         *,
         enabled: bool,
+        own: Iterable[str] = (),
     ) -> None:
-        """`changed` is told when locations are watched in another way. Where it is not `enabled`,
-        nothing is watched, and only what somebody asks for is looked at."""
+        """`own` are the folders in which the daemon writes. `changed` is told when locations are
+        watched in another way. Where it is not `enabled`, nothing is watched, and only what
+        somebody asks for is looked at."""
         self.trouble: str | None = None  # a sentence, when it does not work
         self._library = library
         self._bus = bus
         self._enabled = enabled
+        self._own = [os.fsencode(path) for path in own]
         self._changed = changed
         self._loop = asyncio.get_running_loop()
         self._descriptors: tuple[int, ...] = ()  # inotify, table of watches
@@ -176,6 +179,7 @@ class LibraryWatcher:
             channel=channel.fileno(),
             watch=self._enabled,
             all=self._all,
+            own=self._own,
             told=self._waiting,
         )
         if self._descriptors:

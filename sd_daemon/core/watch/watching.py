@@ -62,10 +62,13 @@ class Watched:
 class Watching:
     """Watches libraries while they are open."""
 
-    def __init__(self, bus: Bus, runner: JobRunner, *, enabled: bool, interval: int) -> None:
-        """`interval`: seconds between two scans of what cannot be watched; 0: it is not scanned.
-        Where it is not `enabled`, nothing is watched or scanned, and `look_at` works all the
-        same."""
+    def __init__(
+        self, data_dir: str, bus: Bus, runner: JobRunner, *, enabled: bool, interval: int
+    ) -> None:
+        """`data_dir` is the daemon's own. `interval`: seconds between two scans of what cannot be
+        watched; 0: it is not scanned. Where it is not `enabled`, nothing is watched or scanned,
+        and `look_at` works all the same."""
+        self._data_dir = data_dir
         self._bus = bus
         self._runner = runner
         self._enabled = enabled
@@ -86,7 +89,8 @@ class Watching:
         async def changed(report: Following) -> None:
             await self._take_following(library, report)
 
-        watcher = LibraryWatcher(library, self._bus, changed, enabled=self._enabled)
+        own = [os.path.realpath(path) for path in (self._data_dir, library.path)]
+        watcher = LibraryWatcher(library, self._bus, changed, enabled=self._enabled, own=own)
         self._watched[library.id] = Watched(library, shelf, watcher)
         if not self._enabled:
             return

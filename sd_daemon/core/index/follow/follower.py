@@ -451,8 +451,9 @@ def _watches(started: Started) -> tuple[Watches | None, bool, str | None]:
     """The watches that were handed over, or new ones, which the daemon is given; and why not."""
     if not started.watch:
         return None, False, "files are not watched: that is switched off"
+    own = [os.fsdecode(path) for path in started.own]
     if started.inotify >= 0:
-        return Watches(Inotify(started.inotify), WatchTable(started.table)), False, None
+        return Watches(Inotify(started.inotify), WatchTable(started.table), own), False, None
     try:
         inotify = open_inotify()
     except (NoWatches, OSError) as error:
@@ -460,4 +461,4 @@ def _watches(started: Started) -> tuple[Watches | None, bool, str | None]:
     table = WatchTable.create()
     with socket.socket(fileno=started.channel) as channel:
         socket.send_fds(channel, [b"!"], [inotify, table])
-    return Watches(Inotify(inotify), WatchTable(table)), True, None
+    return Watches(Inotify(inotify), WatchTable(table), own), True, None

@@ -26,4 +26,5 @@ class Started(msgspec.Struct):
     channel: int = -1  # a socket on which to hand over what was opened
     watch: bool = True  # false: only do what is told
     all: bool = True  # nobody knows what has changed: look at everything
+    own: list[bytes] = []  # folders in which the daemon writes, which are not watched
     told: list[Told] = []

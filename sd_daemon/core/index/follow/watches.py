@@ -6,9 +6,11 @@ import os
 from typing import TYPE_CHECKING
 
 from sd_daemon.core.index.follow.inotify import Inotify, NoWatches
+from sd_daemon.core.index.walk import Subtree
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterable
 
     from sd_daemon.core.index.follow.table import WatchTable
     from sd_daemon.core.index.reading import Folder
@@ -17,7 +19,10 @@ if TYPE_CHECKING:
 class Watches:
     """The watches of one library."""
 
-    def __init__(self, inotify: Inotify, table: WatchTable) -> None:
+    def __init__(self, inotify: Inotify, table: WatchTable, own: Iterable[str] = ()) -> None:
+        """`own` are the folders in which the daemon itself writes. They are never watched: what
+        it writes of what it sees there it would see again."""
+        self._own = [Subtree(path) for path in own]
         self.inotify = inotify
         self.table = table
         self.shortage: str | None = None  # why not every folder is watched
@@ -30,6 +35,8 @@ class Watches:
         Returns 0, or the entry of another folder that has this very watch: then they are the same,
         and whose it is remains as it was until `give` is called.
         """
+        if any(one.contains(folder.path) for one in self._own):
+            return 0
         try:
             watch = self.inotify.watch(fd)
         except NoWatches as error:

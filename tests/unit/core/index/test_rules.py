@@ -83,6 +83,16 @@ LEFT_OUT = {
         [".spacedrive-0a1b2c3d-12/x"],
         [".spacedrive-0a1b2c3d-12"],
     ),
+    "our data": (
+        "own_data",
+        ["sd/device.json", "sd/libraries/x", "sd/events/1", "sd/logs/daemon.log"],
+        ["sd/device.json", "sd/libraries", "sd/events", "sd/logs"],
+    ),
+    "a library": (
+        "own_data",
+        ["Home.sdlibrary/library.json", "Home.sdlibrary/library.db", "Home.sdlibrary/logs/x"],
+        [f"Home.sdlibrary/{name}" for name in ("library.json", "library.db", "logs")],
+    ),
     "fuse": (
         "open_but_deleted",
         [".fuse_hidden0000018600000001"],
