@@ -149,10 +149,15 @@ ABOUT_CONFIGURATION = (
     " or section that is missing has its default, and no file is all defaults. Where the file"
     " cannot be read as what it should be, the daemon does not start, and says which field it is.",
     "sd config app-get shows the configuration as it is, sd config app-update changes it while the"
-    " daemon runs, which writes the file anew and keeps nothing that is not described here."
+    " daemon runs, which writes the file anew. What is not described here has no effect; it is kept,"
+    " and sd status tells of it."
     " Who has edited the file lets the daemon read it with sd config app-reload, systemctl reload"
     " or SIGHUP.",
 )
+PARTLY_HEEDED = {
+    "services": "The daemon of this version heeds fs_watcher_enabled and fs_scan_seconds, from its"
+    " start on. The others it keeps and shows, for clients that know them."
+}
 NOT_HEEDED = (
     "The daemon of this version keeps and shows the section, for clients that know it, and does"
     " nothing by it."
@@ -213,7 +218,7 @@ def configuration() -> str:
         section = getattr(stored, name)
         if isinstance(section, msgspec.Struct):
             about = " ".join((type(section).__doc__ or "").split())
-            notes = [about] if name in HEEDED else [about, NOT_HEEDED]
+            notes = [about] if name in HEEDED else [about, PARTLY_HEEDED.get(name, NOT_HEEDED)]
             rows = mdoc.tagged(field_rows(name, type(section)))
             parts.append([f'.Ss "The section {name}"', *mdoc.paragraphs(*notes), *rows])
     files = {

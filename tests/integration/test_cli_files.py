@@ -303,6 +303,7 @@ def test_duplicates_usage_and_validation(sd: Sd, folder: Path, bin_: Bin) -> Non
     assert sd("dupes", "resolve", str(folder), "--action", "hardlink").status == 2
     sd.good("dupes", "resolve", str(folder), "--group", rows[0][0][:8])
     assert str(folder / "sub" / "copy") in bin_.originals()
+    sd.good("index", "catch-up")
     assert len(sd.good("du", "-s", "sub", cwd=folder).lines) == 1
     found = sd.good("verify", str(folder), "--level", "complete")
     assert found.out == b""
