@@ -149,8 +149,8 @@ ABOUT_CONFIGURATION = (
     " or section that is missing has its default, and no file is all defaults. Where the file"
     " cannot be read as what it should be, the daemon does not start, and says which field it is.",
     "sd config app-get shows the configuration as it is, sd config app-update changes it while the"
-    " daemon runs, which writes the file anew. What is not described here has no effect; it is kept,"
-    " and sd status tells of it."
+    " daemon runs, which writes the file anew. What is not described here has no effect; it is"
+    " kept, and sd status tells of it."
     " Who has edited the file lets the daemon read it with sd config app-reload, systemctl reload"
     " or SIGHUP.",
 )

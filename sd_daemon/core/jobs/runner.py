@@ -234,6 +234,11 @@ class JobRunner:
         running = sum(one.job.status in _BEGUN for one in self._running.values())
         return len(self._line), running
 
+    def ending(self, library_id: UUID) -> list[Job]:
+        """Jobs of a library whose end is told, and still being followed up."""
+        over = [one for one in self._running.values() if one.job.status not in _BEGUN]
+        return [one.job for one in over if one.shelf.library_id == library_id]
+
     def workers(self) -> list[tuple[UUID, int, int]]:
         """The job, process and number of reports of each worker that could report now."""
         return [
@@ -308,10 +313,9 @@ class JobRunner:
     def _mishap(self, running: Running, error: Exception) -> Broken:
         """What went wrong here, and not in the worker."""
         job, shelf = running.job, running.shelf
+        known: Exception = error
         if isinstance(error, DatabaseFailure):
-            known: Exception = library_error(shelf.library_dir, error)
-        else:
-            known = error
+            known = library_error(shelf.library_dir, error)
         if isinstance(known, SdError):
             return Broken(known.text, known.code, fields=known.fields)
         log.error("a job could not be followed", error=error, job_id=job.id)
@@ -381,18 +385,17 @@ class JobRunner:
         return False
 
     async def _conclude_success(self, running: Running, last: Completed, now: datetime) -> None:
-        job, shelf = running.job, running.shelf
+        job = running.job
         job.output = msgspec.convert(last.output, JobOutput)
         if isinstance(job.output.data, dict):
             job.warnings = job.output.data.pop("warnings", [])
         job.completed_at = now
-        await self._end(job, shelf, JobStatus.COMPLETED)
+        await self._end(job, running.shelf, JobStatus.COMPLETED)
 
     async def _conclude_stop(self, running: Running, wanted: JobStatus, now: datetime) -> None:
-        job, shelf = running.job, running.shelf
         if wanted is JobStatus.CANCELLED:
-            job.completed_at = now
-        await self._end(job, shelf, wanted)
+            running.job.completed_at = now
+        await self._end(running.job, running.shelf, wanted)
 
     async def _conclude_failure(self, running: Running, last: Report, now: datetime) -> None:
         job, shelf = running.job, running.shelf
@@ -481,13 +484,8 @@ class JobRunner:
 
     def _changed(self, job: Job, shelf: Shelf) -> None:
         if job.status in FINAL or job.status is JobStatus.PAUSED:
-            log.info(
-                "job stopped",
-                job_id=job.id,
-                library_id=shelf.library_id,
-                job=job.name,
-                status=job.status,
-            )
+            ids: dict[str, Any] = {"job_id": job.id, "library_id": shelf.library_id}
+            log.info("job stopped", **ids, job=job.name, status=job.status)
         self._news.updated(job, shelf)
         self._news.stopped(job, shelf)
 

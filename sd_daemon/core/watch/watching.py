@@ -140,8 +140,11 @@ class Watching:
         return self._enabled and scanned and live
 
     async def _scans_ended(self, library: Library) -> bool:
-        """Return when no index job is queued or runs; whether none is left that is paused."""
+        """Return when no index job is queued or runs, and what a job that has just ended has
+        changed is known; whether none is left that is paused."""
         whole = True
+        for job in self._runner.ending(library.id):
+            await self._runner.wait(job)
         for job in await library.jobs.active():
             if job.name in _OF_THE_INDEX:
                 ended = await self._runner.wait(job)

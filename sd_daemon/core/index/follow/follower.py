@@ -407,7 +407,7 @@ class Follower:
     def _answer(self) -> None:
         """Who asked is told when what had happened until then is in the index: every round begins
         with all that has happened until then."""
-        unsure = self._put_off or self._is_wild or self._look_again
+        unsure = self._put_off or self._is_wild or self._look_again or self._hints.halves()
         if self._marked and not (self._sweeps or self._all or unsure):
             self._context.caught_up(self._marked)
             self._marked = 0
