@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from person import assert_sound, plant
+from person import assert_sound, in_index, plant
 from watched import Watched, sysctl
 
 if TYPE_CHECKING:
@@ -222,3 +222,50 @@ def test_somebody_who_changes_everything_at_random(watched: Watched) -> None:
     assert lost == []
     watched.person.stop()
     assert_sound(watched.person.folder())
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.4])
+def test_a_folder_leaves_and_then_the_one_it_was_in(
+    watched: Watched, tmp_path: Path, pause: float
+) -> None:
+    """Both go to where nobody watches, as into the trash: neither is waited for."""
+    out = tmp_path / "out"
+    out.mkdir()
+    inner = watched.tree / "m" / "a" / "b"
+    inner.mkdir(parents=True)
+    (inner / "file").write_text("x")
+    watched.person.ask("indexing.catch_up")
+    inner.rename(out / "b")
+    time.sleep(pause)  # part of what is done, and no waiting
+    (watched.tree / "m" / "a").rename(out / "a")
+    time.sleep(pause)
+    (watched.tree / "m").rename(out / "m")
+    assert watched.person.ask("indexing.catch_up") == {"complete": True}
+    assert watched.differences() == []
+    (watched.tree / "zap").write_text("x")
+    watched.person.ask("indexing.catch_up")
+    (watched.tree / "zap").unlink()
+    watched.person.ask("indexing.catch_up")
+    assert watched.differences() == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a filesystem")
+def test_a_filesystem_inside_goes_and_the_rest_is_followed(watched: Watched) -> None:
+    """What was on it is kept, for when it is back; and nobody waits for it."""
+    inside = watched.tree / "inside"
+    inside.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", inside], check=True)
+    try:
+        (inside / "kept").write_text("x")
+        watched.person.ask("indexing.catch_up")
+        assert watched.differences() == []
+    finally:
+        subprocess.run(["umount", inside], check=True)
+    watched.person.ask("indexing.catch_up")
+    (watched.tree / "zap").write_text("x")
+    watched.person.ask("indexing.catch_up")
+    (watched.tree / "zap").unlink()
+    watched.person.ask("indexing.catch_up")
+    index = in_index(watched.person.folder(), watched.tree)
+    assert os.fsencode(watched.tree / "zap") not in index
+    assert os.fsencode(inside / "kept") in index

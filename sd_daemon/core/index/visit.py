@@ -45,12 +45,18 @@ class Visitor:
             self._reader.keep_all(folder, error)
             return None
 
+    def is_away(self, folder: Folder, found: os.stat_result) -> bool:
+        """Record and say whether the volume is not mounted that was at a folder."""
+        if found.st_dev != folder.device and is_offline(self._db, folder, found):
+            self._reader.keep_all(folder, "its volume is not mounted", "ENODEV")
+            return True
+        return False
+
     def is_barred(self, folder: Folder, found: os.stat_result, *, is_root: bool) -> bool:
         """Record and say whether a folder is one that must not be walked into. `is_root`: a person
         chose it, or asked for it, so that only a missing volume keeps us out."""
         reader = self._reader
-        if found.st_dev != folder.device and is_offline(self._db, folder, found):
-            reader.keep_all(folder, "its volume is not mounted", "ENODEV")
+        if self.is_away(folder, found):
             return True
         barred = why_barred(self._mounts, self._rules, folder.path, found)
         if barred is None or is_root:

@@ -65,7 +65,7 @@ class Round:
         self._replay = Replay(db, self._names, places, self._part_of, first_new_id)
         self._first = _last_entry(db) + 1
         self._read: set[int] = set()  # folders that were read whole
-        self.strays = 0  # folders that were not where they were last seen
+        self.strays: set[int] = set()  # folders that were not where they were last seen
         self.left = False  # something is left to the next round
         self.again = Hints()  # what could not be looked at now
         self.unidentified: list[int] = []  # files, in locations where that matters
@@ -110,7 +110,8 @@ class Round:
         try:
             found = os.fstat(fd)
             if not same_folder(found, folder.device, folder.inode):
-                self._put_off(folder, names)
+                if not part.visitor.is_away(folder, found):
+                    self._put_off(folder, names)
                 return
             looks = part.reader.look(folder, fd, names, chosen=number in self._places.roots)
             part.reader.take_stat(folder, found)
@@ -138,7 +139,7 @@ class Round:
         if folder.id in self._places.roots:
             self._visit_root(folder)
             return
-        self.strays += 1
+        self.strays.add(folder.id)
         if names is None:
             self.again.mark_all(folder.id)
         else:
@@ -174,7 +175,8 @@ class Round:
         try:
             found = os.fstat(fd)
             if not (moved or is_root or same_folder(found, folder.device, folder.inode)):
-                self._put_off(folder, None)
+                if not part.visitor.is_away(folder, found):
+                    self._put_off(folder, None)
                 return
             if part.visitor.is_barred(folder, found, is_root=is_root):
                 return

@@ -39,7 +39,7 @@ from sd_daemon.core.index.follow.watches import Watches
 from sd_daemon.core.index.job import check_names_are_utf8
 from sd_daemon.core.index.passes import abandon_followed
 from sd_daemon.core.index.totals import count
-from sd_daemon.core.index.walk import Subtree, exact
+from sd_daemon.core.index.walk import Subtree, exact, join, loose
 from sd_daemon.core.jobs.reports import Watched
 
 if TYPE_CHECKING:
@@ -127,6 +127,8 @@ class Follower:
         self._said: dict[str, Watched] | None = None
         self._marked = 0  # messages, up to one that asks to be told when we have caught up
         self._put_off = False  # a round could not do all of it
+        self._strays: set[int] = set()  # folders that are on their way
+        self._given_up: set[int] = set()  # of these: nobody waits for them any more
         self.messages = len(started.told)
 
     def is_worn(self) -> bool:
@@ -266,6 +268,9 @@ class Follower:
         if not self._sweeps:
             self._sweep_began = time.monotonic()
         last = self._last_folder()
+        waiting = (one for one in self._sweeps if one.is_like(after, last, path))
+        if any(one.full for one in waiting):
+            return  # it has not begun yet: there is no need for another
         if self._watches is not None:
             quick = Sweep(after, last, full=False, path=path)
             place = next((at for at, one in enumerate(self._sweeps) if one.full), None)
@@ -313,7 +318,7 @@ class Follower:
     def _take(self) -> None:
         """Take the hints that are there, and begin new ones."""
         self._hear()
-        self._taken, self._hints = self._hints, self._hints.next(unsettled=bool(self._tries))
+        self._taken, self._hints = self._hints, self._hints.next(unsettled=bool(self._strays))
         if not self._tries:  # nobody waits for one of them
             self._hints.deleted = set()
         self._first_at = self._last_at = time.monotonic()
@@ -345,6 +350,7 @@ class Follower:
         hold = bool(self._sweeps)
         work.run(hints, takes_over=self._left and not hold, hold=hold)
         self._left = work.left or (self._left and hold)
+        self._strays = self._on_their_way(work.strays)
         self._calm(places, work)
         self._put_off = self._left or bool(work.again)
         self._contents.add(work.unidentified)
@@ -354,13 +360,31 @@ class Follower:
         """When all is in its place again that was on its way, count the locations anew: meanwhile
         some of it lay in no folder. And look at everything once, later: so much happened at once
         that something may have been told of a place where it was no more."""
-        self._is_wild = self._is_wild or (work.left and not self._sweeps) or work.strays > 0
+        self._is_wild = self._is_wild or (work.left and not self._sweeps) or bool(self._strays)
         if self._is_wild and not work.left and not work.again:
             self._is_wild = False
             self._look_again = True
             with transaction(self._db):
                 for place in places.all:
                     count(self._db, place.number, place.path)
+
+    def _on_their_way(self, strays: set[int]) -> set[int]:
+        """Which of the folders that were not found may be found yet. One in a folder that has been
+        renamed to where nobody watches is where that is, and goes with it."""
+        if not strays:
+            return strays
+        query = "SELECT path FROM folders WHERE id = ?"
+        gone = []
+        for parent, name in self._hints.halves():
+            row = self._db.execute(query, (parent,)).fetchone()
+            if row is not None:
+                gone.append(Subtree(join(loose(row[0]), loose(name))))
+        found = set()
+        for number in strays - self._given_up:
+            row = self._db.execute(query, (number,)).fetchone()
+            if row is not None and not any(one.contains(loose(row[0])) for one in gone):
+                found.add(number)
+        return found
 
     def _sweep_again(self) -> None:
         """Begin to look at everything, if that is due and was not done a moment ago."""
@@ -373,10 +397,13 @@ class Follower:
     def _try_again(self, again: Hints) -> None:
         """Look at folders once more that were on their way; at one that is not to be found for
         long, through all that is around it."""
+        for folder in self._given_up:
+            again.folders.pop(folder, None)
         self._tries = {folder: self._tries.get(folder, 0) + 1 for folder in again.folders}
         for folder, tries in self._tries.items():
             if tries > TRIES:
                 del again.folders[folder]
+                self._given_up.add(folder)
                 self._all = True
         if again:
             self._hints.add(again)

@@ -30,10 +30,16 @@ class Sweep:
     """Folders above the id `after`, up to `upto`; below `path`, where there is one."""
 
     def __init__(self, after: int, upto: int, *, full: bool, path: str | None = None) -> None:
-        self.position = after
+        self._after = self.position = after
         self.full = full
         self._upto = upto
+        self._path = path
         self._inside = Subtree("/" if path is None else path)
+
+    def is_like(self, after: int, upto: int, path: str | None) -> bool:
+        """Say whether this is a sweep of the same folders that has not begun."""
+        new = self.position == self._after
+        return new and (self._after, self._upto, self._path) == (after, upto, path)
 
     def step(self, db: sqlite3.Connection, places: Places, watches: Watches, hints: Hints) -> bool:
         """Go on for a while; False if that was the end."""
