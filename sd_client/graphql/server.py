@@ -32,6 +32,7 @@ log = logging.getLogger("sd_client.graphql")
 
 BACKLOG = 1024
 NAME = "spacedrive-graphql"
+GRAPHQL = "/graphql"
 
 
 class Settings(NamedTuple):
@@ -87,9 +88,9 @@ class Server:
         limit = self._settings.limits.body_bytes
         made = web.Application(middlewares=[self._admit], client_max_size=limit)
         made.on_response_prepare.append(self._protect)
-        made.router.add_get("/graphql", self._get)
-        made.router.add_post("/graphql", self._route.post)
-        made.router.add_route("OPTIONS", "/graphql", self._preflight)
+        made.router.add_get(GRAPHQL, self._get)
+        made.router.add_post(GRAPHQL, self._route.post)
+        made.router.add_route("OPTIONS", GRAPHQL, self._preflight)
         made.router.add_get(contents.ROUTE, contents.Contents(self._upstream).get)
         made.router.add_get("/health", self._health)
         made.router.add_get("/metrics", self._measured)
@@ -115,9 +116,7 @@ class Server:
 
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         self._admission.check_source(request)
-        public = request.path == "/health" or request.path in pages.PUBLIC
-        asking = request.method == "OPTIONS" or is_handshake(request)  # says who it is afterwards
-        if not (public or asking):
+        if not (_is_public(request) or _asks_first(request)):
             self._admission.check_caller(request)
         return await handler(request)
 
@@ -172,6 +171,18 @@ class Server:
             }
         )
         return web.Response(text=text, headers={"Content-Type": metrics.FORM})
+
+
+def _is_public(request: web.Request) -> bool:
+    return request.path == "/health" or request.path in pages.PUBLIC
+
+
+def _asks_first(request: web.Request) -> bool:
+    """Whether this is a question that brings no token: a browser's whether a page may ask, or a
+    WebSocket's, which says afterwards who it is. Neither is answered with more than a yes."""
+    if request.path != GRAPHQL:
+        return False
+    return request.method == "OPTIONS" or is_handshake(request)
 
 
 @asynccontextmanager

@@ -235,5 +235,7 @@ class Conversation:
 
 
 def is_handshake(request: web.Request) -> bool:
-    """Whether a GET wants to become a WebSocket."""
-    return request.headers.get("Upgrade", "").lower() == "websocket"
+    """Whether a request is one that becomes a WebSocket, and not one that only says so."""
+    if request.method != "GET":
+        return False
+    return bool(web.WebSocketResponse(protocols=(PROTOCOL,)).can_prepare(request))

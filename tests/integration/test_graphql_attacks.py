@@ -96,6 +96,34 @@ def test_without_the_token_nothing_is_answered(graphql: GraphQLServer) -> None:
     assert graphql.ask("GET", "/health").status == 200
 
 
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY")
+HANDSHAKE = {
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Protocol": "graphql-transport-ws",
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("headers", [{"Upgrade": "websocket"}, HANDSHAKE], ids=["word", "whole"])
+def test_what_says_that_it_will_be_a_websocket_needs_the_token_as_well(
+    graphql: GraphQLServer, method: str, headers: dict[str, str]
+) -> None:
+    """But for a true handshake at the one place for it, which is asked for the token afterwards."""
+    content = f"/files/{uuid4()}/{uuid4()}/content"
+    for path in ("/graphql", "/graphql?query=x", "/metrics", content, "/none"):
+        expected = 401
+        if method == "OPTIONS" and path.startswith("/graphql"):
+            expected = 204
+        elif method == "GET" and path.startswith("/graphql") and headers is HANDSHAKE:
+            expected = 101
+        sent = body() if method == "POST" else None
+        answer = graphql.ask(method, path, sent, {**JSON, **headers})
+        assert answer.status == expected, path
+
+
 @pytest.mark.parametrize("name", ["token", "access_token"])
 def test_a_token_in_the_url_is_refused_even_where_it_is_right(
     graphql: GraphQLServer, name: str
