@@ -18,7 +18,7 @@ from sd_client.graphql.limits import DEFAULT, Limits
 from sd_client.graphql.requests import ALLOWED, CAUSE, GraphQLRoute
 from sd_client.graphql.streams import Streams
 from sd_client.graphql.upstream import Upstream
-from sd_client.graphql.websocket import Conversation, is_handshake
+from sd_client.graphql.websocket import GREETING, Conversation, is_handshake
 from sd_wire.errors import SdError
 from sd_wire.operation import Permission
 
@@ -57,7 +57,7 @@ class Server:
         self._engine = Engine(self._upstream, settings.limits, introspection=settings.introspection)
         self._streams = Streams(self._engine)
         self._metrics = metrics.Metrics()
-        self._sockets = 0
+        self._conversations: set[Conversation] = set()
         self._route = GraphQLRoute(self._engine, self._streams)
         self._runner = web.AppRunner(
             self._application(),
@@ -134,12 +134,15 @@ class Server:
     async def _get(self, request: web.Request) -> web.StreamResponse:
         if not is_handshake(request):
             return await self._route.get(request)
-        self._sockets += 1
+        if sum(not one.known for one in self._conversations) >= GREETING:
+            text = f"{GREETING} WebSockets have not said yet whose they are"
+            raise NotAdmitted(503, "too-many-greetings", text, "connect again in a few seconds")
+        conversation = Conversation(request, self._engine, self._streams, self._admission)
+        self._conversations.add(conversation)
         try:
-            conversation = Conversation(request, self._engine, self._streams, self._admission)
             return await conversation.run()
         finally:
-            self._sockets -= 1
+            self._conversations.discard(conversation)
 
     async def _preflight(self, request: web.Request) -> web.Response:
         """A browser asks whether another page may ask."""
@@ -167,7 +170,7 @@ class Server:
                 "daemon_messages": ("Calls and batches sent to it.", self._upstream.messages),
                 "subscriptions": ("Subscriptions of clients.", self._streams.readers),
                 "daemon_subscriptions": ("What they cost the daemon.", self._streams.courses),
-                "websockets": ("Open WebSockets.", self._sockets),
+                "websockets": ("Open WebSockets.", len(self._conversations)),
             }
         )
         return web.Response(text=text, headers={"Content-Type": metrics.FORM})

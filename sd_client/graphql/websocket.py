@@ -31,6 +31,9 @@ PROTOCOL = "graphql-transport-ws"
 INIT_TIME = 3.0
 """Seconds in which a client has to say who it is."""
 
+GREETING = 128
+"""Sockets of which nobody knows yet whose they are."""
+
 INVALID, UNAUTHORIZED, FORBIDDEN = 4400, 4401, 4403
 UNKNOWN_PROTOCOL, TOO_LATE, TWICE, TOO_MANY_INITS = 4406, 4408, 4409, 4429
 
@@ -97,6 +100,7 @@ class Conversation:
     ) -> None:
         assert request.transport is not None
         self.transport = request.transport
+        self.known = False  # who the client is
         self._request = request
         self._engine = engine
         self._streams = streams
@@ -107,7 +111,6 @@ class Conversation:
             heartbeat=30.0,
             max_msg_size=engine.limits.body_bytes,
         )
-        self._known = False  # who the client is
         self._joined: dict[str, tuple[Stream, SocketReader]] = {}
         self._working: dict[str, asyncio.Task[None]] = {}
 
@@ -145,16 +148,16 @@ class Conversation:
         try:
             async with asyncio.timeout(INIT_TIME):
                 frame = self._read(await self._socket.receive())
+                while frame.type == "ping":  # which does not buy time
+                    self._say({"type": "pong"})
+                    frame = self._read(await self._socket.receive())
         except TimeoutError:
             raise Closing(TOO_LATE, "Connection initialisation timeout") from None
-        if frame.type == "ping":
-            self._say({"type": "pong"})
-            return await self._greet()
         if frame.type != "connection_init":
             raise Closing(UNAUTHORIZED, "Unauthorized")
         self._check(frame.payload)
+        self.known = True
         self._say({"type": "connection_ack"})
-        return None
 
     def _check(self, payload: Any) -> None:
         """Browsers cannot send headers with a WebSocket, so the token may come here."""
