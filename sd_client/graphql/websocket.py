@@ -16,7 +16,7 @@ from graphql import OperationType
 
 from sd_client.graphql.admission import NotAdmitted
 from sd_client.graphql.engine import Asked, Refused
-from sd_client.graphql.failures import formatted
+from sd_client.graphql.failures import formatted, refusal
 from sd_client.graphql.sse import TOO_SLOW
 from sd_client.graphql.streams import UNREAD
 
@@ -36,6 +36,12 @@ GREETING = 128
 
 INVALID, UNAUTHORIZED, FORBIDDEN = 4400, 4401, 4403
 UNKNOWN_PROTOCOL, TOO_LATE, TWICE, TOO_MANY_INITS = 4406, 4408, 4409, 4429
+
+NOT_READ = refusal(
+    "reader-too-slow",
+    "nothing was done: earlier answers on this socket have not been read",
+    "read them, and ask again",
+)
 
 
 class Frame(msgspec.Struct):
@@ -111,6 +117,7 @@ class Conversation:
             heartbeat=30.0,
             max_msg_size=engine.limits.body_bytes,
         )
+        self._unread = 0  # bytes said while the client was behind
         self._joined: dict[str, tuple[Stream, SocketReader]] = {}
         self._working: dict[str, asyncio.Task[None]] = {}
 
@@ -141,8 +148,18 @@ class Conversation:
             self._say({"id": name, "type": "error", "payload": errors})
 
     def _say(self, message: dict[str, Any]) -> None:
-        if not self._socket.closed and not self.transport.is_closing():
-            self.transport.write(framed(msgspec.json.encode(message)))
+        """Send what is small, even to who does not read, who is hung up on where it grows."""
+        if self._socket.closed or self.transport.is_closing():
+            return
+        frame = framed(msgspec.json.encode(message))
+        self._unread = self._unread + len(frame) if self._is_behind() else 0
+        if self._unread > UNREAD:
+            self.transport.abort()
+        else:
+            self.transport.write(frame)
+
+    def _is_behind(self) -> bool:
+        return self.transport.get_write_buffer_size() > UNREAD
 
     async def _greet(self) -> None:
         try:
@@ -217,6 +234,8 @@ class Conversation:
                 self._joined[name] = (joined, reader)
                 self._working.pop(name, None)
                 return
+            if self._is_behind():
+                raise Refused([NOT_READ])
             body = await self._engine.answer(prepared, asked)
             head = b'{"id":' + msgspec.json.encode(name) + b',"type":"next","payload":'
             self.transport.write(framed(head + body + b"}"))

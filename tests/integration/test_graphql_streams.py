@@ -244,6 +244,32 @@ async def test_those_who_do_not_say_who_they_are_are_few(
     await (await opened(session, shared)).close()
 
 
+BULK = "x" * 500_000
+"""Part of the id of an operation, which each answer to it bears."""
+FLOODS: dict[str, dict[str, Any]] = {
+    "answers": {"type": "subscribe", "payload": {"query": "{ __typename }"}},
+    "errors": {"type": "subscribe", "payload": {"query": "{"}},
+}
+
+
+async def flood(socket: aiohttp.ClientWebSocketResponse, message: dict[str, Any]) -> None:
+    """Ask what has to be answered with a hundred megabytes, and read none of them."""
+    for number in range(200):
+        await socket.send_json({"id": f"{number} {BULK}", **message})
+
+
+@pytest.mark.parametrize("name", FLOODS)
+async def test_a_socket_on_which_nobody_reads_is_hung_up_on(
+    shared: GraphQLServer, session: aiohttp.ClientSession, name: str
+) -> None:
+    socket = await opened(session, shared)
+    before = shared.memory()
+    with pytest.raises(ConnectionError):
+        await flood(socket, FLOODS[name])
+    assert shared.memory() - before < 48 * 1024
+    await (await opened(session, shared)).close()
+
+
 async def test_another_protocol_is_refused(
     shared: GraphQLServer, session: aiohttp.ClientSession
 ) -> None:
