@@ -12,7 +12,7 @@ from aiohttp import web
 from sd_client.client import CoreClient
 from sd_client.graphql import contents, metrics, pages
 from sd_client.graphql.admission import Admission, NotAdmitted
-from sd_client.graphql.answers import EVENTS, not_admitted
+from sd_client.graphql.answers import EVENTS, failed, not_admitted
 from sd_client.graphql.engine import Engine
 from sd_client.graphql.limits import DEFAULT, Limits
 from sd_client.graphql.requests import ALLOWED, CAUSE, GraphQLRoute
@@ -110,6 +110,13 @@ class Server:
         except web.HTTPException as error:  # of the router, such as a path that is none
             self._metrics.answered(error.status, time.perf_counter() - begun)
             raise
+        except ConnectionError:  # the client has gone
+            raise
+        except Exception:
+            if request.writer.output_size:  # too late for another answer
+                raise
+            log.exception("a request failed")
+            response = failed()
         if response.content_type != EVENTS and not isinstance(response, web.WebSocketResponse):
             self._metrics.answered(response.status, time.perf_counter() - begun)
         return response
