@@ -7,7 +7,8 @@ request comes from is looked at first:
                          here (DNS rebinding) still says its own
     Origin               has to be this server, or one that was allowed
     Authorization        `Bearer TOKEN`; browsers do not send it by themselves
-    Unix socket          the kernel says who the peer is: this server's user and root need no token
+    Unix socket          the kernel says who the peer is: this server's user and root need no
+                         token, unless it is a proxy that may run as one of them
 
 A token in a URL is refused even where it is right: URLs end in histories and logs.
 """
@@ -51,6 +52,7 @@ class Admission(msgspec.Struct, frozen=True):
     token: str
     hosts: frozenset[str] = frozenset()  # other names of this server
     origins: frozenset[str] = frozenset()  # other origins whose pages may ask
+    trusts_users: bool = True  # this server's user and root, on a Unix socket
 
     def check_source(self, request: BaseRequest) -> None:
         """Raise NotAdmitted where a request comes from a place that it must not come from."""
@@ -68,7 +70,7 @@ class Admission(msgspec.Struct, frozen=True):
     def check_caller(self, request: BaseRequest) -> None:
         """Raise NotAdmitted where it is not known who asks."""
         uid = peer_uid(request)
-        if uid is not None and uid in (0, os.geteuid()):
+        if self.trusts_users and uid is not None and uid in (0, os.geteuid()):
             return
         self.check_authorization(request.headers.get("Authorization", ""))
 
