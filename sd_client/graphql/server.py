@@ -53,7 +53,9 @@ class Server:
         self._settings = settings
         self._admission = settings.admission
         self._client = CoreClient(settings.daemon, name=NAME)
-        self._upstream = Upstream(self._client, settings.permission)
+        self._upstream = Upstream(
+            self._client, settings.permission, introspection=settings.introspection
+        )
         self._engine = Engine(self._upstream, settings.limits, introspection=settings.introspection)
         self._streams = Streams(self._engine)
         self._metrics = metrics.Metrics()

@@ -37,9 +37,14 @@ def serve(home: Daemon) -> Iterator[Callable[..., GraphQLServer]]:
 
 def test_introspection_is_answered_as_configured(serve: Callable[..., GraphQLServer]) -> None:
     question = "{ __schema { queryType { name } } }"
-    assert serve().post(question).data["__schema"]
+    served = serve()
+    assert served.post(question).data["__schema"]
     closed = serve("--no-introspection")
     assert "introspection" in closed.post(question).json["errors"][0]["message"]
+    for name in ("", "other: __typename "):  # the contract is the schema in other words
+        contract = f"{{ {name}coreDescribe {{ protocol }} }}"
+        assert served.post(contract).data["coreDescribe"]["protocol"]
+        assert closed.post(contract).code == "introspection-refused"
     assert closed.post("{ coreStatus { version } }").data["coreStatus"]
 
 
