@@ -42,7 +42,7 @@ _sd_options() { # COMMAND
     'verify') echo '--level --idle --bandwidth --priority --detach --no-wait' ;;
     'start') echo '--foreground' ;;
     'events') echo '-f --follow --after --initial -t --type --job --resource --path -r --recursive' ;;
-    'graphql') echo '--listen --unix --token-file --host --origin --permission --no-introspection --no-pages --url' ;;
+    'graphql') echo '--listen --unix --token-file --host --origin --permission --always-token --no-introspection --no-pages --url' ;;
     'logs') echo '-f --follow -n --lines --since --level --target --job --correlation --journal' ;;
     'library list') echo '--include-stats --no-include-stats' ;;
     'library create') echo '--path' ;;

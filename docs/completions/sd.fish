@@ -235,6 +235,7 @@ complete -c sd -n '__sd_at \'graphql\'' -l token-file -x -d 'the file with the t
 complete -c sd -n '__sd_at \'graphql\'' -l host -x -d 'another name of this server'
 complete -c sd -n '__sd_at \'graphql\'' -l origin -x -d 'a site whose pages may ask: https://HOST'
 complete -c sd -n '__sd_at \'graphql\'' -l permission -x -d 'the most that anybody may do through it'
+complete -c sd -n '__sd_at \'graphql\'' -l always-token -d 'ask for the token on Unix sockets, too'
 complete -c sd -n '__sd_at \'graphql\'' -l no-introspection -d 'do not answer questions about the schema'
 complete -c sd -n '__sd_at \'graphql\'' -l no-pages -d 'no web page and no GraphiQL'
 complete -c sd -n '__sd_at \'graphql\'' -l url -d 'only print the address for a browser, with the token'

@@ -76,6 +76,7 @@ class TokenUnusable(SdError):
     show_default=True,
     help="the most that anybody may do through it",
 )
+@click.option("--always-token", is_flag=True, help="ask for the token on Unix sockets, too")
 @click.option("--no-introspection", is_flag=True, help="do not answer questions about the schema")
 @click.option("--no-pages", is_flag=True, help="no web page and no GraphiQL")
 @click.option("--url", is_flag=True, help="only print the address for a browser, with the token")
@@ -83,7 +84,8 @@ class TokenUnusable(SdError):
 def graphql(session: Session, /, **given: Any) -> None:
     """Serve the daemon's whole contract as GraphQL, with a page for browsers.
 
-    Callers need the token that is in the token file; on a Unix socket, this user and root do not.
+    Callers need the token that is in the token file; on a Unix socket, this user and root do not,
+    unless you say --always-token, which you have to before a proxy.
     """
     token = token_in(given["token_file"] or default_token_file(session), make=not given["url"])
     addresses = list(given["listen"]) or [f"localhost:{DEFAULT_PORT}"]
@@ -98,7 +100,12 @@ def graphql(session: Session, /, **given: Any) -> None:
         raise GraphQLNotInstalled(package=error.name or "a package") from error
     settings = serving[0](
         first_socket(session),
-        admission(token, frozenset(given["host"]), frozenset(given["origin"])),
+        admission(
+            token,
+            frozenset(given["host"]),
+            frozenset(given["origin"]),
+            trusts_users=not given["always_token"],
+        ),
         Permission(given["permission"]),
         introspection=not given["no_introspection"],
         pages=not given["no_pages"],

@@ -7,7 +7,8 @@ request comes from is looked at first:
                          here (DNS rebinding) still says its own
     Origin               has to be this server, or one that was allowed
     Authorization        `Bearer TOKEN`; browsers do not send it by themselves
-    Unix socket          the kernel says who the peer is: this server's user and root need no token
+    Unix socket          the kernel says who the peer is: this server's user and root need no
+                         token, unless it is a proxy that may run as one of them
 
 A token in a URL is refused even where it is right: URLs end in histories and logs.
 """
@@ -51,6 +52,7 @@ class Admission(msgspec.Struct, frozen=True):
     token: str
     hosts: frozenset[str] = frozenset()  # other names of this server
     origins: frozenset[str] = frozenset()  # other origins whose pages may ask
+    trusts_users: bool = True  # this server's user and root, on a Unix socket
 
     def check_source(self, request: BaseRequest) -> None:
         """Raise NotAdmitted where a request comes from a place that it must not come from."""
@@ -68,14 +70,15 @@ class Admission(msgspec.Struct, frozen=True):
     def check_caller(self, request: BaseRequest) -> None:
         """Raise NotAdmitted where it is not known who asks."""
         uid = peer_uid(request)
-        if uid is not None and uid in (0, os.geteuid()):
+        if self.trusts_users and uid is not None and uid in (0, os.geteuid()):
             return
         self.check_authorization(request.headers.get("Authorization", ""))
 
     def check_authorization(self, header: str) -> None:
         """Raise NotAdmitted where this is not the token."""
         scheme, _, given = header.partition(" ")
-        right = hmac.compare_digest(given.strip().encode(), self.token.encode())
+        sent = given.strip().encode(errors="surrogateescape")  # as aiohttp reads what is no UTF-8
+        right = hmac.compare_digest(sent, self.token.encode())
         if scheme.lower() != _BEARER or not right:
             raise NotAdmitted(
                 401,
@@ -102,8 +105,9 @@ class Admission(msgspec.Struct, frozen=True):
     def _check_origin(self, headers: Mapping[str, str]) -> None:
         origin = headers.get("Origin")
         site = headers.get("Sec-Fetch-Site", "none")
-        own = origin is not None and urlsplit(origin).netloc == headers.get("Host", "")
-        if origin in self.origins or (own and _is_http(origin)):
+        host = headers.get("Host", "")
+        own = origin in (f"http://{host}", f"https://{host}")
+        if origin in self.origins or own:
             return
         if origin is not None or site not in ("none", "same-origin"):
             raise NotAdmitted(
@@ -112,10 +116,6 @@ class Admission(msgspec.Struct, frozen=True):
                 f"pages of {(origin or 'another site')[:80]!r} may not ask this server",
                 "start it with --origin ORIGIN to allow them",
             )
-
-
-def _is_http(origin: str | None) -> bool:
-    return urlsplit(origin or "").scheme in ("http", "https")
 
 
 def _hostname(url: str) -> str | None:

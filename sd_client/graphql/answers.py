@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from aiohttp import web
 
-from sd_client.graphql.failures import formatted
+from sd_client.graphql.failures import INTERNAL, formatted, refusal
 
 if TYPE_CHECKING:
     from sd_client.graphql.admission import NotAdmitted
@@ -56,6 +56,12 @@ def refused(error: Refused, form: str) -> web.Response:
     body = msgspec.json.encode({"errors": formatted(error.errors)})
     status = 400 if error.unreadable or form != JSON else 200
     return answer(body, JSON if form == EVENTS else form, status)
+
+
+def failed() -> web.Response:
+    """What a defect of this server is answered with; its log has the rest."""
+    body = {"errors": formatted([refusal("internal-failure", INTERNAL)])}
+    return answer(msgspec.json.encode(body), JSON, 500)
 
 
 def not_admitted(error: NotAdmitted) -> web.Response:

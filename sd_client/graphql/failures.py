@@ -47,9 +47,12 @@ def formatted(errors: Iterable[GraphQLError]) -> list[Any]:
 
 
 def is_defect(error: GraphQLError) -> bool:
-    """Whether an error has a cause that nobody has foreseen."""
+    """Whether an error has a cause that nobody has foreseen. What has no path was found while the
+    document was validated: a literal that no number can be made of."""
     cause = error.original_error
-    return cause is not None and not isinstance(cause, SdError | GraphQLError | TimeoutError)
+    if cause is None or error.path is None:
+        return False
+    return not isinstance(cause, SdError | GraphQLError | TimeoutError)
 
 
 def _formatted(error: GraphQLError) -> Any:

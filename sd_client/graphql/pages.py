@@ -17,7 +17,7 @@ _KINDS = {
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
 }
-_FILES = {
+FILES = {
     "/": "index.html",
     "/page.js": "page.js",
     "/client.js": "client.js",
@@ -30,7 +30,9 @@ _FILES = {
     "/vendor/react.production.min.js": "vendor/react.production.min.js",
     "/vendor/react-dom.production.min.js": "vendor/react-dom.production.min.js",
 }
-PUBLIC = frozenset(_FILES)
+"""Files of the package, by the path under which they are served."""
+
+PUBLIC = frozenset(FILES)
 """They say nothing about anybody's files, so no token is needed for them."""
 
 _POLICY = (
@@ -42,7 +44,7 @@ _POLICY = (
 
 def add(application: web.Application) -> None:
     """Serve them."""
-    for path, name in _FILES.items():
+    for path, name in FILES.items():
         application.router.add_get(path, _page(name))
 
 

@@ -57,6 +57,9 @@ class GraphQLRoute:
             seconds = f"{self._engine.limits.seconds:.0f}"
             text = f"the request did not arrive within {seconds} s"
             raise NotAdmitted(408, "request-too-slow", text) from None
+        except web.RequestPayloadError as error:
+            text = f"the body cannot be read: {str(error)[:200]}"
+            raise NotAdmitted(400, "request-unreadable", text) from None
         except web.HTTPRequestEntityTooLarge:
             limit = self._engine.limits.body_bytes
             text = f"the request is larger than {limit} bytes"
@@ -75,7 +78,7 @@ class GraphQLRoute:
             if kind is OperationType.SUBSCRIPTION:
                 text = "a subscription is answered as text/event-stream, or over a WebSocket"
                 raise NotAdmitted(406, "subscription-needs-a-stream", text)
-            cause = request.headers.get(CAUSE, "")[:MAX_CORRELATION] or None
+            cause = _header(request, CAUSE)[:MAX_CORRELATION] or None
             return answer(await self._engine.answer(prepared, asked, cause), form)
         except Refused as error:
             return refused(error, form)
@@ -87,6 +90,14 @@ def _form(request: web.Request) -> str:
         text = "none of the forms that the client accepts is there"
         raise NotAdmitted(406, "not-acceptable", text, f"accept {JSON}")
     return form
+
+
+def _header(request: web.Request, name: str) -> str:
+    """A header that is sent on as text."""
+    found = request.headers.get(name, "")
+    if not found.isascii():  # a surrogate stands for a byte that is no UTF-8
+        raise NotAdmitted(400, "header-unreadable", f"the header {name} is not ASCII")
+    return found
 
 
 def _read(body: bytes) -> Asked:
@@ -109,7 +120,7 @@ def _from_url(request: web.Request) -> Asked:
             variables=_json(given.get("variables"), dict[str, Any]),
             extensions=_json(given.get("extensions"), Extensions),
         )
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise NotAdmitted(400, "request-unreadable", str(error)[:300]) from error
 
 

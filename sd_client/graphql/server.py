@@ -12,13 +12,13 @@ from aiohttp import web
 from sd_client.client import CoreClient
 from sd_client.graphql import contents, metrics, pages
 from sd_client.graphql.admission import Admission, NotAdmitted
-from sd_client.graphql.answers import EVENTS, not_admitted
+from sd_client.graphql.answers import EVENTS, failed, not_admitted
 from sd_client.graphql.engine import Engine
 from sd_client.graphql.limits import DEFAULT, Limits
 from sd_client.graphql.requests import ALLOWED, CAUSE, GraphQLRoute
 from sd_client.graphql.streams import Streams
 from sd_client.graphql.upstream import Upstream
-from sd_client.graphql.websocket import Conversation, is_handshake
+from sd_client.graphql.websocket import GREETING, Conversation, is_handshake
 from sd_wire.errors import SdError
 from sd_wire.operation import Permission
 
@@ -32,6 +32,7 @@ log = logging.getLogger("sd_client.graphql")
 
 BACKLOG = 1024
 NAME = "spacedrive-graphql"
+GRAPHQL = "/graphql"
 
 
 class Settings(NamedTuple):
@@ -52,11 +53,13 @@ class Server:
         self._settings = settings
         self._admission = settings.admission
         self._client = CoreClient(settings.daemon, name=NAME)
-        self._upstream = Upstream(self._client, settings.permission)
+        self._upstream = Upstream(
+            self._client, settings.permission, introspection=settings.introspection
+        )
         self._engine = Engine(self._upstream, settings.limits, introspection=settings.introspection)
         self._streams = Streams(self._engine)
         self._metrics = metrics.Metrics()
-        self._sockets = 0
+        self._conversations: set[Conversation] = set()
         self._route = GraphQLRoute(self._engine, self._streams)
         self._runner = web.AppRunner(
             self._application(),
@@ -87,9 +90,9 @@ class Server:
         limit = self._settings.limits.body_bytes
         made = web.Application(middlewares=[self._admit], client_max_size=limit)
         made.on_response_prepare.append(self._protect)
-        made.router.add_get("/graphql", self._get)
-        made.router.add_post("/graphql", self._route.post)
-        made.router.add_route("OPTIONS", "/graphql", self._preflight)
+        made.router.add_get(GRAPHQL, self._get)
+        made.router.add_post(GRAPHQL, self._route.post)
+        made.router.add_route("OPTIONS", GRAPHQL, self._preflight)
         made.router.add_get(contents.ROUTE, contents.Contents(self._upstream).get)
         made.router.add_get("/health", self._health)
         made.router.add_get("/metrics", self._measured)
@@ -109,15 +112,20 @@ class Server:
         except web.HTTPException as error:  # of the router, such as a path that is none
             self._metrics.answered(error.status, time.perf_counter() - begun)
             raise
+        except ConnectionError:  # the client has gone
+            raise
+        except Exception:
+            if request.writer.output_size:  # too late for another answer
+                raise
+            log.exception("a request failed")
+            response = failed()
         if response.content_type != EVENTS and not isinstance(response, web.WebSocketResponse):
             self._metrics.answered(response.status, time.perf_counter() - begun)
         return response
 
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         self._admission.check_source(request)
-        public = request.path == "/health" or request.path in pages.PUBLIC
-        asking = request.method == "OPTIONS" or is_handshake(request)  # says who it is afterwards
-        if not (public or asking):
+        if not (_is_public(request) or _asks_first(request)):
             self._admission.check_caller(request)
         return await handler(request)
 
@@ -135,12 +143,15 @@ class Server:
     async def _get(self, request: web.Request) -> web.StreamResponse:
         if not is_handshake(request):
             return await self._route.get(request)
-        self._sockets += 1
+        if sum(not one.known for one in self._conversations) >= GREETING:
+            text = f"{GREETING} WebSockets have not said yet whose they are"
+            raise NotAdmitted(503, "too-many-greetings", text, "connect again in a few seconds")
+        conversation = Conversation(request, self._engine, self._streams, self._admission)
+        self._conversations.add(conversation)
         try:
-            conversation = Conversation(request, self._engine, self._streams, self._admission)
             return await conversation.run()
         finally:
-            self._sockets -= 1
+            self._conversations.discard(conversation)
 
     async def _preflight(self, request: web.Request) -> web.Response:
         """A browser asks whether another page may ask."""
@@ -168,10 +179,22 @@ class Server:
                 "daemon_messages": ("Calls and batches sent to it.", self._upstream.messages),
                 "subscriptions": ("Subscriptions of clients.", self._streams.readers),
                 "daemon_subscriptions": ("What they cost the daemon.", self._streams.courses),
-                "websockets": ("Open WebSockets.", self._sockets),
+                "websockets": ("Open WebSockets.", len(self._conversations)),
             }
         )
         return web.Response(text=text, headers={"Content-Type": metrics.FORM})
+
+
+def _is_public(request: web.Request) -> bool:
+    return request.path == "/health" or request.path in pages.PUBLIC
+
+
+def _asks_first(request: web.Request) -> bool:
+    """Whether this is a question that brings no token: a browser's whether a page may ask, or a
+    WebSocket's, which says afterwards who it is. Neither is answered with more than a yes."""
+    if request.path != GRAPHQL:
+        return False
+    return request.method == "OPTIONS" or is_handshake(request)
 
 
 @asynccontextmanager

@@ -10,8 +10,10 @@ import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from uuid import UUID
 
+from sd_client.graphql.failures import refusal
 from sd_wire.errors import InvalidValue, LibraryNotFound, PermissionRefused, SdError
 from sd_wire.operation import Permission
+from sd_wire.operations.core import Describe
 from sd_wire.operations.libraries import ListLibraries
 
 if TYPE_CHECKING:
@@ -29,9 +31,17 @@ _RANK = list(Permission)
 class Upstream:
     """What resolvers ask."""
 
-    def __init__(self, client: CoreClient, permission: Permission = Permission.ADMIN) -> None:
-        """`permission` is the most that anybody may do through this server."""
+    def __init__(
+        self,
+        client: CoreClient,
+        permission: Permission = Permission.ADMIN,
+        *,
+        introspection: bool = True,
+    ) -> None:
+        """`permission` is the most that anybody may do through this server; without
+        `introspection` nobody is told what there is."""
         self.client = client
+        self.introspection = introspection
         self.permission = permission
         self.messages = 0  # to the daemon, for calls
 
@@ -56,6 +66,8 @@ class Upstream:
 
     def allow(self, operation: Operation) -> None:
         """Raise where nobody may do this here."""
+        if operation.request is Describe and not self.introspection:
+            raise refusal("introspection-refused", "this server keeps the contract to itself")
         if _RANK.index(operation.permission) > _RANK.index(self.permission):
             daemon = self.client.daemon
             raise PermissionRefused(

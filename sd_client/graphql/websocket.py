@@ -16,7 +16,7 @@ from graphql import OperationType
 
 from sd_client.graphql.admission import NotAdmitted
 from sd_client.graphql.engine import Asked, Refused
-from sd_client.graphql.failures import formatted
+from sd_client.graphql.failures import formatted, refusal
 from sd_client.graphql.sse import TOO_SLOW
 from sd_client.graphql.streams import UNREAD
 
@@ -31,8 +31,17 @@ PROTOCOL = "graphql-transport-ws"
 INIT_TIME = 3.0
 """Seconds in which a client has to say who it is."""
 
+GREETING = 128
+"""Sockets of which nobody knows yet whose they are."""
+
 INVALID, UNAUTHORIZED, FORBIDDEN = 4400, 4401, 4403
 UNKNOWN_PROTOCOL, TOO_LATE, TWICE, TOO_MANY_INITS = 4406, 4408, 4409, 4429
+
+NOT_READ = refusal(
+    "reader-too-slow",
+    "nothing was done: earlier answers on this socket have not been read",
+    "read them, and ask again",
+)
 
 
 class Frame(msgspec.Struct):
@@ -97,6 +106,7 @@ class Conversation:
     ) -> None:
         assert request.transport is not None
         self.transport = request.transport
+        self.known = False  # who the client is
         self._request = request
         self._engine = engine
         self._streams = streams
@@ -107,7 +117,7 @@ class Conversation:
             heartbeat=30.0,
             max_msg_size=engine.limits.body_bytes,
         )
-        self._known = False  # who the client is
+        self._unread = 0  # bytes said while the client was behind
         self._joined: dict[str, tuple[Stream, SocketReader]] = {}
         self._working: dict[str, asyncio.Task[None]] = {}
 
@@ -138,23 +148,33 @@ class Conversation:
             self._say({"id": name, "type": "error", "payload": errors})
 
     def _say(self, message: dict[str, Any]) -> None:
-        if not self._socket.closed and not self.transport.is_closing():
-            self.transport.write(framed(msgspec.json.encode(message)))
+        """Send what is small, even to who does not read, who is hung up on where it grows."""
+        if self._socket.closed or self.transport.is_closing():
+            return
+        frame = framed(msgspec.json.encode(message))
+        self._unread = self._unread + len(frame) if self._is_behind() else 0
+        if self._unread > UNREAD:
+            self.transport.abort()
+        else:
+            self.transport.write(frame)
+
+    def _is_behind(self) -> bool:
+        return self.transport.get_write_buffer_size() > UNREAD
 
     async def _greet(self) -> None:
         try:
             async with asyncio.timeout(INIT_TIME):
                 frame = self._read(await self._socket.receive())
+                while frame.type == "ping":  # which does not buy time
+                    self._say({"type": "pong"})
+                    frame = self._read(await self._socket.receive())
         except TimeoutError:
             raise Closing(TOO_LATE, "Connection initialisation timeout") from None
-        if frame.type == "ping":
-            self._say({"type": "pong"})
-            return await self._greet()
         if frame.type != "connection_init":
             raise Closing(UNAUTHORIZED, "Unauthorized")
         self._check(frame.payload)
+        self.known = True
         self._say({"type": "connection_ack"})
-        return None
 
     def _check(self, payload: Any) -> None:
         """Browsers cannot send headers with a WebSocket, so the token may come here."""
@@ -214,6 +234,8 @@ class Conversation:
                 self._joined[name] = (joined, reader)
                 self._working.pop(name, None)
                 return
+            if self._is_behind():
+                raise Refused([NOT_READ])
             body = await self._engine.answer(prepared, asked)
             head = b'{"id":' + msgspec.json.encode(name) + b',"type":"next","payload":'
             self.transport.write(framed(head + body + b"}"))
@@ -235,5 +257,7 @@ class Conversation:
 
 
 def is_handshake(request: web.Request) -> bool:
-    """Whether a GET wants to become a WebSocket."""
-    return request.headers.get("Upgrade", "").lower() == "websocket"
+    """Whether a request is one that becomes a WebSocket, and not one that only says so."""
+    if request.method != "GET":
+        return False
+    return bool(web.WebSocketResponse(protocols=(PROTOCOL,)).can_prepare(request))

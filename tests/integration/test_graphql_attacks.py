@@ -12,7 +12,12 @@ from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 import pytest
+from aiohttp import ClientSession
 from graphql_server import GraphQLServer, serving
+
+from sd_client.graphql import pages
+from sd_client.graphql.admission import Admission
+from sd_client.graphql.server import Settings, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,6 +99,34 @@ def test_without_the_token_nothing_is_answered(graphql: GraphQLServer) -> None:
     assert graphql.ask("GET", "/metrics").status == 401
     assert graphql.ask("GET", f"/files/{uuid4()}/{uuid4()}/content").status == 401
     assert graphql.ask("GET", "/health").status == 200
+
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY")
+HANDSHAKE = {
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Protocol": "graphql-transport-ws",
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("headers", [{"Upgrade": "websocket"}, HANDSHAKE], ids=["word", "whole"])
+def test_what_says_that_it_will_be_a_websocket_needs_the_token_as_well(
+    graphql: GraphQLServer, method: str, headers: dict[str, str]
+) -> None:
+    """But for a true handshake at the one place for it, which is asked for the token afterwards."""
+    content = f"/files/{uuid4()}/{uuid4()}/content"
+    for path in ("/graphql", "/graphql?query=x", "/metrics", content, "/none"):
+        expected = 401
+        if method == "OPTIONS" and path.startswith("/graphql"):
+            expected = 204
+        elif method == "GET" and path.startswith("/graphql") and headers is HANDSHAKE:
+            expected = 101
+        sent = body() if method == "POST" else None
+        answer = graphql.ask(method, path, sent, {**JSON, **headers})
+        assert answer.status == expected, path
 
 
 @pytest.mark.parametrize("name", ["token", "access_token"])
@@ -268,3 +301,60 @@ def test_what_has_taken_the_place_of_a_file_is_not_sent(graphql: GraphQLServer) 
         answer = graphql.ask("GET", url, None, graphql.bearer)
         assert (answer.status, answer.code) == (409, "file-replaced")
         assert b"secret" not in answer.body
+
+
+NOT_UTF_8 = b"\xff\xfe".decode("latin-1")  # as http.client sends it
+DEEP = quote('{"a":' + "[" * 3000 + "]" * 3000 + "}", safe="[]")
+GARBAGE: dict[str, tuple[str, str, dict[str, str], int, str]] = {
+    "token": ("POST", "", {"Authorization": f"Bearer {NOT_UTF_8}"}, 401, "not-authorized"),
+    "origin": ("POST", "", {"Origin": "http://["}, 403, "origin-refused"),
+    "variables": ("GET", f"?variables={DEEP}", {}, 400, "request-unreadable"),
+    "extensions": ("GET", "?extensions=[", {}, 400, "request-unreadable"),
+    "compressed": ("POST", "", {"Content-Encoding": "gzip"}, 400, "request-unreadable"),
+    "cause": ("POST", "", {"X-Request-ID": NOT_UTF_8}, 400, "header-unreadable"),
+}
+
+
+@pytest.mark.parametrize("name", GARBAGE)
+def test_garbage_is_the_fault_of_who_sends_it(graphql: GraphQLServer, name: str) -> None:
+    method, query, headers, status, code = GARBAGE[name]
+    sent = {**graphql.bearer, **JSON, **headers}
+    answer = graphql.ask(method, f"/graphql{query}", body() if method == "POST" else None, sent)
+    assert (answer.status, answer.code) == (status, code)
+
+
+def test_a_cursor_that_is_no_text_is_refused(graphql: GraphQLServer) -> None:
+    query = "subscription { events { cursor } }"
+    headers = {**graphql.bearer, **JSON, "Accept": "text/event-stream", "Last-Event-ID": NOT_UTF_8}
+    answer = graphql.ask("POST", "/graphql", body(query), headers)
+    assert answer.status == 400
+
+
+def test_a_number_of_many_digits_is_refused(graphql: GraphQLServer) -> None:
+    many = "9" * 50_000
+    for query in (
+        f"{{ duplicatesList(first: {many}) {{ edges {{ cursor }} }} }}",
+        f"query($n: Int = {many}) {{ duplicatesList(first: $n) {{ edges {{ cursor }} }} }}",
+    ):
+        answer = graphql.post(query)
+        (error,) = answer.json["errors"]
+        assert "Int" in error["message"]
+        assert "extensions" not in error  # it is no defect of the server
+
+
+async def test_a_defect_is_answered_as_json_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The package lacks a file of the page."""
+    monkeypatch.setitem(pages.FILES, "/lost", "lost.js")
+    settings = Settings(str(tmp_path / "socket"), Admission("t"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        headers = {"Authorization": "Bearer t"}
+        async with serve(settings, [listener]), ClientSession(url, headers=headers) as session:
+            async with session.get("/lost") as answer:
+                assert answer.status == 500
+                (error,) = (await answer.json())["errors"]
+                assert error["extensions"]["code"] == "internal-failure"
+            async with session.get("/metrics") as answer:
+                assert 'requests_total{status="500"} 1' in await answer.text()

@@ -105,6 +105,7 @@ def test_a_person_indexes_searches_and_survives_a_restart(browser: Browser, daem
     daemon.kill()
     browser.go_on()
     assert "no daemon is running" in browser.sees("problem")
+    assert "no daemon is running" in browser.sees("state")
     assert browser.sees("ready") == "back"
     daemon.start()
     daemon.call("action:libraries.create.input", {"name": "Back again", "path": None})

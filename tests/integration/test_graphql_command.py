@@ -6,6 +6,7 @@ import http.client
 import json
 import socket
 import subprocess
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -36,9 +37,14 @@ def serve(home: Daemon) -> Iterator[Callable[..., GraphQLServer]]:
 
 def test_introspection_is_answered_as_configured(serve: Callable[..., GraphQLServer]) -> None:
     question = "{ __schema { queryType { name } } }"
-    assert serve().post(question).data["__schema"]
+    served = serve()
+    assert served.post(question).data["__schema"]
     closed = serve("--no-introspection")
     assert "introspection" in closed.post(question).json["errors"][0]["message"]
+    for name in ("", "other: __typename "):  # the contract is the schema in other words
+        contract = f"{{ {name}coreDescribe {{ protocol }} }}"
+        assert served.post(contract).data["coreDescribe"]["protocol"]
+        assert closed.post(contract).code == "introspection-refused"
     assert closed.post("{ coreStatus { version } }").data["coreStatus"]
 
 
@@ -77,6 +83,37 @@ def free_port() -> int:
         return port
 
 
+def over_unix(path: Path, **headers: str) -> Any:
+    """What is answered on a Unix socket."""
+    connection = http.client.HTTPConnection("localhost")
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.connect(str(path))
+    question = json.dumps({"query": "{ coreStatus { peer { uid } } }"})
+    sent = {"Content-Type": "application/json", **headers}
+    connection.request("POST", "/graphql", question, sent)
+    with closing(connection):
+        return json.loads(connection.getresponse().read())
+
+
+def test_before_a_proxy_a_unix_socket_asks_for_the_token(home: Daemon, tmp_path: Path) -> None:
+    """Whoever asks through it comes as the user whose process the proxy is."""
+    sd = Sd(home.data_dir)
+    path = tmp_path / "graphql.sock"
+    listen = ("--listen", f"127.0.0.1:{free_port()}", "--unix", str(path))
+    words = ("graphql", *listen, "--always-token")
+    server = subprocess.Popen(sd.command(*words), env=sd.environment(), stderr=subprocess.PIPE)
+    assert server.stderr is not None
+    server.stderr.readline()  # printed when it listens
+    token = (home.data_dir / "graphql" / "token").read_text().strip()
+    refused = over_unix(path)
+    answered = over_unix(path, Authorization=f"Bearer {token}")
+    server.terminate()
+    assert server.wait(PATIENCE) == 0
+    server.stderr.close()
+    assert refused["errors"][0]["extensions"]["code"] == "not-authorized"
+    assert "uid" in answered["data"]["coreStatus"]["peer"]
+
+
 def test_it_listens_where_it_is_told_and_cleans_up(home: Daemon, tmp_path: Path) -> None:
     sd = Sd(home.data_dir)
     path, port = tmp_path / "graphql.sock", free_port()
@@ -88,14 +125,8 @@ def test_it_listens_where_it_is_told_and_cleans_up(home: Daemon, tmp_path: Path)
     assert f"http://127.0.0.1:{port}/#token={token}" in told
     assert sd.good("graphql", "--listen", f"127.0.0.1:{port}", "--url").out.decode() in told
     assert path.stat().st_mode & 0o777 == 0o600
-    connection = http.client.HTTPConnection("localhost")
-    connection.sock = socket.socket(socket.AF_UNIX)
-    connection.sock.connect(str(path))
-    question = json.dumps({"query": "{ coreStatus { peer { uid } } }"})
-    connection.request("POST", "/graphql", question, {"Content-Type": "application/json"})
-    answer: Any = json.loads(connection.getresponse().read())
-    connection.close()
-    assert "uid" in answer["data"]["coreStatus"]["peer"], "this user needs no token there"
+    answered = over_unix(path)
+    assert "uid" in answered["data"]["coreStatus"]["peer"], "this user needs no token there"
     second = sd(*words)
     assert (second.status, "cannot listen" in second.err) == (6, True)
     server.terminate()

@@ -13,6 +13,8 @@ from graphql_feed import Feed
 from graphql_server import GraphQLServer
 from publishing import PublishingDaemon
 
+from sd_client.graphql.websocket import GREETING
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
@@ -216,6 +218,56 @@ async def test_a_breach_of_the_protocol_closes_the_socket_with_its_code(
         await socket.send_str(message if isinstance(message, str) else json.dumps(message))
     assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
     assert socket.close_code == code
+
+
+async def test_a_ping_does_not_buy_time_to_say_who_one_is(
+    shared: GraphQLServer, session: aiohttp.ClientSession
+) -> None:
+    socket = await opened(session, shared, greet=False)
+    await socket.send_json({"type": "ping"})
+    while (heard := await socket.receive()).type is aiohttp.WSMsgType.TEXT:
+        assert heard.json() == {"type": "pong"}
+        await socket.send_json({"type": "ping"})
+    assert socket.close_code == 4408
+
+
+async def test_those_who_do_not_say_who_they_are_are_few(
+    shared: GraphQLServer, session: aiohttp.ClientSession
+) -> None:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as many:
+        silent = [await opened(many, shared, greet=False) for _ in range(GREETING)]
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await opened(session, shared, greet=False)
+        assert refused.value.status == 503
+        for socket in silent:
+            await socket.close()
+    await (await opened(session, shared)).close()
+
+
+BULK = "x" * 500_000
+"""Part of the id of an operation, which each answer to it bears."""
+FLOODS: dict[str, dict[str, Any]] = {
+    "answers": {"type": "subscribe", "payload": {"query": "{ __typename }"}},
+    "errors": {"type": "subscribe", "payload": {"query": "{"}},
+}
+
+
+async def flood(socket: aiohttp.ClientWebSocketResponse, message: dict[str, Any]) -> None:
+    """Ask what has to be answered with a hundred megabytes, and read none of them."""
+    for number in range(200):
+        await socket.send_json({"id": f"{number} {BULK}", **message})
+
+
+@pytest.mark.parametrize("name", FLOODS)
+async def test_a_socket_on_which_nobody_reads_is_hung_up_on(
+    shared: GraphQLServer, session: aiohttp.ClientSession, name: str
+) -> None:
+    socket = await opened(session, shared)
+    before = shared.memory()
+    with pytest.raises(ConnectionError):
+        await flood(socket, FLOODS[name])
+    assert shared.memory() - before < 48 * 1024
+    await (await opened(session, shared)).close()
 
 
 async def test_another_protocol_is_refused(

@@ -73,11 +73,14 @@ await page.locator("#add #path").fill("/nowhere");
 await page.locator("#add #path").press("Enter");
 await page.locator("#problem").waitFor();
 tell({ problem: await page.locator("#problem").textContent() });
+await page.locator("#state[data-state=away]").waitFor();
+tell({ state: await page.locator("#state").textContent() });
 problems.length = 0;
 tell({ ready: "back" });
 await input.next();
 await page.locator("#events li[data-type=LibraryCreated]", { hasText: "Back again" }).waitFor();
 await page.locator("#libraries b", { hasText: "Back again" }).waitFor();
+await page.locator("#state[data-state=connected]").waitFor();
 tell({ libraries: await page.locator("#libraries b").allTextContents() });
 
 // GraphiQL, with a tab for each noun.

@@ -300,10 +300,28 @@ at("enter").addEventListener("submit", trying(async () => {
   await begin();
 }));
 
+let stream = { connected: false };
+
 function state(connected, failure) {
+  stream = { connected, failure };
+  show(stream);
+  if (connected) refresh();
+}
+
+function show({ connected, failure }) {
   at("state").dataset.state = connected ? "connected" : "away";
   at("state").textContent = connected ? "connected" : (failure?.message ?? "the connection was lost");
-  if (connected) refresh();
+}
+
+// The stream of events outlives the daemon, so whether that answers is asked now and then.
+async function look() {
+  try {
+    await ask("{ coreStatus { version } }");
+    show(stream);
+  } catch (failure) {
+    show(stream.connected ? { connected: false, failure } : stream);
+  }
+  setTimeout(look, 2000);
 }
 
 async function begin() {
@@ -319,6 +337,7 @@ async function begin() {
   at("all").hidden = false;
   at("query").focus();
   watch(EVENTS, { tell: note, state });
+  look();
 }
 
 await begin();
