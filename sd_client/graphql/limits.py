@@ -14,10 +14,8 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
-    IntValueNode,
-    ObjectValueNode,
     OperationDefinitionNode,
-    VariableNode,
+    value_from_ast_untyped,
 )
 
 from sd_client.graphql.failures import refusal
@@ -151,6 +149,7 @@ def cost(
 ) -> int:
     """How many values the answer to an operation can have, about."""
     measure = Measure(document, followed)
+    variables = {**_defaults(operation), **variables}
     total = 0
     for field in measure.roots(operation.selection_set):
         declared = root.fields.get(field.name.value)
@@ -182,32 +181,36 @@ def _operations(document: DocumentNode) -> list[OperationDefinitionNode]:
     return [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
 
 
+def _defaults(operation: OperationDefinitionNode) -> dict[str, Any]:
+    """What variables stand for where they are not given."""
+    return {
+        one.variable.name.value: value_from_ast_untyped(one.default_value)
+        for one in operation.variable_definitions or ()
+        if one.default_value is not None
+    }
+
+
 def _page(field: FieldNode, declared: Any, variables: dict[str, Any]) -> int:
     """How many items a root field can answer with, as far as its arguments say."""
-    given = {one.name.value: one.value for one in field.arguments or ()}
+    given = {
+        one.name.value: value_from_ast_untyped(one.value, variables)
+        for one in field.arguments or ()
+        if one.name.value in (*_PAGE, "pagination")
+    }
     for name in _PAGE:
         if name in declared.args:
             default = declared.args[name].default
-            known = _number(given.get(name), variables)
+            known = _number(given.get(name))
             return max(1, known if known is not None else default.value if default else 1_000)
     if "pagination" in declared.args:
-        return max(1, _of_pagination(given.get("pagination"), variables) or 50)
+        pagination = given.get("pagination")
+        known = _number(pagination.get("limit")) if isinstance(pagination, dict) else None
+        return max(1, known or 50)
     return 1
 
 
-def _of_pagination(node: Any, variables: dict[str, Any]) -> int | None:
-    if isinstance(node, VariableNode):
-        given = variables.get(node.name.value)
-        found = given.get("limit") if isinstance(given, dict) else None
-        return found if isinstance(found, int) else None
-    if isinstance(node, ObjectValueNode):
-        values = {one.name.value: one.value for one in node.fields}
-        return _number(values.get("limit"), variables)
-    return None
-
-
-def _number(node: Any, variables: dict[str, Any]) -> int | None:
-    if isinstance(node, VariableNode):
-        found = variables.get(node.name.value)
-        return found if isinstance(found, int) else None
-    return int(node.value) if isinstance(node, IntValueNode) else None
+def _number(value: Any) -> int | None:
+    """A number as GraphQL's Int reads it, for which 1000.0 is one as well."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) else None
