@@ -35,6 +35,7 @@ class Limits(msgspec.Struct, frozen=True):
     aliases: int = 400
     roots: int = 50
     cost: int = 250_000
+    kept_bytes: int = 16 * 1024 * 1024  # of documents that are remembered, and of stored ones
     streams: int = 4_096  # subscriptions of all clients
     streams_per_socket: int = 1_024
     seconds: float = 10.0  # for a request to arrive, and of silence on a connection
