@@ -26,6 +26,7 @@ from graphql import (
     specified_rules,
     validate,
 )
+from graphql.validation.validate import ValidationAbortedError
 
 from sd_client.graphql import limits as bounds
 from sd_client.graphql.failures import formatted, is_defect, refusal
@@ -283,10 +284,18 @@ class Engine:
         if excess is not None:
             raise Refused([excess])
         if errors := validate(self._schema, document, self._rules, max_errors=20):
-            raise Refused(errors)
+            raise Refused([_explained(one) for one in errors])
         operations: dict[str | None, OperationDefinitionNode] = {
             one.name.value if one.name else None: one
             for one in document.definitions
             if isinstance(one, OperationDefinitionNode)
         }
         return Prepared(text, document, operations, {}, {})
+
+
+def _explained(error: GraphQLError) -> GraphQLError:
+    """An error of validation; where it was given up, with what to do about it."""
+    if not isinstance(error, ValidationAbortedError):
+        return error
+    advice = "correct the errors that are told, or send the document in smaller pieces"
+    return refusal("validation-aborted", error.message, advice)

@@ -21,8 +21,6 @@ from graphql import (
 from sd_client.graphql.failures import refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from graphql import DocumentNode, GraphQLError, GraphQLObjectType, SelectionSetNode
 
 
@@ -34,6 +32,7 @@ class Limits(msgspec.Struct, frozen=True):
     depth: int = 16  # what GraphiQL asks about the schema has 14
     aliases: int = 400
     roots: int = 50
+    overlaps: int = 20_000  # validation looks at about 200 in a millisecond
     cost: int = 250_000
     kept_bytes: int = 16 * 1024 * 1024  # of documents that are remembered, and of stored ones
     streams: int = 4_096  # subscriptions of all clients
@@ -79,6 +78,11 @@ class Measure:
             for one in document.definitions
             if isinstance(one, FragmentDefinitionNode)
         }
+        self._sets = [
+            one.selection_set
+            for one in document.definitions
+            if isinstance(one, FragmentDefinitionNode | OperationDefinitionNode)
+        ]
         self._known: dict[str, Size] = {}
 
     def size(self, selections: SelectionSetNode | None, depth: int = 0) -> Size:
@@ -106,14 +110,16 @@ class Measure:
                 self._known[name] = self.size(found.selection_set, depth)
         return self._known[name]
 
-    def roots(self, selections: SelectionSetNode) -> Iterator[FieldNode]:
-        """The fields of the root, those in fragments too."""
+    def flat(self, *sets: SelectionSetNode) -> tuple[list[FieldNode], int]:
+        """The fields of selections that stand for one, those in fragments too, and how many
+        fragments these are."""
+        fields: list[FieldNode] = []
         seen: set[str] = set()
-        waiting = list(selections.selections)
+        waiting = [one for selections in sets for one in selections.selections]
         while waiting:
             one = waiting.pop()
             if isinstance(one, FieldNode):
-                yield one
+                fields.append(one)
             elif isinstance(one, FragmentSpreadNode):
                 name = one.name.value
                 if name not in seen and name in self._fragments:
@@ -121,6 +127,34 @@ class Measure:
                     waiting += self._fragments[name].selection_set.selections
             else:
                 waiting += getattr(one, "selection_set").selections  # noqa: B009
+        return fields, len(seen)
+
+    def overlaps(self, limit: int) -> int:
+        """How many pairs of fields answer under one name, and of fragments stand in one place.
+
+        Validation looks at each pair, in fragments that nothing asks for, too. Not counted much
+        further than the limit.
+        """
+        found = 0
+        waiting = [([one], 0) for one in self._sets]
+        while waiting and found <= limit:
+            sets, depth = waiting.pop()
+            fields, fragments = self.flat(*sets)
+            # Each field counts, too: fragments can make many places of few.
+            found += len(fields) + _pairs(fragments)
+            named: dict[str, list[FieldNode]] = {}
+            for one in fields:
+                named.setdefault((one.alias or one.name).value, []).append(one)
+            for alike in named.values():
+                found += _pairs(len(alike))
+                below = [one.selection_set for one in alike if one.selection_set is not None]
+                if below and depth < DEFAULT.depth:  # there is no end where one contains itself
+                    waiting.append((below, depth + 1))
+        return found
+
+
+def _pairs(number: int) -> int:
+    return number * (number - 1) // 2
 
 
 def excess(
@@ -130,7 +164,7 @@ def excess(
     measure = Measure(document, followed)
     for operation in _operations(document):
         size = measure.size(operation.selection_set)
-        roots = sum(1 for _ in measure.roots(operation.selection_set))
+        roots = len(measure.flat(operation.selection_set)[0])
         for what, found, limit in (
             ("deep", size.depth, limits.depth),
             ("aliases", size.aliases, limits.aliases),
@@ -138,6 +172,9 @@ def excess(
         ):
             if found > limit:
                 return _too_much(what, limit)
+    if measure.overlaps(limits.overlaps) > limits.overlaps:
+        text = "the document has the same fields too often"
+        return refusal("query-too-large", text, "ask for each field once")
     return None
 
 
@@ -152,7 +189,7 @@ def cost(
     measure = Measure(document, followed)
     variables = {**_defaults(operation), **variables}
     total = 0
-    for field in measure.roots(operation.selection_set):
+    for field in measure.flat(operation.selection_set)[0]:
         declared = root.fields.get(field.name.value)
         if declared is not None:
             page = _page(field, declared, variables)

@@ -79,3 +79,48 @@ def test_stored_documents_are_forgotten_by_their_length() -> None:
     assert made.prepare(by_hash(long(5))).text == long(5)
     with pytest.raises(Refused, match="PersistedQueryNotFound"):
         made.prepare(by_hash(long(0)))
+
+
+JOBS = "jobs { running } "
+HEAVY = {
+    "one field": "{ coreStatus { " + JOBS * 640 + "} }",
+    "below each other": "{ coreStatus { " + ("jobs { " + "running " * 30 + "} ") * 30 + "} }",
+    "inline": "{ coreStatus { " + f"... {{ {JOBS} }} " * 400 + "} }",
+    "unused": STATUS + " fragment f on CoreStatus { " + JOBS * 640 + "}",
+    "operations": " ".join(f"query q{n} {{ coreStatus {{ {JOBS * 90} }} }}" for n in range(4)),
+    "fragments": "{ coreStatus { "
+    + " ".join(f"...f{n}" for n in range(250))
+    + " } } "
+    + " ".join(f"fragment f{n} on CoreStatus {{ version }}" for n in range(250)),
+    "places": "{ ...f0 } "
+    + " ".join(
+        f"fragment f{n} on T {{ a {{ ...f{n + 1} }} b {{ ...f{n + 1} }} }}" for n in range(15)
+    )
+    + " fragment f15 on T { a }",
+}
+
+
+@pytest.mark.parametrize("name", HEAVY)
+def test_what_is_costly_to_validate_is_not_validated(name: str) -> None:
+    with pytest.raises(Refused) as caught:
+        engine().prepare(Asked(query=HEAVY[name]))
+    (error,) = caught.value.errors
+    assert error.extensions is not None
+    assert error.extensions["code"] == "query-too-large"
+    assert "same fields" in error.message
+
+
+def test_fields_may_be_asked_for_more_than_once() -> None:
+    """As clients do that put the fragments of many views together."""
+    views = " ".join(f"... on CoreStatus {{ __typename version {JOBS} }}" for _ in range(50))
+    assert engine().prepare(Asked(query=f"{{ coreStatus {{ {views} }} }}")).operations
+
+
+def test_where_validation_is_given_up_it_says_what_to_do() -> None:
+    wrong = " ".join(f"wrong{n}" for n in range(30))
+    with pytest.raises(Refused) as caught:
+        engine().prepare(Asked(query=f"{{ coreStatus {{ {wrong} }} }}"))
+    extensions = caught.value.errors[-1].extensions
+    assert extensions is not None
+    assert extensions["code"] == "validation-aborted"
+    assert extensions["hint"]
