@@ -1,19 +1,21 @@
-"""The content of a file: `/files/{library}/{id}/content`, whole or in ranges.
+"""The content of a file: `/files/{library}/{id}/content`, whole or a range of it.
 
 There is no path in the URL. The daemon is asked what the id is, with the rights that this server
 has there; what it names is opened without following a symbolic link at its end, and sent only where
 it is a regular file and the very one that the daemon has indexed, by its inode.
+What is opened stays open until the answer has ended, and is never looked up again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
+import math
 import mimetypes
 import os
+import re
 import stat
-import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 from uuid import UUID
 
@@ -24,12 +26,21 @@ from sd_wire.errors import SdError
 from sd_wire.operations.files import GetFileById
 
 if TYPE_CHECKING:
+    from io import FileIO
+
+    from aiohttp import ETag
+
     from sd_client.graphql.upstream import Upstream
     from sd_wire.types.files import File
 
 ROUTE = "/files/{library}/{file}/content"
 
-_HANDLES = "/proc/self/fd" if sys.platform == "linux" else "/dev/fd"
+_RANGE = re.compile(r"bytes=[ \t]*([0-9]{0,99})-([0-9]{0,99})[ \t]*", re.IGNORECASE)
+"""One range. Several, and what is none, are not looked at (RFC 9110, 14.2)."""
+
+PIECE = 256 * 1024
+"""Bytes of a file that are in memory at a time, for each client."""
+
 _SHOWN = ("image/", "video/", "audio/", "text/plain", "application/pdf")
 """What a browser may show; everything else it saves. SVG can have scripts in it."""
 
@@ -41,6 +52,14 @@ _FAILURES = {
 }
 
 
+class Part(NamedTuple):
+    """What of a file is sent, and with which status."""
+
+    status: int
+    start: int = 0
+    length: int = 0
+
+
 class Contents:
     """The route."""
 
@@ -48,15 +67,18 @@ class Contents:
         self._upstream = upstream
 
     async def get(self, request: web.Request) -> web.StreamResponse:
-        """Send the file, or the ranges of it that are asked for."""
+        """Send the file, or the range of it that is asked for."""
         file = await self._find(request)
-        descriptor = await asyncio.to_thread(_open, file)
-        try:
-            # aiohttp sends files by their path; this one leads to what is open already.
-            response = web.FileResponse(f"{_HANDLES}/{descriptor}", headers=_headers(file))
+        # aiohttp's FileResponse takes a path, and opens it whenever it likes: what is sent has to
+        # be what was looked at, so it is sent from the descriptor.
+        with os.fdopen(await asyncio.to_thread(_open, file), "rb", buffering=0) as opened:
+            found = os.fstat(opened.fileno())
+            part = _part(request, found)
+            response = _head(file, found, part)
             await response.prepare(request)
-        finally:
-            os.close(descriptor)
+            if part.length and request.method == "GET":
+                await _send(request, response, opened, part)
+            await response.write_eof()
         return response
 
     async def _find(self, request: web.Request) -> File:
@@ -101,6 +123,103 @@ def _open(file: File) -> int:
             409, "file-replaced", "another file is in the place of the one that is indexed"
         )
     raise NotAdmitted(404, "file-without-content", "this is no regular file")
+
+
+def _part(request: web.Request, found: os.stat_result) -> Part:
+    """What is sent of a file, after the conditions of the request (RFC 9110, 13.2.2)."""
+    tag, modified = _tag(found), _modified(found)
+    unmodified, since = request.if_unmodified_since, request.if_modified_since
+    if request.if_match is not None:
+        wanted = _names(request.if_match, tag, weak=False)
+    else:
+        wanted = unmodified is None or modified <= unmodified.timestamp()
+    if not wanted:
+        return Part(412)
+    if request.if_none_match is not None:
+        known = _names(request.if_none_match, tag, weak=True)
+    else:
+        known = since is not None and modified <= since.timestamp()
+    if known:
+        return Part(304)
+    whole = Part(200, 0, found.st_size)
+    if request.method != "GET" or not _unchanged(request, tag, modified):
+        return whole
+    return _ranged(request.headers.get("Range", ""), found.st_size) or whole
+
+
+def _names(tags: tuple[ETag, ...], tag: str, *, weak: bool) -> bool:
+    return any(one.value in (tag, "*") and (weak or not one.is_weak) for one in tags)
+
+
+def _unchanged(request: web.Request, tag: str, modified: int) -> bool:
+    """Whether the client has a part of exactly this version, as far as it says (If-Range)."""
+    given = request.headers.get("If-Range")
+    if given is None or given.strip() == f'"{tag}"':
+        return True
+    return request.if_range is not None and request.if_range.timestamp() == modified
+
+
+def _ranged(header: str, size: int) -> Part | None:
+    """What a Range asks for, or None where it asks for nothing that can be understood."""
+    found = _RANGE.fullmatch(header.strip())
+    first, last = ("", "") if found is None else found.groups()
+    if not first and not last:
+        return None
+    if not first:
+        count = int(last)
+        if count and not size:  # all of nothing, which no Content-Range can say
+            return None
+        return Part(206, max(size - count, 0), min(count, size)) if count else Part(416)
+    if last and int(last) < int(first):
+        return None
+    start, end = int(first), min(int(last) + 1, size) if last else size
+    return Part(206, start, end - start) if start < size else Part(416)
+
+
+def _tag(found: os.stat_result) -> str:
+    return f"{found.st_mtime_ns:x}-{found.st_size:x}"
+
+
+def _modified(found: os.stat_result) -> int:
+    """In seconds, as the header tells it."""
+    return math.ceil(found.st_mtime)
+
+
+async def _send(
+    request: web.Request, response: web.StreamResponse, opened: FileIO, part: Part
+) -> None:
+    """Send a part after the head. Raises ConnectionError where the client is away, or the file has
+    become shorter: what was promised cannot be sent any more."""
+    position, end = part.start, part.start + part.length
+    while position < end:
+        # Not loop.sendfile: uvloop has none, and it would wait for the disk in the only thread.
+        piece = await asyncio.to_thread(_read, opened, position, min(PIECE, end - position))
+        if not piece:
+            if request.transport is not None:
+                request.transport.close()
+            raise ConnectionAbortedError(errno.ECONNABORTED, "the file has become shorter")
+        await response.write(piece)
+        position += len(piece)
+
+
+def _read(opened: FileIO, position: int, length: int) -> bytes:
+    return os.pread(opened.fileno(), length, position)
+
+
+def _head(file: File, found: os.stat_result, part: Part) -> web.StreamResponse:
+    """An answer that nothing of is sent yet."""
+    response = web.StreamResponse(status=part.status, headers=_headers(file))
+    response.etag = _tag(found)
+    response.last_modified = _modified(found)
+    response.headers["Accept-Ranges"] = "bytes"
+    if part.status == 206:
+        end = part.start + part.length - 1
+        response.headers["Content-Range"] = f"bytes {part.start}-{end}/{found.st_size}"
+    elif part.status == 416:
+        response.headers["Content-Range"] = f"bytes */{found.st_size}"
+    if part.status != 304:
+        response.content_length = part.length
+    return response
 
 
 def _headers(file: File) -> dict[str, str]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import hashlib
 import inspect
 import logging
+import sys
 from collections import OrderedDict
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 from graphql import (
@@ -25,6 +26,7 @@ from graphql import (
     specified_rules,
     validate,
 )
+from graphql.validation.validate import ValidationAbortedError
 
 from sd_client.graphql import limits as bounds
 from sd_client.graphql.failures import formatted, is_defect, refusal
@@ -48,6 +50,41 @@ log = logging.getLogger("sd_client.graphql")
 
 KEPT = 512
 """Documents that are remembered, and as many that clients have stored under their hash."""
+
+_TOKEN = 1024
+"""Bytes that a token of a document takes in memory, about, when it is parsed."""
+
+_Kept = TypeVar("_Kept")
+
+
+class Kept(Generic[_Kept]):
+    """What was used last, no more than `KEPT` things and no more than so many bytes."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._size = 0
+        self._things: OrderedDict[str, tuple[_Kept, int]] = OrderedDict()
+
+    def get(self, name: str) -> _Kept | None:
+        """What was put under this name, if it is still there."""
+        found = self._things.get(name)
+        if found is None:
+            return None
+        self._things.move_to_end(name)
+        return found[0]
+
+    def put(self, name: str, thing: _Kept, size: int) -> None:
+        """Keep a thing of this many bytes, instead of what was not used for longest. What is larger
+        than all that is kept together is not kept."""
+        if name in self._things:
+            self._size -= self._things.pop(name)[1]
+        if size > self._limit:
+            return
+        self._things[name] = (thing, size)
+        self._size += size
+        while self._size > self._limit or len(self._things) > KEPT:
+            _, (_, freed) = self._things.popitem(last=False)
+            self._size -= freed
 
 
 class Persisted(msgspec.Struct, rename="camel"):
@@ -113,8 +150,8 @@ class Engine:
         self._rules = list(specified_rules)
         if not introspection:
             self._rules.append(NoSchemaIntrospectionCustomRule)
-        self._prepared: OrderedDict[str, Prepared] = OrderedDict()
-        self._persisted: OrderedDict[str, str] = OrderedDict()
+        self._prepared: Kept[Prepared] = Kept(limits.kept_bytes)
+        self._persisted: Kept[str] = Kept(limits.kept_bytes)
 
     def prepare(self, asked: Asked) -> Prepared:
         """The document of a request. Raises Refused."""
@@ -122,11 +159,8 @@ class Engine:
         known = self._prepared.get(text)
         if known is None:
             known = self._read(text)
-            self._prepared[text] = known
-            if len(self._prepared) > KEPT:
-                self._prepared.popitem(last=False)
-        else:
-            self._prepared.move_to_end(text)
+            size = sys.getsizeof(text) + known.document.token_count * _TOKEN
+            self._prepared.put(text, known, size)
         return known
 
     def check(self, prepared: Prepared, asked: Asked) -> OperationDefinitionNode:
@@ -238,9 +272,7 @@ class Engine:
         if hashlib.sha256(asked.query.encode()).hexdigest() != named.sha256_hash:
             error = refusal("hash-mismatch", "the hash is not that of the query")
             raise Refused([error], unreadable=True)
-        self._persisted[named.sha256_hash] = asked.query
-        if len(self._persisted) > KEPT:
-            self._persisted.popitem(last=False)
+        self._persisted.put(named.sha256_hash, asked.query, sys.getsizeof(asked.query))
         return asked.query
 
     def _read(self, text: str) -> Prepared:
@@ -252,10 +284,18 @@ class Engine:
         if excess is not None:
             raise Refused([excess])
         if errors := validate(self._schema, document, self._rules, max_errors=20):
-            raise Refused(errors)
+            raise Refused([_explained(one) for one in errors])
         operations: dict[str | None, OperationDefinitionNode] = {
             one.name.value if one.name else None: one
             for one in document.definitions
             if isinstance(one, OperationDefinitionNode)
         }
         return Prepared(text, document, operations, {}, {})
+
+
+def _explained(error: GraphQLError) -> GraphQLError:
+    """An error of validation; where it was given up, with what to do about it."""
+    if not isinstance(error, ValidationAbortedError):
+        return error
+    advice = "correct the errors that are told, or send the document in smaller pieces"
+    return refusal("validation-aborted", error.message, advice)

@@ -14,17 +14,13 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
-    IntValueNode,
-    ObjectValueNode,
     OperationDefinitionNode,
-    VariableNode,
+    value_from_ast_untyped,
 )
 
 from sd_client.graphql.failures import refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from graphql import DocumentNode, GraphQLError, GraphQLObjectType, SelectionSetNode
 
 
@@ -36,7 +32,9 @@ class Limits(msgspec.Struct, frozen=True):
     depth: int = 16  # what GraphiQL asks about the schema has 14
     aliases: int = 400
     roots: int = 50
+    overlaps: int = 20_000  # validation looks at about 200 in a millisecond
     cost: int = 250_000
+    kept_bytes: int = 16 * 1024 * 1024  # of documents that are remembered, and of stored ones
     streams: int = 4_096  # subscriptions of all clients
     streams_per_socket: int = 1_024
     seconds: float = 10.0  # for a request to arrive, and of silence on a connection
@@ -80,6 +78,11 @@ class Measure:
             for one in document.definitions
             if isinstance(one, FragmentDefinitionNode)
         }
+        self._sets = [
+            one.selection_set
+            for one in document.definitions
+            if isinstance(one, FragmentDefinitionNode | OperationDefinitionNode)
+        ]
         self._known: dict[str, Size] = {}
 
     def size(self, selections: SelectionSetNode | None, depth: int = 0) -> Size:
@@ -107,14 +110,16 @@ class Measure:
                 self._known[name] = self.size(found.selection_set, depth)
         return self._known[name]
 
-    def roots(self, selections: SelectionSetNode) -> Iterator[FieldNode]:
-        """The fields of the root, those in fragments too."""
+    def flat(self, *sets: SelectionSetNode) -> tuple[list[FieldNode], int]:
+        """The fields of selections that stand for one, those in fragments too, and how many
+        fragments these are."""
+        fields: list[FieldNode] = []
         seen: set[str] = set()
-        waiting = list(selections.selections)
+        waiting = [one for selections in sets for one in selections.selections]
         while waiting:
             one = waiting.pop()
             if isinstance(one, FieldNode):
-                yield one
+                fields.append(one)
             elif isinstance(one, FragmentSpreadNode):
                 name = one.name.value
                 if name not in seen and name in self._fragments:
@@ -122,6 +127,34 @@ class Measure:
                     waiting += self._fragments[name].selection_set.selections
             else:
                 waiting += getattr(one, "selection_set").selections  # noqa: B009
+        return fields, len(seen)
+
+    def overlaps(self, limit: int) -> int:
+        """How many pairs of fields answer under one name, and of fragments stand in one place.
+
+        Validation looks at each pair, in fragments that nothing asks for, too. Not counted much
+        further than the limit.
+        """
+        found = 0
+        waiting = [([one], 0) for one in self._sets]
+        while waiting and found <= limit:
+            sets, depth = waiting.pop()
+            fields, fragments = self.flat(*sets)
+            # Each field counts, too: fragments can make many places of few.
+            found += len(fields) + _pairs(fragments)
+            named: dict[str, list[FieldNode]] = {}
+            for one in fields:
+                named.setdefault((one.alias or one.name).value, []).append(one)
+            for alike in named.values():
+                found += _pairs(len(alike))
+                below = [one.selection_set for one in alike if one.selection_set is not None]
+                if below and depth < DEFAULT.depth:  # there is no end where one contains itself
+                    waiting.append((below, depth + 1))
+        return found
+
+
+def _pairs(number: int) -> int:
+    return number * (number - 1) // 2
 
 
 def excess(
@@ -131,7 +164,7 @@ def excess(
     measure = Measure(document, followed)
     for operation in _operations(document):
         size = measure.size(operation.selection_set)
-        roots = sum(1 for _ in measure.roots(operation.selection_set))
+        roots = len(measure.flat(operation.selection_set)[0])
         for what, found, limit in (
             ("deep", size.depth, limits.depth),
             ("aliases", size.aliases, limits.aliases),
@@ -139,6 +172,9 @@ def excess(
         ):
             if found > limit:
                 return _too_much(what, limit)
+    if measure.overlaps(limits.overlaps) > limits.overlaps:
+        text = "the document has the same fields too often"
+        return refusal("query-too-large", text, "ask for each field once")
     return None
 
 
@@ -151,8 +187,9 @@ def cost(
 ) -> int:
     """How many values the answer to an operation can have, about."""
     measure = Measure(document, followed)
+    variables = {**_defaults(operation), **variables}
     total = 0
-    for field in measure.roots(operation.selection_set):
+    for field in measure.flat(operation.selection_set)[0]:
         declared = root.fields.get(field.name.value)
         if declared is not None:
             page = _page(field, declared, variables)
@@ -182,32 +219,36 @@ def _operations(document: DocumentNode) -> list[OperationDefinitionNode]:
     return [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
 
 
+def _defaults(operation: OperationDefinitionNode) -> dict[str, Any]:
+    """What variables stand for where they are not given."""
+    return {
+        one.variable.name.value: value_from_ast_untyped(one.default_value)
+        for one in operation.variable_definitions or ()
+        if one.default_value is not None
+    }
+
+
 def _page(field: FieldNode, declared: Any, variables: dict[str, Any]) -> int:
     """How many items a root field can answer with, as far as its arguments say."""
-    given = {one.name.value: one.value for one in field.arguments or ()}
+    given = {
+        one.name.value: value_from_ast_untyped(one.value, variables)
+        for one in field.arguments or ()
+        if one.name.value in (*_PAGE, "pagination")
+    }
     for name in _PAGE:
         if name in declared.args:
             default = declared.args[name].default
-            known = _number(given.get(name), variables)
+            known = _number(given.get(name))
             return max(1, known if known is not None else default.value if default else 1_000)
     if "pagination" in declared.args:
-        return max(1, _of_pagination(given.get("pagination"), variables) or 50)
+        pagination = given.get("pagination")
+        known = _number(pagination.get("limit")) if isinstance(pagination, dict) else None
+        return max(1, known or 50)
     return 1
 
 
-def _of_pagination(node: Any, variables: dict[str, Any]) -> int | None:
-    if isinstance(node, VariableNode):
-        given = variables.get(node.name.value)
-        found = given.get("limit") if isinstance(given, dict) else None
-        return found if isinstance(found, int) else None
-    if isinstance(node, ObjectValueNode):
-        values = {one.name.value: one.value for one in node.fields}
-        return _number(values.get("limit"), variables)
-    return None
-
-
-def _number(node: Any, variables: dict[str, Any]) -> int | None:
-    if isinstance(node, VariableNode):
-        found = variables.get(node.name.value)
-        return found if isinstance(found, int) else None
-    return int(node.value) if isinstance(node, IntValueNode) else None
+def _number(value: Any) -> int | None:
+    """A number as GraphQL's Int reads it, for which 1000.0 is one as well."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) else None

@@ -122,6 +122,23 @@ def test_a_page_costs_what_it_can_hold() -> None:
     assert cost_of("{ jobsList { jobs { id job { id } } } }") == 1 + 1 + 1 + 10 + 1
 
 
+@pytest.mark.parametrize("many", ["9", "9.0"])
+def test_a_page_costs_the_same_however_it_is_said(many: str) -> None:
+    """By a default of a variable, and by a number with a fraction of nothing."""
+    listing = '(path: {text: "/"}, first: $n) { nodes { id name } } }'
+    default = f"query($n: Int! = {many}) {{ filesDirectoryListing{listing}"
+    assert cost_of(default) == 1 + 9 * 3
+    assert cost_of(default, n=4) == 1 + 4 * 3
+    assert cost_of(f"query($n: Int!) {{ filesDirectoryListing{listing}", n=float(many)) == 28
+    search = 'searchFiles(query: "x", pagination: %s) { files { id } } }'
+    pages = f"query($p: PaginationOptionsInput = {{limit: {many}}}) {{ {search % '$p'}"
+    assert cost_of(pages) == 1 + 9 * 2
+    assert cost_of(pages, p={"limit": float(many) + 1}) == 1 + 10 * 2
+    limit = f"query($n: Int = {many}) {{ {search % '{limit: $n}'}"
+    assert cost_of(limit) == 1 + 9 * 2
+    assert cost_of(limit, n=None) == 1 + 50 * 2
+
+
 def test_fragments_hide_nothing() -> None:
     deep = "{ a " * 20 + "}" * 20
     nested = "{ ...f } fragment f on Query " + deep
