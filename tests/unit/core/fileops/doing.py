@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from typing import TYPE_CHECKING, Any
 
 from sd_daemon.core.db.migrate import migrate
@@ -70,9 +71,20 @@ class Desk:
         order = CopyOrder(kind=kind, pairs=pairs, **more)
         return run_copy(order.params(), context or self.context())
 
-    def undo(self, context: Context) -> dict[str, Any]:
-        """Take back what the job of this context did."""
-        return run_undo({"operation": context.job_id, "title": "Undoing"}, self.context())
+    def until_later(self) -> None:
+        """Wait until the clock of the filesystem, which ticks slowly, is past this moment: what
+        is changed after that is seen to be changed after what was done before."""
+        now = time.time_ns()
+        probe = self.folder / "probe"
+        probe.touch()
+        while probe.stat().st_ctime_ns <= now:
+            probe.touch()
+        probe.unlink()
+
+    def undo(self, context: Context, own: Context | None = None) -> dict[str, Any]:
+        """Take back what the job of this context did; `own` is that of the undo."""
+        params = {"operation": context.job_id, "title": "Undoing"}
+        return run_undo(params, own or self.context())
 
     def settle(self, context: Context) -> None:
         """What follows when the job of this context was cancelled."""
