@@ -153,6 +153,8 @@ class Reverse:
             self._tally.fail(source, _GONE)
         elif not _is_it(step, found):
             self._tally.fail(target, _CHANGED)
+        elif source not in self._leaving and look(source) is not None:
+            self._tally.fail(source, _TAKEN)
         elif trash.is_item(source) and step.kind is StepKind.MOVE:
             yield Step(StepKind.TRASH, source=target)  # where it comes from it cannot stay
         else:
