@@ -12,7 +12,9 @@ and told.
 
 from __future__ import annotations
 
+import os
 import stat
+import time
 from typing import TYPE_CHECKING, Any
 
 from sd_daemon.core.event_journal import this_boot
@@ -36,7 +38,6 @@ from sd_daemon.core.paths import shown
 from sd_wire.errors import OperationNotFound, SdError, TrashUnavailable
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterator
 
     from sd_daemon.core.fileops.copying.tally import Tally
@@ -62,8 +63,9 @@ def run_undo(params: dict[str, Any], context: JobContext) -> dict[str, Any]:
             undoes=undone.id,
             boot=this_boot(),
         )
+        umask = os.umask(0)  # for folders that are made anew; the run does without
         run = Run(operation, context, How(), "Undoing")
-        reverse = Reverse(undone, run.tally, context)
+        reverse = Reverse(undone, run.tally, context, umask=umask)
         try:
             run.prepare(lambda: list(reverse.steps()))
             run.take()
@@ -76,12 +78,14 @@ def run_undo(params: dict[str, Any], context: JobContext) -> dict[str, Any]:
 class Reverse:
     """Finds the steps that take an operation back."""
 
-    def __init__(self, undone: Operation, tally: Tally, context: JobContext) -> None:
+    def __init__(self, undone: Operation, tally: Tally, context: JobContext, *, umask: int) -> None:
         self._undone = undone
         self._tally = tally
         self._trashes = Trashes(context.home_trash)
         self._context = context
+        self._umask = umask
         self._leaving: set[str] = set()  # what the steps so far take from its place
+        self._made: set[str] = set()  # folders that the steps so far make
 
     def steps(self) -> Iterator[Step]:
         """The steps. What cannot be taken back is counted as failed."""
@@ -107,6 +111,8 @@ class Reverse:
             for reverse in self._of(step):
                 if reverse.source is not None:
                     self._leaving.add(reverse.source)
+                elif reverse.target is not None:
+                    self._made.add(reverse.target)
                 (gone if reverse.kind is not StepKind.MOVE else back).append(reverse)
             if not is_pair:
                 yield from (*gone, *back)
@@ -158,7 +164,18 @@ class Reverse:
         elif trash.is_item(source) and step.kind is StepKind.MOVE:
             yield Step(StepKind.TRASH, source=target)  # where it comes from it cannot stay
         else:
+            yield from self._parents(os.path.dirname(source))
             yield Step(StepKind.MOVE, source=target, target=source)
+
+    def _parents(self, folder: str) -> Iterator[Step]:
+        """The folders on the way to one that are gone since, outermost first: made as new ones."""
+        missing: list[str] = []
+        while folder not in self._made and look(folder) is None:
+            missing.append(folder)
+            folder = os.path.dirname(folder)
+        for one in reversed(missing):
+            detail = Detail(folder=[0o777 & ~self._umask, -1, -1, time.time_ns()])
+            yield Step(StepKind.CREATE, target=one, detail=detail.text())
 
     def _change_of(self, step: Step, target: str, found: os.stat_result) -> str | None:
         """Why something is not exactly what a step made any more, or None."""

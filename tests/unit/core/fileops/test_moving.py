@@ -148,6 +148,23 @@ def test_what_could_not_be_undone_stays_to_be_undone(desk: Desk, tree: Path, to:
     assert desk.history(move).why_not == "it was undone already"
 
 
+def test_undo_makes_folders_again_that_are_gone(desk: Desk, tree: Path, to: Path) -> None:
+    move, undo = desk.context(), desk.context()
+    desk.copy(tree / "1", tree / "inner" / "2", to=to, move=True, context=move)
+    shutil.rmtree(tree)
+    os.umask(0o022)  # a new worker has it, and the copy did without
+    out = desk.undo(move, undo)
+    assert out["failed_count"] == 0
+    assert (tree / "1").read_text() == "1"
+    assert (tree / "inner" / "2").read_bytes() == b"xx"
+    assert [path.stat().st_mode & 0o7777 for path in (tree, tree / "inner")] == [0o755, 0o755]
+    assert os.listdir(to) == []
+    assert desk.history(move).why_not == "it was undone already"
+    desk.undo(undo)
+    assert not tree.exists()
+    assert sorted(os.listdir(to)) == ["1", "2"]
+
+
 def test_what_was_added_meanwhile_keeps_the_source(desk: Desk, tree: Path, other: Path) -> None:
     context = desk.context()
 
