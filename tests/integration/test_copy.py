@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import shutil
+import stat
 import subprocess
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -121,6 +122,22 @@ def test_a_tree_is_copied_and_taken_back(
     again = undone(person, back["id"])
     assert again["status"] == "completed", again
     assert_same(tree, target / "tree")
+    assert bin_.originals() == set()
+
+
+def test_what_was_trashed_comes_back_where_its_folder_is_gone(
+    person: Person, tree: Path, bin_: Bin
+) -> None:
+    file = tree / "deep" / "er" / "file"
+    file.parent.mkdir(parents=True)
+    file.write_text("x")
+    trashed = done(person, "files.delete!", {"targets": {"paths": [str(file)]}})
+    assert trashed["status"] == "completed", trashed
+    shutil.rmtree(tree / "deep")
+    back = undone(person)
+    assert back["status"] == "completed", back
+    assert file.read_text() == "x"
+    assert stat.S_IMODE(file.parent.stat().st_mode) & 0o002 == 0
     assert bin_.originals() == set()
 
 

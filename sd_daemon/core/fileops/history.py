@@ -94,7 +94,7 @@ def _item(db: sqlite3.Connection, row: tuple[Any, ...]) -> HistoryItem:
             "SELECT state, count(*) FROM steps WHERE operation = ? GROUP BY state", (job,)
         ).fetchall()
     )
-    done = counts.get("done", 0)
+    done = counts.get("done", 0) + counts.get("undone", 0)
     reason = None
     if state == "doing":
         reason = "it is not over yet"

@@ -318,23 +318,40 @@ class Operation:
         return int(row[0] or 0)
 
     def finish(self, state: OperationState) -> None:
-        """Note that the operation is over; what it undid is undone if it is `done`."""
+        """Note that the operation is over; of what it undid, the steps that it took back."""
         with transaction(self._db):
             self._db.execute(
                 "UPDATE operations SET state = ?, finished_at = ? WHERE id = ?",
                 (state, time.time_ns(), self.id),
             )
-            if state is OperationState.DONE:
-                self._db.execute(
-                    "UPDATE operations SET undone_by = ?1 WHERE id ="
-                    " (SELECT undoes FROM operations WHERE id = ?1)",
-                    (self.id,),
-                )
-                self._db.execute(  # what undoes an undo lets the first be undone again
-                    "UPDATE operations SET undone_by = NULL WHERE undone_by ="
-                    " (SELECT undoes FROM operations WHERE id = ?)",
-                    (self.id,),
-                )
+            self._take_back()
+
+    def _take_back(self) -> None:
+        """Mark the steps that this undo took back. Where it undid an undo, what that took back is
+        done again, and so on to the first. What is left to take back keeps an operation from being
+        undone; a folder that was removed does not, since it may be there again without an undo."""
+        reverse, taken, marked = self.id, StepState.DONE, StepState.UNDONE
+        while (undone := self._undone_by(reverse)) is not None:
+            self._db.execute(
+                "UPDATE steps SET state = ?1 WHERE operation = ?2 AND state = ?3 AND"
+                " CASE kind WHEN 'remove' THEN source IN (SELECT target FROM steps"
+                " WHERE operation = ?4 AND state = ?5 AND source IS NULL)"
+                " ELSE target IN (SELECT source FROM steps"
+                " WHERE operation = ?4 AND state = ?5) END",
+                (marked, undone, taken, reverse, taken),
+            )
+            self._db.execute(
+                "UPDATE operations SET undone_by = CASE WHEN EXISTS (SELECT 1 FROM steps"
+                " WHERE operation = ?1 AND state = 'done' AND kind <> 'remove') OR NOT EXISTS"
+                " (SELECT 1 FROM steps WHERE operation = ?1 AND state = 'undone')"
+                " THEN NULL ELSE ?2 END WHERE id = ?1",
+                (undone, reverse),
+            )
+            reverse, taken, marked = undone, marked, taken
+
+    def _undone_by(self, undo: str) -> str | None:
+        row = self._db.execute("SELECT undoes FROM operations WHERE id = ?", (undo,)).fetchone()
+        return None if row is None else row[0]
 
 
 def used_trashes(db: sqlite3.Connection) -> list[str]:

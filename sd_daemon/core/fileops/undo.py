@@ -12,7 +12,9 @@ and told.
 
 from __future__ import annotations
 
+import os
 import stat
+import time
 from typing import TYPE_CHECKING, Any
 
 from sd_daemon.core.event_journal import this_boot
@@ -32,13 +34,14 @@ from sd_daemon.core.fileops.journal import (
     StepState,
 )
 from sd_daemon.core.fileops.trashes import Trashes
+from sd_daemon.core.paths import shown
 from sd_wire.errors import OperationNotFound, SdError, TrashUnavailable
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterator
 
     from sd_daemon.core.fileops.copying.tally import Tally
+    from sd_daemon.core.fileops.journal import Proof
     from sd_daemon.core.jobs.context import JobContext
 
 _GONE = "it is not there any more"
@@ -60,8 +63,9 @@ def run_undo(params: dict[str, Any], context: JobContext) -> dict[str, Any]:
             undoes=undone.id,
             boot=this_boot(),
         )
+        umask = os.umask(0)  # for folders that are made anew; the run does without
         run = Run(operation, context, How(), "Undoing")
-        reverse = Reverse(undone, run.tally, context)
+        reverse = Reverse(undone, run.tally, context, umask=umask)
         try:
             run.prepare(lambda: list(reverse.steps()))
             run.take()
@@ -74,11 +78,14 @@ def run_undo(params: dict[str, Any], context: JobContext) -> dict[str, Any]:
 class Reverse:
     """Finds the steps that take an operation back."""
 
-    def __init__(self, undone: Operation, tally: Tally, context: JobContext) -> None:
+    def __init__(self, undone: Operation, tally: Tally, context: JobContext, *, umask: int) -> None:
         self._undone = undone
         self._tally = tally
         self._trashes = Trashes(context.home_trash)
         self._context = context
+        self._umask = umask
+        self._leaving: set[str] = set()  # what the steps so far take from its place
+        self._made: set[str] = set()  # folders that the steps so far make
 
     def steps(self) -> Iterator[Step]:
         """The steps. What cannot be taken back is counted as failed."""
@@ -102,6 +109,10 @@ class Reverse:
                 yield from (*gone, *back)
                 gone, back = [], []
             for reverse in self._of(step):
+                if reverse.source is not None:
+                    self._leaving.add(reverse.source)
+                elif reverse.target is not None:
+                    self._made.add(reverse.target)
                 (gone if reverse.kind is not StepKind.MOVE else back).append(reverse)
             if not is_pair:
                 yield from (*gone, *back)
@@ -126,8 +137,9 @@ class Reverse:
         if found is None:
             self._tally.fail(target, _GONE)
             return
-        if not _is_made(step, found):
-            self._tally.fail(target, _CHANGED)
+        changed = self._change_of(step, target, found)
+        if changed is not None:
+            self._tally.fail(target, changed)
             return
         try:
             self._trashes.expect(target)
@@ -147,10 +159,57 @@ class Reverse:
             self._tally.fail(source, _GONE)
         elif not _is_it(step, found):
             self._tally.fail(target, _CHANGED)
+        elif source not in self._leaving and look(source) is not None:
+            self._tally.fail(source, _TAKEN)
         elif trash.is_item(source) and step.kind is StepKind.MOVE:
             yield Step(StepKind.TRASH, source=target)  # where it comes from it cannot stay
         else:
+            yield from self._parents(os.path.dirname(source))
             yield Step(StepKind.MOVE, source=target, target=source)
+
+    def _parents(self, folder: str) -> Iterator[Step]:
+        """The folders on the way to one that are gone since, outermost first: made as new ones."""
+        missing: list[str] = []
+        while folder not in self._made and look(folder) is None:
+            missing.append(folder)
+            folder = os.path.dirname(folder)
+        for one in reversed(missing):
+            detail = Detail(folder=[0o777 & ~self._umask, -1, -1, time.time_ns()])
+            yield Step(StepKind.CREATE, target=one, detail=detail.text())
+
+    def _change_of(self, step: Step, target: str, found: os.stat_result) -> str | None:
+        """Why something is not exactly what a step made any more, or None."""
+        proof = step.proof
+        if proof is None or not _is_it(step, found):
+            return _CHANGED
+        if not stat.S_ISDIR(found.st_mode):
+            same = (found.st_size, found.st_mtime_ns) == (proof.size, proof.mtime)
+            return None if same else _CHANGED
+        return self._change_inside(target, found, proof)
+
+    def _change_inside(self, folder: str, found: os.stat_result, proof: Proof) -> str | None:
+        """What was changed, added or removed in a folder that was made, or None. What the undo
+        takes out of it before that does not count.
+
+        It is the times of status changes that tell: a program can set the others at will. The
+        folder's own also changes when an undo is undone, so its time of modification does as well.
+        """
+        until = self._undone.finished_at()
+        extent = Extent()
+        empties = False
+        inside = extent.walk(folder, found, self._leaving)
+        next(inside)
+        for path, one in inside:
+            self._context.safe_point()
+            if path in self._leaving:
+                empties = True
+            elif one.st_ctime_ns > until:
+                return f"{shown(path)} in it was changed since, and all of it is left alone"
+        if extent.problems:
+            return f"{shown(extent.problems[0][0])} in it cannot be looked at, and it is left alone"
+        if empties or found.st_mtime_ns == proof.mtime or found.st_ctime_ns <= until:
+            return None
+        return _CHANGED
 
     def _is_untouched(self, path: str, found: os.stat_result) -> bool:
         """Whether nothing at a path, or below it, was changed since the operation was done."""
@@ -164,13 +223,3 @@ class Reverse:
 def _is_it(step: Step, found: os.stat_result) -> bool:
     proof = step.proof
     return proof is not None and (found.st_dev, found.st_ino) == (proof.device, proof.inode)
-
-
-def _is_made(step: Step, found: os.stat_result) -> bool:
-    """Whether this is still what a step made. Of a folder only that it is the same one: all that
-    is in it goes into the trash with it."""
-    if not _is_it(step, found) or step.proof is None:
-        return False
-    if stat.S_ISDIR(found.st_mode):
-        return True
-    return (found.st_size, found.st_mtime_ns) == (step.proof.size, step.proof.mtime)

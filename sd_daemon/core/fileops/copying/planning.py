@@ -18,7 +18,7 @@ from sd_daemon.core.index.walk import join, open_folder, stat_in
 from sd_wire.operations.files import ConflictResolution
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from sd_daemon.core.fileops.copying.order import CopyOrder, Pair
 
@@ -169,8 +169,11 @@ class Extent:
         self.problems: list[tuple[str, OSError]] = []
         self._seen: set[tuple[int, int]] = set()
 
-    def walk(self, path: str, found: os.stat_result) -> Iterator[tuple[str, os.stat_result]]:
-        """Count what is at a path, and below it; each thing that is counted, one by one."""
+    def walk(
+        self, path: str, found: os.stat_result, closed: Container[str] = ()
+    ) -> Iterator[tuple[str, os.stat_result]]:
+        """Count what is at a path, and below it; each thing that is counted, one by one. What is
+        below folders that are `closed` does not count."""
         self._count(found)
         yield path, found
         folders = [path] if stat.S_ISDIR(found.st_mode) else []
@@ -189,9 +192,10 @@ class Extent:
                         except FileNotFoundError:
                             continue
                         self._count(inner)
-                        yield join(folder, entry.name), inner
-                        if stat.S_ISDIR(inner.st_mode):
-                            folders.append(join(folder, entry.name))
+                        place = join(folder, entry.name)
+                        yield place, inner
+                        if stat.S_ISDIR(inner.st_mode) and place not in closed:
+                            folders.append(place)
             except OSError as error:
                 self.problems.append((folder, error))
             finally:

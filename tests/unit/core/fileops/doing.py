@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from sd_daemon.core.db.migrate import migrate
+from sd_daemon.core.fileops import history
 from sd_daemon.core.fileops.copying.job import run_copy
 from sd_daemon.core.fileops.copying.order import CopyOrder, Pair
-from sd_daemon.core.fileops.journal import OperationKind
+from sd_daemon.core.fileops.journal import Journal, OperationKind
 from sd_daemon.core.fileops.settling import run_settle
 from sd_daemon.core.fileops.undo import run_undo
 from sd_daemon.core.jobs.context import JobInterrupted
@@ -18,6 +21,8 @@ from sd_wire.types.jobs import JobLimits
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from sd_wire.operations.history import HistoryItem
 
 
 class Context:
@@ -59,7 +64,7 @@ class Desk:
     def context(self) -> Context:
         """That of a new job."""
         self._jobs += 1
-        return Context(self.library, f"{self._jobs:08x}-0000", self.folder / "home")
+        return Context(self.library, f"{UUID(int=self._jobs)}", self.folder / "home")
 
     def copy(
         self, *sources: Path, to: Path, context: Context | None = None, **more: Any
@@ -70,9 +75,26 @@ class Desk:
         order = CopyOrder(kind=kind, pairs=pairs, **more)
         return run_copy(order.params(), context or self.context())
 
-    def undo(self, context: Context) -> dict[str, Any]:
-        """Take back what the job of this context did."""
-        return run_undo({"operation": context.job_id, "title": "Undoing"}, self.context())
+    def until_later(self) -> None:
+        """Wait until the clock of the filesystem, which ticks slowly, is past this moment: what
+        is changed after that is seen to be changed after what was done before."""
+        now = time.time_ns()
+        probe = self.folder / "probe"
+        probe.touch()
+        while probe.stat().st_ctime_ns <= now:
+            probe.touch()
+        probe.unlink()
+
+    def undo(self, context: Context, own: Context | None = None) -> dict[str, Any]:
+        """Take back what the job of this context did; `own` is that of the undo."""
+        params = {"operation": context.job_id, "title": "Undoing"}
+        return run_undo(params, own or self.context())
+
+    def history(self, context: Context) -> HistoryItem:
+        """What the history says of the job of this context."""
+        with Journal(str(self.library)) as journal:
+            items = history.page(journal.db, 100, None).operations
+        return next(item for item in items if str(item.id) == context.job_id)
 
     def settle(self, context: Context) -> None:
         """What follows when the job of this context was cancelled."""

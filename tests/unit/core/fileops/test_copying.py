@@ -338,6 +338,64 @@ def test_undo_leaves_alone_what_was_changed(desk: Desk, tree: Path, to: Path) ->
     assert "changed since" in out["failures"][0]["reason"]
 
 
+@pytest.mark.parametrize("change", ["edited", "added", "moved in", "removed"])
+def test_undo_leaves_a_folder_alone_that_something_was_changed_in(
+    desk: Desk, tree: Path, to: Path, change: str
+) -> None:
+    (tree / "inner").mkdir()
+    for name in ("one", "inner/two"):
+        (tree / name).write_text(name)
+    old = to / "old"
+    old.write_text("old")
+    context = desk.context()
+    desk.copy(tree, to=to, context=context)
+    desk.until_later()
+    made = to / "tree"
+    if change == "edited":
+        times = (made / "inner" / "two").stat()
+        (made / "inner" / "two").write_text("TWO")
+        os.utime(made / "inner" / "two", ns=(times.st_atime_ns, times.st_mtime_ns))
+    elif change == "added":
+        (made / "new").write_text("new")
+    elif change == "moved in":
+        old.rename(made / "inner" / "old")
+    else:
+        (made / "one").unlink()
+    was = {path: path.lstat().st_mtime_ns for path in made.rglob("*")}
+    with pytest.raises(SdError, match="changed since"):
+        desk.undo(context)
+    assert {path: path.lstat().st_mtime_ns for path in made.rglob("*")} == was
+
+
+def test_what_undo_takes_out_of_a_new_folder_is_no_change_in_it(
+    desk: Desk, tree: Path, to: Path
+) -> None:
+    (tree / "file").write_text("x")
+    (to / "new").mkdir()
+    context = desk.context()
+    desk.copy(tree / "file", to=to / "new", context=context, move=True, made=str(to / "new"))
+    desk.until_later()
+    (to / "new" / "file").write_text("worked on since")
+    desk.undo(context)
+    assert os.listdir(to) == []
+    assert (tree / "file").read_text() == "worked on since"
+
+
+def test_a_folder_that_came_back_from_the_trash_can_be_undone_again(
+    desk: Desk, tree: Path, to: Path
+) -> None:
+    (tree / "file").write_text("x")
+    first, second, third = desk.context(), desk.context(), desk.context()
+    desk.copy(tree, to=to, context=first)
+    desk.until_later()
+    desk.undo(first, second)
+    assert os.listdir(to) == []
+    desk.undo(second, third)
+    assert os.listdir(to) == ["tree"]
+    desk.undo(first)
+    assert os.listdir(to) == []
+
+
 def test_without_a_trash_undo_removes_only_what_is_untouched(
     desk: Desk, tree: Path, to: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -346,6 +404,7 @@ def test_without_a_trash_undo_removes_only_what_is_untouched(
     desk.copy(tree, to=to, context=first)
     (to / "more").mkdir()
     desk.copy(tree, to=to / "more", context=second)
+    desk.until_later()
     (to / "more" / "tree" / "mine").write_text("x")
 
     def none(*_: object) -> None:
@@ -354,7 +413,7 @@ def test_without_a_trash_undo_removes_only_what_is_untouched(
     monkeypatch.setattr("sd_daemon.core.fileops.trashes.Trashes.expect", none)
     desk.undo(first)
     assert os.listdir(to) == ["more"]
-    with pytest.raises(SdError, match="no trash"):
+    with pytest.raises(SdError, match="changed since"):
         desk.undo(second)
     assert (to / "more" / "tree" / "mine").exists()
 

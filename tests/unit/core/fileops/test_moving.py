@@ -53,6 +53,13 @@ def tree(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def to(tmp_path: Path) -> Path:
+    to = tmp_path / "to"
+    to.mkdir()
+    return to
+
+
+@pytest.fixture
 def other(tmp_path: Path) -> Iterator[Path]:
     """A folder on another filesystem, whose trash is the test's own."""
     if os.geteuid() == 0:
@@ -115,6 +122,47 @@ def test_a_move_between_filesystems(desk: Desk, tree: Path, other: Path) -> None
     desk.undo(context)
     assert differences(was, tree) == ""
     assert list(other.iterdir()) == []
+
+
+def test_what_could_not_be_undone_stays_to_be_undone(desk: Desk, tree: Path, to: Path) -> None:
+    move, undo, rest, redo = (desk.context() for _ in range(4))
+    desk.copy(tree / "1", tree / "2", to=to, move=True, context=move)
+    (tree / "1").write_text("in the way")
+    out = desk.undo(move, undo)
+    assert out["failed_count"] == 1
+    assert out["failures"][0]["path"] == str(tree / "1")
+    assert "old name" in out["failures"][0]["reason"]
+    assert (tree / "2").read_text() == "2"
+    assert (desk.history(move).can_undo, desk.history(move).done_count) == (True, 2)
+    (tree / "1").unlink()
+    out = desk.undo(move, rest)
+    assert (out["undone_count"], out["failed_count"]) == (1, 0)
+    assert (tree / "1").read_text() == "1"
+    assert os.listdir(to) == []
+    assert desk.history(move).why_not == "it was undone already"
+    desk.undo(rest, redo)
+    assert os.listdir(to) == ["1"]
+    assert desk.history(move).can_undo
+    desk.undo(redo)
+    assert os.listdir(to) == []
+    assert desk.history(move).why_not == "it was undone already"
+
+
+def test_undo_makes_folders_again_that_are_gone(desk: Desk, tree: Path, to: Path) -> None:
+    move, undo = desk.context(), desk.context()
+    desk.copy(tree / "1", tree / "inner" / "2", to=to, move=True, context=move)
+    shutil.rmtree(tree)
+    os.umask(0o022)  # a new worker has it, and the copy did without
+    out = desk.undo(move, undo)
+    assert out["failed_count"] == 0
+    assert (tree / "1").read_text() == "1"
+    assert (tree / "inner" / "2").read_bytes() == b"xx"
+    assert [path.stat().st_mode & 0o7777 for path in (tree, tree / "inner")] == [0o755, 0o755]
+    assert os.listdir(to) == []
+    assert desk.history(move).why_not == "it was undone already"
+    desk.undo(undo)
+    assert not tree.exists()
+    assert sorted(os.listdir(to)) == ["1", "2"]
 
 
 def test_what_was_added_meanwhile_keeps_the_source(desk: Desk, tree: Path, other: Path) -> None:
