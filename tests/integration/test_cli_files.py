@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -174,6 +175,35 @@ def test_nobody_waits_with_detach(sd: Sd, folder: Path) -> None:
         sd.good("cp", "--json", "--idle", "--bandwidth", "10M", "c.log", "sub", cwd=folder).out
     )
     assert done["limits"] == {"disk": "idle", "bandwidth": 10 << 20}
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A filesystem of 4 MiB."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)]
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"a filesystem cannot be mounted here: {done.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def test_a_job_that_fails_ends_the_command_as_its_error_does(
+    sd: Sd, folder: Path, small: Path
+) -> None:
+    (folder / "sub" / "large").write_bytes(b"x" * (5 << 20))  # a folder is measured by the job
+    ran = sd("mv", "sub", str(small), cwd=folder)
+    assert (ran.status, ran.err.splitlines()[1]) == (7, "hint: free some space and try again")
+    assert "has room for" in ran.err
+    job = json.loads(sd("cp", "--json", "sub", str(small), cwd=folder).out)
+    assert job["error_code"] == "not-enough-space"
+    watched = sd("job", "watch", job["id"])
+    assert (watched.status, watched.err.splitlines()[-1]) == (7, ran.err.splitlines()[1])
+    (small / "kept").write_text("kept")
+    subprocess.run(["mount", "-o", "remount,ro", str(small)], check=True)
+    assert sd("rm", "--permanent", "--yes", str(small / "kept")).status == 4
 
 
 # --- rm, trash, undo -----------------------------------------------------------------------------
