@@ -148,6 +148,17 @@ def test_a_dry_run_is_what_is_done(sd: Sd, folder: Path) -> None:
     assert as_json["file_count"] == 1
 
 
+def test_a_dry_run_tells_which_names_are_taken(sd: Sd, folder: Path) -> None:
+    for name in ("a.txt", "b.txt"):
+        (folder / "sub" / name).write_text("old")
+    ran = sd("cp", "--dry-run", "a.txt", "b.txt", "c.log", "sub", cwd=folder)
+    assert ran.status == sd("cp", "a.txt", "b.txt", "c.log", "sub", cwd=folder).status == 6
+    for name in ("a.txt", "b.txt"):
+        assert f"sd: {folder}/sub/{name} already exists" in ran.err.splitlines()
+    assert sd.good("cp", "--dry-run", "-f", "a.txt", "sub", cwd=folder).lines
+    assert (folder / "sub" / "a.txt").read_text() == "old"
+
+
 def test_names_that_are_not_utf8(sd: Sd, folder: Path, bin_: Bin) -> None:
     path = os.fsencode(folder) + b"/" + ODD
     with open(path, "wb") as file:
