@@ -63,10 +63,16 @@ def _limits(priority: str | None, bandwidth: int | None, *, idle: bool) -> JobLi
     )
 
 
-def waited(session: Session, job: UUID, *, detach: bool) -> JobInfo | None:
+def waited(
+    session: Session,
+    job: UUID,
+    *,
+    detach: bool,
+    first: Callable[[JobInfo], None] | None = None,
+) -> JobInfo | None:
     """The job when it is over, with what went wrong said on standard error; None where nobody
     waits. Ends the command with 1 where anything went wrong, and where the job failed as its error
-    does."""
+    does; `first` is called with the job before that."""
     output = session.output
     if detach:
         output.document({"job_id": str(job)}) if output.json else output.line(str(job))
@@ -74,6 +80,8 @@ def waited(session: Session, job: UUID, *, detach: bool) -> JobInfo | None:
     info = followed(session, job)
     if output.json:
         output.document(info)
+    if first is not None:
+        first(info)
     data = info.output.data if info.output and isinstance(info.output.data, dict) else {}
     for failure in data.get("failures", []):
         path, reason = failure["path"], failure["reason"]

@@ -235,6 +235,37 @@ def test_rm_is_the_trash_and_says_how_to_undo(sd: Sd, folder: Path, bin_: Bin) -
     assert names(folder) == {"a.txt", "b.txt", "c.log", "sub", "sub/d.txt"}
 
 
+def test_undo_says_what_it_undid_and_takes_nothing_older(sd: Sd, folder: Path) -> None:
+    sd.good("mv", "sub/d.txt", "moved", cwd=folder)
+    older = sd.good("history", "list", "-n", "1").lines[0].split("\t")[0]
+    sd.good("rm", "--permanent", "--yes", "b.txt", cwd=folder)
+    ran = sd("undo")
+    assert (ran.status, ran.out) == (6, b"")
+    assert ran.err.startswith("sd: Deletion of b.txt cannot be undone: ")
+    assert (folder / "moved").exists()
+    title = sd.good("history", "list", "-n", "2").lines[1].split("\t")[-1]
+    assert sd.good("undo", older).lines == [f"undone: {title}"]
+    assert (folder / "sub" / "d.txt").exists()
+    assert sd("undo").status == 6
+
+
+def test_an_undo_that_fails_names_what_is_not_undone(sd: Sd, folder: Path) -> None:
+    for name in ("a.txt", "b.txt"):
+        (folder / "sub" / name).write_text("old")
+    sd.good("mv", "-f", "a.txt", "b.txt", "sub", cwd=folder)
+    title = sd.good("history", "list", "-n", "1").lines[0].split("\t")[-1]
+    (folder / "sub" / "a.txt").unlink()
+    ran = sd("undo")
+    assert ran.status == 1
+    assert ran.lines == [f"undone in part: {title}"]
+    (folder / "c.log").rename(folder / "gone")
+    sd.good("mv", "gone", "away", cwd=folder)
+    title = sd.good("history", "list", "-n", "1").lines[0].split("\t")[-1]
+    (folder / "away").unlink()
+    ran = sd("undo")
+    assert (ran.status != 0, ran.err.splitlines()[0]) == (True, f"not undone: {title}")
+
+
 def test_what_is_not_there(sd: Sd, folder: Path) -> None:
     assert sd("rm", "nothing", cwd=folder).status == 5
     assert sd("rm", "-f", "nothing", cwd=folder).status == 0
