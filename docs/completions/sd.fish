@@ -192,7 +192,7 @@ complete -c sd -n '__sd_at \'undo\'' -l detach -l no-wait -d 'do not wait; print
 complete -c sd -n '__sd_at \'history\' 0' -a list -d 'List what was done to files, newest first, and whether \'sd undo\' can take it back'
 complete -c sd -n '__sd_at \'history\' 0' -a undo -d 'Take a file operation back'
 complete -c sd -n '__sd_at \'history list\'' -s n -l limit -x -d 'how many'
-complete -c sd -n '__sd_at \'history undo\'' -l operation-id -x -d 'which; null: the newest that can be undone, and is no undo itself'
+complete -c sd -n '__sd_at \'history undo\'' -l operation-id -x -d 'which; null: the newest that was not undone, and is no undo itself'
 complete -c sd -n '__sd_at \'history undo\'' -l limits -x -d 'how much of the machine it may have'
 complete -c sd -n '__sd_at \'history undo\'' -l wait -d 'wait for the job and show its progress'
 complete -c sd -n '__sd_at \'dupes\' 0' -a list -d 'List files with the same content, most wasted first'

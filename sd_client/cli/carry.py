@@ -101,7 +101,7 @@ class Carrying:
         given = self._given
         request = self._request()
         if given["dry_run"]:
-            show_preview(self._session, self._preview(request))
+            self._show_dry(self._preview(request))
             return
         asks = given["interactive"] or (request.on_conflict is None and is_asked(self._session))
         preview = self._preview(request) if asks or given["verbose"] else None
@@ -113,6 +113,14 @@ class Carrying:
         info = waited(self._session, job, detach=given["detach"])
         if info and given["verbose"] and preview and not self._session.output.json:
             show_items(self._session.output, preview.items)
+
+    def _show_dry(self, preview: Preview) -> None:
+        """What would be done; ends as the command would where a name is taken."""
+        show_preview(self._session, preview)
+        if self._resolution() is None and preview.conflicts:
+            for conflict in preview.conflicts[1:]:
+                self._session.output.complain(f"sd: {local_path(conflict.target)} already exists")
+            raise _taken(preview)
 
     def _request(self) -> CopyFiles:
         given = self._given
@@ -174,12 +182,16 @@ class Carrying:
         if not is_asked(self._session):
             if self._given["interactive"]:
                 raise click.UsageError("-i needs a terminal; say -f or -n instead")
-            first = local_path(preview.conflicts[0].target)
-            raise FileConflict(path=shown(first), count=preview.conflict_count)
+            raise _taken(preview)
         return [
             Decision(self._places.one(local_path(conflict.target)), _asked(conflict))
             for conflict in preview.conflicts
         ]
+
+
+def _taken(preview: Preview) -> FileConflict:
+    first = local_path(preview.conflicts[0].target)
+    return FileConflict(path=shown(first), count=preview.conflict_count)
 
 
 def _asked(conflict: Conflict) -> ConflictResolution:

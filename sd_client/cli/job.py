@@ -17,7 +17,8 @@ from sd_wire.operations.jobs import ListActiveJobs
 def watch_command(session: Session, job: str | None) -> None:
     """Show the progress of a job until it is over; without JOB, of everything under way, one
     after the other. Ctrl-C ends the watching, not the job. Ends with 0 where the job completed,
-    with 1 where it failed or was cancelled, with 130 after Ctrl-C."""
+    with 1 where it was cancelled, with the status of its error where it failed, with 130 after
+    Ctrl-C."""
     if job is not None:
         watch(session, names.job_id(session.client, job, session.library_id()))
         return

@@ -16,11 +16,13 @@ from sd_client.cli.views import short
 from sd_client.cli.waiting import job_options, waited
 from sd_wire.errors import OperationNotFound
 from sd_wire.operations.history import ListHistory, UndoOperation
+from sd_wire.types.jobs import JobStatus
 
 if TYPE_CHECKING:
     from typing import Any
     from uuid import UUID
 
+    from sd_wire.operations.jobs import JobInfo
     from sd_wire.types.jobs import JobLimits
 
 LATEST = 1000  # as many as are remembered
@@ -64,11 +66,28 @@ def list_command(session: Session, *, limit: int) -> None:
 def undo(
     session: Session, operation: str | None, *, detach: bool, limits: JobLimits | None
 ) -> None:
-    """Take a file operation back: the last one that can be, or OPERATION, which is its id as
-    'sd history' shows it, or the beginning of that. What was copied goes into the trash, what was
+    """Take a file operation back: the last one that was not undone, or OPERATION, which is its id
+    as 'sd history' shows it, or the beginning of that. Says what was undone; where the last one
+    cannot be, that is said, and nothing is done. What was copied goes into the trash, what was
     moved goes back, what was deleted returns; what was changed since is left alone."""
     chosen = None if operation is None else _operation(session, operation)
-    waited(session, session.call(UndoOperation(chosen, limits)).id, detach=detach)
+    job = session.call(UndoOperation(chosen, limits)).id
+    waited(session, job, detach=detach, first=lambda info: _say_what(session, info))
+
+
+def _say_what(session: Session, job: JobInfo) -> None:
+    """One line about what was undone, or was not."""
+    if session.output.json:
+        return
+    listed = session.call(ListHistory(limit=LATEST)).operations
+    undoes = next((one.undoes for one in listed if one.id == job.id), None)
+    title = next((one.title for one in listed if one.id == undoes), f"job {job.id}")
+    if job.status is not JobStatus.COMPLETED:
+        session.output.complain(f"not undone: {title}")
+        return
+    is_whole = job.output is not None and not job.output.data["failed_count"]
+    line = f"undone: {title}" if is_whole else f"undone in part: {title}"
+    session.output.line(session.output.safe(line))
 
 
 def _operation(session: Session, text: str) -> UUID:

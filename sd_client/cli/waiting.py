@@ -14,7 +14,7 @@ import click
 from sd_client.cli.names import local_path
 from sd_client.cli.text import number, size
 from sd_client.cli.values import Bytes, Choice
-from sd_client.cli.watch import followed
+from sd_client.cli.watch import fail, followed
 from sd_wire.errors import ExitStatus
 from sd_wire.types.jobs import DiskShare, JobLimits, JobPriority, JobStatus
 
@@ -63,9 +63,16 @@ def _limits(priority: str | None, bandwidth: int | None, *, idle: bool) -> JobLi
     )
 
 
-def waited(session: Session, job: UUID, *, detach: bool) -> JobInfo | None:
+def waited(
+    session: Session,
+    job: UUID,
+    *,
+    detach: bool,
+    first: Callable[[JobInfo], None] | None = None,
+) -> JobInfo | None:
     """The job when it is over, with what went wrong said on standard error; None where nobody
-    waits. Ends the command with 1 where anything went wrong."""
+    waits. Ends the command with 1 where anything went wrong, and where the job failed as its error
+    does; `first` is called with the job before that."""
     output = session.output
     if detach:
         output.document({"job_id": str(job)}) if output.json else output.line(str(job))
@@ -73,6 +80,8 @@ def waited(session: Session, job: UUID, *, detach: bool) -> JobInfo | None:
     info = followed(session, job)
     if output.json:
         output.document(info)
+    if first is not None:
+        first(info)
     data = info.output.data if info.output and isinstance(info.output.data, dict) else {}
     for failure in data.get("failures", []):
         path, reason = failure["path"], failure["reason"]
@@ -82,7 +91,8 @@ def waited(session: Session, job: UUID, *, detach: bool) -> JobInfo | None:
     if info.status is not JobStatus.COMPLETED:
         reason = info.error_message or f"it was {info.status}"
         output.complain(f"sd: {reason}")
-    if info.status is not JobStatus.COMPLETED or data.get("failed_count"):
+        fail(output, info)
+    if data.get("failed_count"):
         click.get_current_context().exit(ExitStatus.FAILED)
     return info
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import time
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 import msgspec
+from click.exceptions import Exit
 
 from sd_client.cli.lazy import load
 from sd_client.cli.text import number, span
@@ -22,6 +23,7 @@ from sd_wire.errors import (
     DaemonNotRunning,
     ExitStatus,
     JobNotFound,
+    SdError,
     ShuttingDown,
 )
 from sd_wire.events import JobProgress
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from uuid import UUID
 
+    from sd_client.cli.output import Output
     from sd_client.cli.session import Session
 
 FINAL = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
@@ -193,7 +196,17 @@ def _end(session: Session, job: UUID, last: View | None) -> None:
         for warning in info.warnings[:10]:
             output.remark(f"note: {warning}")
     if info.status is not JobStatus.COMPLETED:
-        click.get_current_context().exit(ExitStatus.FAILED)
+        fail(output, info)
+
+
+def fail(output: Output, info: JobInfo) -> NoReturn:
+    """End the command as the error does that the job failed with, and say what to do about it."""
+    code = info.error_code if info.status is JobStatus.FAILED else None
+    known = SdError.catalogue.get(code or "", SdError)
+    # A job keeps its sentence, and not what the sentence was made of.
+    if known.hint is not None and "{" not in known.hint and not output.json:
+        output.complain(f"hint: {known.hint}")
+    raise Exit(known.exit_status)
 
 
 def _summary(info: JobInfo, last: View | None) -> str:

@@ -93,6 +93,7 @@ async def get_job(context: Context, request: GetJob) -> JobInfo | None:
         warnings=job.warnings,
         attempts=job.attempts,
         limits=job.limits,
+        error_code=job.error_code,
     )
 
 

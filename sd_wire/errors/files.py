@@ -171,4 +171,5 @@ class CannotUndo(SdError):
     """A file operation that cannot be taken back, or not any more."""
 
     message = "{title} cannot be undone: {reason}"
+    hint = "'sd history list' shows what can be; 'sd undo ID' takes that back"
     exit_status = ExitStatus.CONFLICT

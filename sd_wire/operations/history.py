@@ -54,6 +54,6 @@ class UndoOperation(Request[JobReceipt]):
     what was deleted returns; what was changed since is left alone. An undo can be undone, too."""
 
     operation_id: Annotated[
-        UUID | None, doc("which; null: the newest that can be undone, and is no undo itself")
+        UUID | None, doc("which; null: the newest that was not undone, and is no undo itself")
     ] = None
     limits: Annotated[JobLimits | None, doc("how much of the machine it may have")] = None

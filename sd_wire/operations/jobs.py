@@ -80,6 +80,7 @@ class JobInfo(msgspec.Struct):
     warnings: list[str] = []
     attempts: Annotated[int, doc("how often a worker was started for it")] = 0
     limits: Annotated[JobLimits | None, doc("how much of the machine it may have")] = None
+    error_code: Annotated[str | None, doc("of the error it failed with, where it has one")] = None
 
 
 @query("jobs.info")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -147,6 +148,17 @@ def test_a_dry_run_is_what_is_done(sd: Sd, folder: Path) -> None:
     assert as_json["file_count"] == 1
 
 
+def test_a_dry_run_tells_which_names_are_taken(sd: Sd, folder: Path) -> None:
+    for name in ("a.txt", "b.txt"):
+        (folder / "sub" / name).write_text("old")
+    ran = sd("cp", "--dry-run", "a.txt", "b.txt", "c.log", "sub", cwd=folder)
+    assert ran.status == sd("cp", "a.txt", "b.txt", "c.log", "sub", cwd=folder).status == 6
+    for name in ("a.txt", "b.txt"):
+        assert f"sd: {folder}/sub/{name} already exists" in ran.err.splitlines()
+    assert sd.good("cp", "--dry-run", "-f", "a.txt", "sub", cwd=folder).lines
+    assert (folder / "sub" / "a.txt").read_text() == "old"
+
+
 def test_names_that_are_not_utf8(sd: Sd, folder: Path, bin_: Bin) -> None:
     path = os.fsencode(folder) + b"/" + ODD
     with open(path, "wb") as file:
@@ -176,6 +188,35 @@ def test_nobody_waits_with_detach(sd: Sd, folder: Path) -> None:
     assert done["limits"] == {"disk": "idle", "bandwidth": 10 << 20}
 
 
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A filesystem of 4 MiB."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)]
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"a filesystem cannot be mounted here: {done.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def test_a_job_that_fails_ends_the_command_as_its_error_does(
+    sd: Sd, folder: Path, small: Path
+) -> None:
+    (folder / "sub" / "large").write_bytes(b"x" * (5 << 20))  # a folder is measured by the job
+    ran = sd("mv", "sub", str(small), cwd=folder)
+    assert (ran.status, ran.err.splitlines()[1]) == (7, "hint: free some space and try again")
+    assert "has room for" in ran.err
+    job = json.loads(sd("cp", "--json", "sub", str(small), cwd=folder).out)
+    assert job["error_code"] == "not-enough-space"
+    watched = sd("job", "watch", job["id"])
+    assert (watched.status, watched.err.splitlines()[-1]) == (7, ran.err.splitlines()[1])
+    (small / "kept").write_text("kept")
+    subprocess.run(["mount", "-o", "remount,ro", str(small)], check=True)
+    assert sd("rm", "--permanent", "--yes", str(small / "kept")).status == 4
+
+
 # --- rm, trash, undo -----------------------------------------------------------------------------
 
 
@@ -192,6 +233,37 @@ def test_rm_is_the_trash_and_says_how_to_undo(sd: Sd, folder: Path, bin_: Bin) -
     operation = sd.good("history", "list", "-n", "3").lines[2].split("\t")[0]
     sd.good("undo", operation)
     assert names(folder) == {"a.txt", "b.txt", "c.log", "sub", "sub/d.txt"}
+
+
+def test_undo_says_what_it_undid_and_takes_nothing_older(sd: Sd, folder: Path) -> None:
+    sd.good("mv", "sub/d.txt", "moved", cwd=folder)
+    older = sd.good("history", "list", "-n", "1").lines[0].split("\t")[0]
+    sd.good("rm", "--permanent", "--yes", "b.txt", cwd=folder)
+    ran = sd("undo")
+    assert (ran.status, ran.out) == (6, b"")
+    assert ran.err.startswith("sd: Deletion of b.txt cannot be undone: ")
+    assert (folder / "moved").exists()
+    title = sd.good("history", "list", "-n", "2").lines[1].split("\t")[-1]
+    assert sd.good("undo", older).lines == [f"undone: {title}"]
+    assert (folder / "sub" / "d.txt").exists()
+    assert sd("undo").status == 6
+
+
+def test_an_undo_that_fails_names_what_is_not_undone(sd: Sd, folder: Path) -> None:
+    for name in ("a.txt", "b.txt"):
+        (folder / "sub" / name).write_text("old")
+    sd.good("mv", "-f", "a.txt", "b.txt", "sub", cwd=folder)
+    title = sd.good("history", "list", "-n", "1").lines[0].split("\t")[-1]
+    (folder / "sub" / "a.txt").unlink()
+    ran = sd("undo")
+    assert ran.status == 1
+    assert ran.lines == [f"undone in part: {title}"]
+    (folder / "c.log").rename(folder / "gone")
+    sd.good("mv", "gone", "away", cwd=folder)
+    title = sd.good("history", "list", "-n", "1").lines[0].split("\t")[-1]
+    (folder / "away").unlink()
+    ran = sd("undo")
+    assert (ran.status != 0, ran.err.splitlines()[0]) == (True, f"not undone: {title}")
 
 
 def test_what_is_not_there(sd: Sd, folder: Path) -> None:

@@ -61,25 +61,28 @@ def page(db: sqlite3.Connection, limit: int, cursor: str | None) -> History:
 
 
 def undoable(db: sqlite3.Connection, operation: UUID | None) -> HistoryItem:
-    """The operation to undo: this one, or the newest that can be and is no undo itself. Raises
-    OperationNotFound, CannotUndo."""
-    if operation is not None:
+    """The operation to undo: this one, or the newest that was not undone and is no undo itself.
+    Raises OperationNotFound, CannotUndo.
+
+    Where the newest cannot be undone, none that is older is taken instead: nobody has asked for
+    that one."""
+    if operation is None:
+        row = db.execute(
+            f"SELECT {_COLUMNS} FROM operations WHERE kind <> 'undo' AND undone_by IS NULL"
+            " ORDER BY created_at DESC, id DESC LIMIT 1"
+        ).fetchone()
+        if row is None:
+            raise OperationNotFound(operation="that could be undone")
+    else:
         row = db.execute(
             f"SELECT {_COLUMNS} FROM operations WHERE id = ?", (str(operation),)
         ).fetchone()
         if row is None:
             raise OperationNotFound(operation=operation, pointer="/payload/operation_id")
-        item = _item(db, row)
-        if item.why_not is not None:
-            raise CannotUndo(title=item.title, reason=item.why_not)
-        return item
-    for row in db.execute(
-        f"SELECT {_COLUMNS} FROM operations WHERE kind <> 'undo' ORDER BY created_at DESC, id DESC"
-    ).fetchall():
-        item = _item(db, row)
-        if item.can_undo:
-            return item
-    raise OperationNotFound(operation="that could be undone")
+    item = _item(db, row)
+    if item.why_not is not None:
+        raise CannotUndo(title=item.title, reason=item.why_not)
+    return item
 
 
 def undo_title(title: str) -> str:
