@@ -71,7 +71,7 @@ class Core:
             self.bus, file_operations=lambda: self.config.stored.limits.file_operations
         )
         self.volumes = Volumes(device.id, self.bus)
-        services = config.stored.services
+        self.services = services = config.stored.services  # until the next start
         self.watching = Watching(
             data_dir,
             self.bus,

@@ -71,7 +71,7 @@ async def status(context: Context, request: GetStatus) -> CoreStatus:
         library_count=len(libraries),
         device_info=_device(core),
         libraries=libraries,
-        services=_services(),
+        services=_services(core),
         network=NOT_RUNNING,
         system=_system(core, context.socket),
         jobs=await core.job_counts(),
@@ -126,12 +126,23 @@ def _device(core: Core) -> DeviceInfo:
     return DeviceInfo(known.id, known.name, known.slug, system, model, known.created_at)
 
 
-def _services() -> ServiceStatus:
+def _watcher(core: Core) -> ServiceState:
+    """Whether locations are watched, and how many of them as it happens."""
+    if not core.services.fs_watcher_enabled:
+        return ServiceState(
+            running=False, details="turned off: rescan a location to see what changed"
+        )
+    opened = core.libraries.open_libraries.values()
+    states = [state for library in opened for state in library.watched.values()]
+    live = sum(state.live and not state.periodic for state in states)
+    details = f"{live} of {len(states)} locations live" if states else None
+    return ServiceState(running=True, details=details)
+
+
+def _services(core: Core) -> ServiceStatus:
     not_built = "not built yet"
     return ServiceStatus(
-        location_watcher=ServiceState(
-            running=False, details=f"{not_built}: rescan a location to see what changed"
-        ),
+        location_watcher=_watcher(core),
         networking=ServiceState(running=False, details=not_built),
         volume_monitor=ServiceState(
             running=False, details=f"{not_built}: volumes are read when they are asked for"

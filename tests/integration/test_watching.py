@@ -279,9 +279,16 @@ def test_files_are_followed_while_they_are_identified(watched: Watched) -> None:
         db.close()
 
 
+def test_the_status_tells_that_it_watches(watched: Watched) -> None:
+    state = watched.person.ask("core.status")["services"]["location_watcher"]
+    assert state == {"running": True, "details": "1 of 1 locations live"}
+
+
 def test_it_can_be_switched_off(daemon: Daemon, tmp_path: Path) -> None:
     person = Person(daemon)
     person.create("Home")
     location = person.index(plant(tmp_path / "tree"))
     state = person.locations()[location]
     assert (state["watching"], state["watching_reason"]) == ("off", None)
+    service = person.ask("core.status")["services"]["location_watcher"]
+    assert (service["running"], service["details"].partition(":")[0]) == (False, "turned off")
