@@ -71,8 +71,13 @@ def info_of(item: str) -> str:
 
 
 def is_item(path: str) -> bool:
-    """Whether a path looks like that of an item with an info file."""
-    return os.path.basename(os.path.dirname(path)) == "files"
+    """Whether a path is that of an item with an info file, there or gone: in the folder `files` of
+    a trash, which is called as the specification says and has `info` beside it. Other folders of
+    that name are a person's."""
+    folder, files = os.path.split(os.path.dirname(path))
+    above, name = os.path.split(folder)
+    is_trash = name == "Trash" or name.startswith(".Trash-") or os.path.basename(above) == ".Trash"
+    return files == "files" and is_trash and os.path.isdir(f"{folder}/info")
 
 
 # --- in ------------------------------------------------------------------------------------------

@@ -111,6 +111,18 @@ def test_a_move_is_a_rename(desk: Desk, tree: Path, tmp_path: Path) -> None:
     assert differences(was, tree) == ""
 
 
+def test_a_folder_of_the_name_is_no_trash(desk: Desk, tmp_path: Path) -> None:
+    """What lay in a person's own folder `files` goes back there, and not into the trash."""
+    mine = tmp_path / "files"
+    mine.mkdir()
+    (mine / "a").write_text("mine")
+    (tmp_path / "to").mkdir()
+    context = desk.context()
+    desk.copy(mine / "a", to=tmp_path / "to", move=True, context=context)
+    desk.undo(context)
+    assert (mine / "a").read_text() == "mine"
+
+
 def test_a_move_between_filesystems(desk: Desk, tree: Path, other: Path) -> None:
     was = copy_of(tree)
     context = desk.context()
