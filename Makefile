@@ -30,7 +30,7 @@ run: $(VENV)/.run
 	@$(BIN)/sd run "$(DIR)"
 
 test: $(VENV)/.test
-	$(BIN)/python $(if $(ARGS),-m pytest $(ARGS),tests/halves.py)
+	$(BIN)/python -m pytest $(ARGS)
 
 soak: $(VENV)/.test
 	$(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)
