@@ -148,6 +148,7 @@ class Engine:
         self._schema = contract_schema()
         self._followed = frozenset(camel(name.removesuffix("_id")) for name in finders())
         self._rules = list(specified_rules)
+        self._secret = not introspection  # then nothing hints at names of the schema
         if not introspection:
             self._rules.append(NoSchemaIntrospectionCustomRule)
         self._prepared: Kept[Prepared] = Kept(limits.kept_bytes)
@@ -204,6 +205,7 @@ class Engine:
             context_value=context,
             variable_values=asked.variables,
             operation_name=asked.operation_name,
+            hide_suggestions=self._secret,
         )
         return made if isinstance(made, ExecutionResult) else await made
 
@@ -216,6 +218,7 @@ class Engine:
             context_value=Context(self.upstream, resume=resume),
             raw_variable_values=asked.variables,
             operation_name=asked.operation_name,
+            hide_suggestions=self._secret,
         )
         if isinstance(executor, list):
             raise Refused(executor)
@@ -283,7 +286,9 @@ class Engine:
         excess = bounds.excess(document, self._followed, self.limits)
         if excess is not None:
             raise Refused([excess])
-        if errors := validate(self._schema, document, self._rules, max_errors=20):
+        if errors := validate(
+            self._schema, document, self._rules, max_errors=20, hide_suggestions=self._secret
+        ):
             raise Refused([_explained(one) for one in errors])
         operations: dict[str | None, OperationDefinitionNode] = {
             one.name.value if one.name else None: one

@@ -46,6 +46,9 @@ def test_introspection_is_answered_as_configured(serve: Callable[..., GraphQLSer
         assert served.post(contract).data["coreDescribe"]["protocol"]
         assert closed.post(contract).code == "introspection-refused"
     assert closed.post("{ coreStatus { version } }").data["coreStatus"]
+    misspelt = "query ($how: FilesSrt) { coreStats { version } }"
+    assert "coreStatus" in str(served.post(misspelt).json)
+    assert "Did you mean" not in str(closed.post(misspelt).json)
 
 
 def test_nobody_may_do_more_than_the_server_is_told(serve: Callable[..., GraphQLServer]) -> None:
