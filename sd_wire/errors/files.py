@@ -99,7 +99,7 @@ class FileConflict(SdError):
     """Something has the name that a file operation would give."""
 
     message = "{path} already exists"
-    hint = "say what is to happen: overwrite, skip, or another name (on_conflict); {count} in all"
+    hint = "say what is to happen: on_conflict, or 'sd' with -f, -n or --keep-both; {count} in all"
     exit_status = ExitStatus.CONFLICT
 
 
@@ -132,7 +132,7 @@ class FolderNotEmpty(SdError):
     """A folder with something in it was to be deleted for good, without saying so."""
 
     message = "{path} is not empty"
-    hint = "say that everything in it goes, too (recursive)"
+    hint = "say that everything in it goes, too (recursive, or 'sd rm -r')"
     exit_status = ExitStatus.CONFLICT
 
 
