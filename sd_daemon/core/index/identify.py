@@ -128,6 +128,7 @@ class Identification:
         # In the order of the hashes, which are keys: neighbours go into the same page.
         self._identified.sort(key=itemgetter(0))
         with transaction(self._db):
+            self._announcements.note_different(self._refreshed)
             self._db.executemany(
                 "UPDATE entries SET size = ?, mtime = ?, ctime = ?, inode = ? WHERE id = ?",
                 self._refreshed,

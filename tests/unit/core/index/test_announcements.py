@@ -72,6 +72,19 @@ def test_a_small_first_pass_is_announced_entry_by_entry(followed, tree):
     assert said[3:] == [("resource", one) for _, one in said[:3]]
 
 
+def test_a_change_that_only_its_identification_meets_is_announced(followed, tree):
+    """The folder looks as it did, so nobody looks at the file but who reads its content."""
+    filled(tree, "a/one", "a/two")
+    age(tree)
+    here = followed.engine.add(tree)
+    followed.index(here, mode="Shallow")
+    followed.heard()
+    (tree / "a/one").write_text("longer than before")
+    followed.index(here, mode="Content")
+    assert ("EntryModified", followed.id(tree / "a/one")) in changes(followed)
+    assert ("EntryModified", followed.id(tree / "a/two")) not in changes(followed)
+
+
 def test_a_pass_that_finds_nothing_different_says_nothing(followed, here):
     for full in (False, True):
         followed.index(here, full=full)
