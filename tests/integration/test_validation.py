@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from person import Person, plant
+from running import obey_permissions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from running import Daemon
@@ -117,8 +119,13 @@ def test_a_file_with_the_samples_of_another_is_said_to_be_one(person: Person, tr
     assert issues(validated(person, tree)) == []
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_what_may_not_be_read_is_an_error(person: Person, tree: Path) -> None:
+def test_what_may_not_be_read_is_an_error(
+    make_daemon: Callable[..., Daemon], tmp_path: Path
+) -> None:
+    person = Person(make_daemon().start(preexec_fn=obey_permissions))
+    person.create("Home")
+    tree = plant(tmp_path / "tree", 3, 4)
+    person.index(tree)
     (tree / "plain.txt").chmod(0)
     assert issues(validated(person, tree)) == [("Error", "plain.txt")]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import signal
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from person import assert_sound, in_index, plant
+from running import obey_permissions
 from watched import Watched, sysctl
 
 if TYPE_CHECKING:
@@ -167,13 +167,6 @@ def test_an_index_that_is_locked_for_long(watched: Watched) -> None:
     db.execute("ROLLBACK")
     db.close()
     watched.agrees()
-
-
-def obey_permissions() -> None:
-    """Let permissions hold for root, too, from the next program on."""
-    libc = ctypes.CDLL(None)
-    for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
-        libc.prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
 
 
 def test_a_folder_that_cannot_be_read(make_daemon: Callable[..., Daemon], tmp_path: Path) -> None:
