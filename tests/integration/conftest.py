@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from recording import TAP, read_all, report
 from running import Daemon
+from trash_bin import Bin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -107,6 +108,13 @@ def lonely(make_daemon: Callable[..., Daemon], tmp_path: Path) -> Daemon:
     home.mkdir()
     kept = {"PATH": os.environ["PATH"], "HOME": str(home), "XDG_DATA_HOME": str(home)}
     return make_daemon().start(env=kept, cwd=str(home))
+
+
+@pytest.fixture
+def bin_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bin:
+    """The trash of the daemon's user, who has a home of their own."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    return Bin(tmp_path / "share" / "Trash")
 
 
 @pytest.fixture

@@ -8,19 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from person import ODD_NAMES, Person, in_index, on_disk, plant
-from trash_bin import Bin
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from running import Daemon
-
-
-@pytest.fixture
-def bin_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bin:
-    """The trash of the daemon's user, who has a home of their own."""
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
-    return Bin(tmp_path / "share" / "Trash")
+    from trash_bin import Bin
 
 
 @pytest.fixture

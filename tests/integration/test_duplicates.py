@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from person import Person, in_index, on_disk
-from trash_bin import Bin
 
 from tests.loops import filesystem
 
@@ -16,15 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from running import Daemon
+    from trash_bin import Bin
 
 LARGE = 300_000  # bytes: so much that its content identity is made of samples
-
-
-@pytest.fixture
-def bin_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bin:
-    """The trash of the daemon's user, who has a home of their own."""
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
-    return Bin(tmp_path / "share" / "Trash")
 
 
 @pytest.fixture

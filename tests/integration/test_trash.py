@@ -18,13 +18,6 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def bin_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bin:
-    """The trash of the daemon's user, who has a home of their own."""
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
-    return Bin(tmp_path / "share" / "Trash")
-
-
-@pytest.fixture
 def person(bin_: Bin, daemon: Daemon) -> Person:
     person = Person(daemon)
     person.create("Home")
