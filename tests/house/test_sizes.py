@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -41,6 +42,12 @@ def test_functions_are_short() -> None:
 def test_nothing_is_called_after_nothing() -> None:
     wrong = [one.name for one in modules() if set(one.name.split(".")) & FORBIDDEN_NAMES]
     assert not wrong
+
+
+def test_each_test_module_has_its_own_name() -> None:
+    """They are imported without a package: two of one name, and none of the tests can run."""
+    names = Counter(one.name for one in TESTS.rglob("*.py") if one.name != "conftest.py")
+    assert [name for name, times in names.items() if times > 1] == []
 
 
 def test_there_is_one_manager() -> None:
