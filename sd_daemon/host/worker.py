@@ -20,6 +20,7 @@ from sd_daemon.core.fileops.trashes import home_trash
 from sd_daemon.core.index.follow.messages import FOLLOW
 from sd_daemon.core.jobs.reports import STOP, Limited, Order
 from sd_daemon.core.jobs.worker import Reporter, outcome
+from sd_daemon.host.forked import fork
 from sd_wire.types.jobs import DiskShare
 
 NICENESS = 10
@@ -86,7 +87,7 @@ def main() -> None:
     order = msgspec.json.decode(hearing.line(), type=Order)
     home = os.path.expanduser("~")
     trash = home_trash(sys.platform, os.environ.get("XDG_DATA_HOME"), home)
-    reporter = Reporter(order, output, trash)
+    reporter = Reporter(order, output, trash, fork)
     signal.signal(signal.SIGTERM, lambda _number, _frame: reporter.stop())
     if order.name != FOLLOW:  # that works for moments only, and somebody waits to see a change
         with contextlib.suppress(OSError):  # a strict service manager forbids it: then as equals

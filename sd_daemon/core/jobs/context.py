@@ -10,11 +10,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
     from sd_wire.types.jobs import JobLimits
 
 
 class JobInterrupted(Exception):
     """Raised by `JobContext.safe_point` when the job must stop now: to pause, or for good."""
+
+
+class SecondProcess(Protocol):
+    """A process that works for a job, and ends with it at the latest."""
+
+    link: socket.socket  # of whole messages; it ends when the process ends
+
+    def end(self) -> None:
+        """End it, whatever it is at, and wait until it has ended."""
+
+
+class Fork(Protocol):
+    """Lets a second process do something, with its end of a link; none where that cannot be."""
+
+    def __call__(self, live: Callable[[socket.socket], None], /) -> SecondProcess | None:
+        """Start it."""
 
 
 class JobContext(Protocol):
@@ -24,6 +43,7 @@ class JobContext(Protocol):
     library_dir: str
     limits: JobLimits  # as they are now: they may change while the job runs
     home_trash: str | None  # of the user it runs as; see sd_daemon.core.fileops.trashes
+    fork: Fork
 
     def progress(
         self,

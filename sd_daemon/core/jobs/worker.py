@@ -46,7 +46,7 @@ from sd_daemon.core.index.follow.follower import run_follow
 from sd_daemon.core.index.follow.messages import FOLLOW
 from sd_daemon.core.index.job import run_index, run_purge
 from sd_daemon.core.index.verify_job import run_verify
-from sd_daemon.core.jobs.context import JobInterrupted
+from sd_daemon.core.jobs.context import Fork, JobInterrupted
 from sd_daemon.core.jobs.reports import (
     Broken,
     CaughtUp,
@@ -115,11 +115,12 @@ way."""
 class Reporter:
     """The job's context (`sd_daemon.core.jobs.context.JobContext`) in a real worker."""
 
-    def __init__(self, order: Order, output: int, home_trash: str | None) -> None:
+    def __init__(self, order: Order, output: int, home_trash: str | None, fork: Fork) -> None:
         self.job_id = order.job_id
         self.library_dir = order.library_dir
         self.limits = order.limits
         self.home_trash = home_trash
+        self.fork = fork
         self._output = output
         self._stop = threading.Event()
         self._encode = msgspec.json.Encoder().encode

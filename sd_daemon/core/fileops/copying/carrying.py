@@ -47,7 +47,7 @@ class Carrier:
         self._context = context
         self._tally = tally
         self.copier = Copier(tally, how)
-        self._tree = TreeCopier(self.copier)
+        self._tree = TreeCopier(self.copier, context.fork)
         self._replacer = Replacer(operation, context.home_trash)
         self._unstoppable = Unstoppable(context)
         self._removal = SourceRemoval(operation, context, self.copier.metadata)
@@ -94,6 +94,10 @@ class Carrier:
         self._replacer.undo_choice(work)
         self._erase(work.hidden)
         return False
+
+    def end(self) -> None:
+        """Be done: nothing is written any more."""
+        self._tree.end()
 
     def has_kept(self) -> bool:
         """Whether something was replaced that had no trash to go to."""
@@ -316,6 +320,7 @@ class Unstoppable:
         self.job_id = context.job_id
         self.library_dir = context.library_dir
         self.home_trash = context.home_trash
+        self.fork = context.fork
         self.limits = context.limits
         self.progress = context.progress
         self.announce = context.announce

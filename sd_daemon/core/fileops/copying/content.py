@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from blake3 import blake3
 
-    from sd_daemon.core.fileops.copying.tally import Tally
+    from sd_daemon.core.fileops.copying.tally import Counts
 
 STEP = 8 * 1024 * 1024  # bytes between two reports
 SMALL = 256 * 1024  # bytes that are read at once and written at once: fewer calls
@@ -32,7 +32,7 @@ class NotShared(Exception):
 class Content:
     """Copies contents. Remembers which ways of the kernel work between which two filesystems."""
 
-    def __init__(self, tally: Tally, *, streaming: bool = False, atomic: bool = False) -> None:
+    def __init__(self, tally: Counts, *, streaming: bool = False, atomic: bool = False) -> None:
         """`streaming`: only by reading and writing; `atomic`: only by sharing blocks."""
         self._tally = tally
         self._streaming = streaming

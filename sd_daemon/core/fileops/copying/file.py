@@ -26,7 +26,7 @@ from sd_daemon.core.index.walk import open_folder
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sd_daemon.core.fileops.copying.tally import Tally
+    from sd_daemon.core.fileops.copying.tally import Counts
 
 FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS))
 """What ends a whole job and not one file of it."""
@@ -77,8 +77,9 @@ class Place(NamedTuple):
 class Copier:
     """Copies things that are no folders, and remembers which of them are one file."""
 
-    def __init__(self, tally: Tally, how: How) -> None:
+    def __init__(self, tally: Counts, how: How) -> None:
         self.tally = tally
+        self.how = how
         self.metadata = Metadata(tally, how.moment)
         self._content = Content(tally, streaming=how.streaming, atomic=how.atomic)
         self._verifier = Verifier(self) if how.verify else None
@@ -150,8 +151,8 @@ class Copier:
                 if not stat.S_ISREG(found.st_mode):
                     self._copy_other(place, found)
                     return
-                if self._copy_file(place, source, found):
-                    size = found.st_size
+                size = self._copy_file(place, source, found)
+                if size is not None:
                     self.tally.done(place.folder, place.name, size, told=size > SMALL)
                     return
             finally:
@@ -159,17 +160,18 @@ class Copier:
             self._remove(place)
         self.tally.fail(place.path, "it was changed while it was copied")
 
-    def _copy_file(self, place: Place, source: int, found: os.stat_result) -> bool:
-        """Copy an open file; whether it stayed the same meanwhile."""
+    def _copy_file(self, place: Place, source: int, found: os.stat_result) -> int | None:
+        """Copy an open file; its bytes, unless they are counted already under another name. None
+        where it did not stay the same meanwhile."""
         if found.st_nlink > 1 and self._link(place, found):
-            return True
+            return 0
         target = self._make(place, found)
         if target is not None:
             kept = False
             try:
                 digest = blake3() if self._verifier is not None else None
                 if not self._fill(place, source, target, found, digest):
-                    return False
+                    return None
                 if self._verifier is not None and digest is not None:
                     kept = True
                     self._verifier.add(Written(place, target, found, digest.digest()))
@@ -180,7 +182,7 @@ class Copier:
                     os.close(target)
         if found.st_nlink > 1:
             self.know(found, place.base, place.inner)
-        return True
+        return found.st_size
 
     def _fill(
         self, place: Place, source: int, target: int, found: os.stat_result, digest: blake3 | None

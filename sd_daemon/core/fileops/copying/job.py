@@ -142,12 +142,12 @@ class Run:
 
     def take(self) -> None:
         """Take all steps that are open. Raises JobInterrupted, DiskFull."""
-        while steps := self._operation.open_steps():
-            self._context.safe_point()
-            try:
-                self._take_some(steps)
-            except OSError as error:
-                raise refusal(error.filename or steps[0].target or "", error) from error
+        try:
+            while steps := self._operation.open_steps():
+                self._context.safe_point()
+                self._take_or_refuse(steps)
+        finally:
+            self._carrier.end()
         if self._carrier.has_kept():
             self._operation.make_lasting(_NO_TRASH)
             self._carrier.discard_kept()
@@ -174,6 +174,15 @@ class Run:
             ],
             "warnings": warnings,
         }
+
+    def _take_or_refuse(self, steps: list[Step]) -> None:
+        try:
+            self._take_some(steps)
+        except OSError as error:
+            path = os.fsdecode(error.filename or "")
+            if not os.path.isabs(path):  # a name in a folder that was open
+                path = steps[0].target or ""
+            raise refusal(path, error) from error
 
     def _take_some(self, steps: list[Step]) -> None:
         first = steps[0]

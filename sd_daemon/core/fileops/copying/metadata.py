@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from sd_daemon.core.fileops.copying.kernel import LACKING
 
 if TYPE_CHECKING:
-    from sd_daemon.core.fileops.copying.tally import Tally
+    from sd_daemon.core.fileops.copying.tally import Counts
 
 _ACCESS_LIST = "system.posix_acl_"
 _AS_OTHERS = stat.S_ISUID | stat.S_ISGID
@@ -26,7 +26,7 @@ _HAS_ATTRIBUTES = hasattr(os, "listxattr")
 class Metadata:
     """Gives one thing what another has. Remembers which filesystems have no attributes at all."""
 
-    def __init__(self, tally: Tally, moment: int | None) -> None:
+    def __init__(self, tally: Counts, moment: int | None) -> None:
         """`moment` is what every file gets as its time, in nanoseconds; None: times are kept."""
         self.moment = moment
         self._tally = tally

@@ -7,10 +7,12 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from sd_daemon.core.paths import shown
+from sd_wire.types.jobs import JobLimits
 
 if TYPE_CHECKING:
     from sd_daemon.core.jobs.context import JobContext
 
+NONE = JobLimits()
 PROBLEMS_KEPT = 100  # the first; the others are counted
 _NAP_S = 0.05  # the longest time without a question whether to go on, while a limit holds us back
 _SHORTEST_S = 0.01
@@ -29,32 +31,68 @@ def why(error: OSError) -> str:
     return os.strerror(error.errno) if error.errno else str(error)
 
 
-class Tally:
-    """The counts of one job."""
+class Counts:
+    """What was done, and what was not."""
 
-    def __init__(self, context: JobContext, phase: str, verb: str) -> None:
-        """`phase` is what the job is in, `verb` what a person reads: `Copying`."""
+    def __init__(self) -> None:
         self.files = 0
         self.folders = 0
         self.size = 0
         self.failed = 0
         self.warned = 0
         self.last_reason = ""
-        self.total: int | None = None
-        self.total_size: int | None = None
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
+
+    @property
+    def limits(self) -> JobLimits:
+        """What the work is held to."""
+        return NONE
+
+    def done(self, folder: str, name: str, size: int, *, told: bool = False) -> None:
+        """A thing of `size` bytes is done; `told`: they were reported as they were moved."""
+        self.files += 1
+        self.size += size
+
+    def tell(self, path: str, size: int = 0) -> None:
+        """Something is being done to what is at a path; `size` bytes were just moved."""
+
+    def fail(self, path: str, reason: str) -> None:
+        """Something could not be done."""
+        self.failed += 1
+        self.last_reason = reason
+        if len(self.problems) < PROBLEMS_KEPT:
+            self.problems.append(Problem(path, reason))
+
+    def warn(self, path: str, reason: str) -> None:
+        """Something was done, but not all of it."""
+        self.warned += 1
+        if len(self.warnings) < PROBLEMS_KEPT:
+            self.warnings.append(Problem(path, reason))
+
+
+class Tally(Counts):
+    """The counts of one job, reported as they grow, within the job's limits."""
+
+    def __init__(self, context: JobContext, phase: str, verb: str) -> None:
+        """`phase` is what the job is in, `verb` what a person reads: `Copying`."""
+        super().__init__()
+        self.total: int | None = None
+        self.total_size: int | None = None
         self._context = context
         self._phase = phase
         self._verb = verb
         self._untold = 0
         self._owed = 0.0  # bytes that were moved sooner than the limit allows
 
+    @property
+    def limits(self) -> JobLimits:
+        """What the job is held to, as it is now."""
+        return self._context.limits
+
     def done(self, folder: str, name: str, size: int, *, told: bool = False) -> None:
-        """A thing of `size` bytes is done; `told`: they were reported as they were moved. A safe
-        point now and then."""
-        self.files += 1
-        self.size += size
+        """One more. A safe point now and then."""
+        super().done(folder, name, size)
         self._untold += 1
         if self._untold >= _PATIENCE or self._context.limits.bandwidth:
             self.tell(f"{folder}/{name}", 0 if told else size)
@@ -86,16 +124,3 @@ class Tally:
             began = time.monotonic()
             time.sleep(min(_NAP_S, self._owed / limit))
             self._owed -= (time.monotonic() - began) * limit
-
-    def fail(self, path: str, reason: str) -> None:
-        """Something could not be done."""
-        self.failed += 1
-        self.last_reason = reason
-        if len(self.problems) < PROBLEMS_KEPT:
-            self.problems.append(Problem(path, reason))
-
-    def warn(self, path: str, reason: str) -> None:
-        """Something was done, but not all of it."""
-        self.warned += 1
-        if len(self.warnings) < PROBLEMS_KEPT:
-            self.warnings.append(Problem(path, reason))

@@ -2,7 +2,7 @@
 
 Folders are held open by descriptor, so a path may be as long as it likes, and a folder that is
 swapped for a symbolic link meanwhile leads nowhere else. Each gets its owner, mode and times when
-all that is in it is there.
+all that is in it is there. Part of the files a second process copies; see `beside`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from sd_daemon.core.fileops.copying.beside import BATCH, Beside
 from sd_daemon.core.fileops.copying.file import FULL, Base, Copier, Place
 from sd_daemon.core.fileops.copying.metadata import strip_access_lists
 from sd_daemon.core.fileops.copying.tally import why
@@ -20,8 +21,11 @@ from sd_daemon.core.index.walk import join, open_folder
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sd_daemon.core.jobs.context import Fork
+
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _HELD_OPEN = 200  # folders on the way down; above those they are opened again when needed
+_BETWEEN = 8  # files that are copied here between two questions what was done beside
 _PRIVATE = 0o700  # of a folder until it is complete
 
 
@@ -34,6 +38,8 @@ class _Folder:
         self.inner = inner  # the path below the base: empty, or /a/b
         self.found = found
         self.below: Iterator[str] = iter(())  # names of folders in it that are still to do
+        self.lent = 0  # batches of its files that a second process has
+        self.is_passed = False  # all below it is done, but for what is lent
         self._source_fd = self._target_fd = -1
 
     def opened(self, source_fd: int, target_fd: int) -> None:
@@ -63,10 +69,15 @@ class _Folder:
 class TreeCopier:
     """Copies folders."""
 
-    def __init__(self, copier: Copier) -> None:
+    def __init__(self, copier: Copier, fork: Fork) -> None:
         self._copier = copier
         self._tally = copier.tally
         self._metadata = copier.metadata
+        self._beside: Beside[_Folder] = Beside(copier, fork)
+
+    def end(self) -> None:
+        """Be done: nothing is written any more."""
+        self._beside.end()
 
     def copy(self, source: str, base: Base) -> None:
         """Copy the folder `source` as the folder `base.path`, which may be there in parts. What
@@ -90,7 +101,10 @@ class TreeCopier:
             self._copy_things(top, base)
             while stack:
                 self._go_on(stack, base)
+            while self._beside.is_busy:
+                self._collect(base, wait=True)
         finally:
+            stack += self._beside.recall()
             for folder in stack:
                 folder.close()
 
@@ -99,7 +113,9 @@ class TreeCopier:
         here = stack[-1]
         name = next(here.below, None)
         if name is None:
-            self._complete(here)
+            here.is_passed = True
+            if not here.lent:
+                self._complete(here)
             stack.pop()
             self._copier.flush_sometimes(base)
             return
@@ -134,7 +150,7 @@ class TreeCopier:
 
     def _copy_things(self, folder: _Folder, base: Base) -> None:
         """Copy what is no folder, and note the folders."""
-        source, target = folder.fds
+        source, _target = folder.fds
         below = []
         try:
             with os.scandir(source) as entries:
@@ -142,15 +158,54 @@ class TreeCopier:
         except OSError as error:
             self._tally.fail(folder.source, why(error))
             listed = []
-        copy, path, inner = self._copier.copy, folder.source, folder.inner
+        files = []
         for entry in listed:
-            name = entry.name
             if entry.is_dir(follow_symlinks=False):
-                below.append(name)
+                below.append(entry.name)
+            elif entry.is_file(follow_symlinks=False):
+                files.append(entry.name)
             else:
-                place = Place(name, source, path, name, target, base, f"{inner}/{name}")
-                copy(place, is_file=entry.is_file(follow_symlinks=False))
+                self._copier.copy(_place(folder, entry.name, base), is_file=False)
+        self._copy_files(folder, files, base)
         folder.below = iter(below)
+
+    def _copy_files(self, folder: _Folder, names: list[str], base: Base) -> None:
+        """Copy files here, or have them copied beside."""
+        beside, at = self._beside, 0
+        source, target = folder.fds
+        copy, path, inner = self._copier.copy, folder.source, folder.inner
+        while at < len(names):
+            if beside.takes():
+                batch = names[at : at + BATCH]
+                beside.give(folder, batch, source, target, base.device)
+                folder.lent += 1
+            else:
+                batch = names[at : at + _BETWEEN]
+                for name in batch:
+                    place = Place(name, source, path, name, target, base, f"{inner}/{name}")
+                    copy(place, is_file=True)
+            at += len(batch)
+            if beside.is_busy:
+                self._collect(base)
+
+    def _collect(self, base: Base, *, wait: bool = False) -> None:
+        """Count what was copied beside, and do what was left."""
+        tally = self._tally
+        for folder, outcome in self._beside.outcomes(wait=wait):
+            folder.lent -= 1
+            for name, reason in outcome.failed:
+                tally.fail(join(folder.source, name), reason)
+            for name, reason in outcome.warnings:
+                tally.warn(join(folder.source, name), reason)
+            if outcome.error is not None:
+                raise OSError(outcome.error, os.strerror(outcome.error))
+            tally.files += outcome.files
+            tally.size += outcome.size
+            for name in outcome.left:
+                self._copier.copy(_place(folder, name, base), is_file=True)
+            if folder.is_passed and not folder.lent:
+                self._complete(folder)
+            tally.tell(folder.source)
 
     def _complete(self, folder: _Folder) -> None:
         """Give a folder whose things are all there what else it has."""
@@ -165,6 +220,11 @@ class TreeCopier:
             self._tally.warn(folder.source, why(error))
         folder.close()
         self._tally.folders += 1
+
+
+def _place(folder: _Folder, name: str, base: Base) -> Place:
+    source, target = folder.fds
+    return Place(name, source, folder.source, name, target, base, f"{folder.inner}/{name}")
 
 
 def _make(name: str, above: int | None) -> int:

@@ -16,6 +16,7 @@ from sd_daemon.core.fileops.journal import Journal, OperationKind
 from sd_daemon.core.fileops.settling import run_settle
 from sd_daemon.core.fileops.undo import run_undo
 from sd_daemon.core.jobs.context import JobInterrupted
+from sd_daemon.host.forked import fork
 from sd_wire.types.jobs import JobLimits
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Context:
         self.job_id = job_id
         self.home_trash: str | None = str(home / "Trash")
         self.limits = JobLimits()
+        self.fork = fork
         self.reports: list[tuple[Any, ...]] = []
         self.safe_points = 0
         self.at_safe_point: Callable[[int], None] = lambda _: None

@@ -1,0 +1,203 @@
+"""Small files of a tree, copied by a second process beside the one that walks it.
+
+To copy a small file takes about ten calls of the kernel and half as much time again around them.
+Threads of one interpreter would wait for each other between those calls. So, once a tree turns out
+to be worth it, the process that copies forks: it goes on walking, makes the folders, copies what is
+large or has several names, and hands over small files by the dozen, with the two folders open; it
+copies small ones itself while the other has enough. Who hands over stays responsible: what comes
+back undone, or does not come back, it does itself.
+
+The second process never outlives the first. So when a job goes on after kill -9 nobody else writes
+into what it built.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import socket
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+
+from sd_daemon.core.fileops.copying.content import SMALL
+from sd_daemon.core.fileops.copying.file import Base, Copier, How, Place
+from sd_daemon.core.fileops.copying.tally import Counts, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sd_daemon.core.jobs.context import Fork, SecondProcess
+
+WORTH = 200  # files that are copied alone before a second process is started
+BATCH = 64  # files that are handed over together
+_BATCHES, _BYTES = 16, 16 * 1024  # of names, with the other at most: less than a socket holds
+_MESSAGE = 128 * 1024  # bytes; a batch, or what came of it, is less
+
+Owner = TypeVar("Owner")
+
+
+class Outcome(NamedTuple):
+    """What came of some files of one folder. They are told by their names."""
+
+    files: int
+    size: int  # bytes
+    left: list[str]  # to be copied by whoever handed them over
+    failed: list[tuple[str, str]]  # and why
+    warnings: list[tuple[str, str]]
+    error: int | None  # errno of what ends the whole copy; then not all of it was done
+
+
+class Beside(Generic[Owner]):
+    """The second process, for the one that hands over: when there is one, and what is with it.
+
+    What is handed over has an `Owner`, who is told what came of it.
+    """
+
+    def __init__(self, copier: Copier, fork: Fork) -> None:
+        self._copier = copier
+        self._fork = fork
+        self._may = not copier.how.verify  # a file that waits to be read again is not done
+        self._limits = copier.tally.limits
+        self._second: SecondProcess | None = None
+        self._with_it: deque[tuple[Owner, list[str], int]] = deque()
+        self._bytes = 0
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything is with it."""
+        return bool(self._with_it)
+
+    def takes(self) -> bool:
+        """Whether it takes some files now."""
+        limits = self._copier.tally.limits
+        if limits.bandwidth or not self._may:  # that is measured by the one process
+            return False
+        if limits is not self._limits:  # it has those that it was started with
+            if self._with_it:
+                return False
+            self.end()
+            self._limits = limits
+        if self._second is None:
+            if self._copier.tally.files < WORTH:
+                return False
+            self._start()
+        return self._may and len(self._with_it) < _BATCHES and self._bytes < _BYTES
+
+    def give(self, owner: Owner, names: list[str], source: int, target: int, device: int) -> None:
+        """Hand over files that are to be copied between two open folders; `device` is where the
+        second of them is."""
+        assert self._second is not None
+        text = marshal.dumps((device, names))
+        try:
+            socket.send_fds(self._second.link, [text], [source, target])
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # it has ended, which is seen when it is asked
+        self._with_it.append((owner, names, len(text)))
+        self._bytes += len(text)
+
+    def outcomes(self, *, wait: bool) -> Iterator[tuple[Owner, Outcome]]:
+        """What came of what was handed over: what is known by now, or all of it (`wait`)."""
+        while self._with_it:
+            outcome = self._receive(wait=wait)
+            if outcome is None:
+                return
+            owner, names, size = self._with_it[0]
+            yield owner, outcome or Outcome(0, 0, names, [], [], None)
+            self._with_it.popleft()  # until then it is there to be recalled
+            self._bytes -= size
+
+    def recall(self) -> list[Owner]:
+        """Have nothing with it any more; the owners of what was, in whatever state that is."""
+        owners = [owner for owner, _names, _size in self._with_it]
+        if owners:
+            self.end()
+        self._with_it.clear()
+        self._bytes = 0
+        return owners
+
+    def end(self) -> None:
+        """End it, whatever it is at: it writes nothing after that."""
+        if self._second is not None:
+            self._second.end()
+        self._second = None
+
+    def _start(self) -> None:
+        self._second = self._fork(partial(_live, how=self._copier.how))
+        self._may = self._second is not None
+
+    def _receive(self, *, wait: bool) -> Outcome | tuple[()] | None:
+        """One outcome; None where it is not known yet, nothing where there will be none."""
+        if self._second is None:
+            return ()
+        try:
+            text = self._second.link.recv(_MESSAGE, 0 if wait else socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return None
+        except ConnectionResetError:
+            text = b""
+        if text:
+            return Outcome(*marshal.loads(text))
+        self._may = False
+        self._second.end()
+        self._second = None
+        return ()
+
+
+# --- in the second process -----------------------------------------------------------------------
+
+
+class _NotSmallError(Exception):
+    """A file is for the other process."""
+
+
+class _SmallFiles(Copier):
+    """Copies what is small and has one name."""
+
+    def _copy_file(self, place: Place, source: int, found: os.stat_result) -> int | None:
+        if found.st_nlink > 1 or found.st_size > SMALL:
+            raise _NotSmallError
+        return super()._copy_file(place, source, found)
+
+    def _copy_other(self, place: Place, found: os.stat_result) -> None:
+        raise _NotSmallError
+
+
+def _live(link: socket.socket, how: How) -> None:
+    """All that the second process does."""
+    counts = Counts()
+    copier = _SmallFiles(counts, how)
+    while batch := _receive(link):
+        link.send(marshal.dumps(tuple(_copied(copier, counts, *batch))))
+
+
+def _receive(link: socket.socket) -> tuple[int, list[str], int, int] | None:
+    """The next batch: device, names, source and target."""
+    text, folders, _flags, _address = socket.recv_fds(link, _MESSAGE, 2)
+    return (*marshal.loads(text), *folders) if text else None
+
+
+def _copied(
+    copier: Copier, counts: Counts, device: int, names: list[str], source: int, target: int
+) -> Outcome:
+    """Copy a batch."""
+    base = Base("", device)
+    files, size = counts.files, counts.size
+    counts.problems, counts.warnings = [], []
+    left, error = [], None
+    for name in names:
+        try:
+            copier.copy(Place(name, source, "", name, target, base, ""), is_file=True)
+        except _NotSmallError:
+            left.append(name)
+        except OSError as failure:
+            error = failure.errno
+            break
+    os.close(source)
+    os.close(target)
+    failed, warnings = _by_name(counts.problems), _by_name(counts.warnings)
+    return Outcome(counts.files - files, counts.size - size, left, failed, warnings, error)
+
+
+def _by_name(problems: list[Problem]) -> list[tuple[str, str]]:
+    return [(os.path.basename(one.path), one.reason) for one in problems]
