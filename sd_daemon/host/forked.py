@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,9 @@ class Forked:
 
     def __init__(self, live: Callable[[socket.socket], None]) -> None:
         """Let it do this, with its end of the link. Raises OSError."""
+        # Loaded here: in the second process it would wait for ever for another thread of this one,
+        # which is not there, if that was loading it.
+        prctl = import_module("ctypes").CDLL(None).prctl
         self.link, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         parent = os.getpid()
         with other:
@@ -32,7 +36,7 @@ class Forked:
                 self.link.close()
                 raise
             if self._pid == 0:
-                _begin(other, parent, live)
+                _begin(other, partial(prctl, _SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), parent, live)
 
     def end(self) -> None:
         """End it, whatever it is at, and wait until it has ended."""
@@ -52,9 +56,15 @@ def fork(live: Callable[[socket.socket], None]) -> Forked | None:
         return None
 
 
-def _begin(link: socket.socket, parent: int, live: Callable[[socket.socket], None]) -> NoReturn:
+def _begin(
+    link: socket.socket,
+    end_with_parent: Callable[[], int],
+    parent: int,
+    live: Callable[[socket.socket], None],
+) -> NoReturn:
     try:
-        _end_with(parent)
+        if end_with_parent() or os.getppid() != parent:  # it ended before that was said
+            os._exit(0)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the worker hears that, and ends this
         gc.freeze()
         number = link.fileno()
@@ -67,12 +77,4 @@ def _begin(link: socket.socket, parent: int, live: Callable[[socket.socket], Non
     except BaseException:  # a defect: the daemon logs what a worker says there
         sys.excepthook(*sys.exc_info())
     finally:
-        os._exit(0)
-
-
-def _end_with(parent: int) -> None:
-    """Have the kernel kill this process as soon as its parent ends. Raises OSError."""
-    if import_module("ctypes").CDLL(None).prctl(_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0):
-        raise OSError("prctl(PR_SET_PDEATHSIG) was refused")
-    if os.getppid() != parent:  # it ended before that was said
         os._exit(0)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import marshal
 import os
+import select
 import socket
 from collections import deque
 from functools import partial
@@ -57,7 +58,7 @@ class Beside(Generic[Owner]):
     def __init__(self, copier: Copier, fork: Fork) -> None:
         self._copier = copier
         self._fork = fork
-        self._may = not copier.how.verify  # a file that waits to be read again is not done
+        self._may = True
         self._limits = copier.tally.limits
         self._second: SecondProcess | None = None
         self._with_it: deque[tuple[Owner, list[str], int]] = deque()
@@ -162,42 +163,87 @@ class _SmallFiles(Copier):
     def _copy_other(self, place: Place, found: os.stat_result) -> None:
         raise _NotSmallError
 
+    def _reject(self, place: Place, reason: str) -> None:
+        self.tally.fail(place.path, reason)  # the other removes it
+
+
+class _Noted(Counts):
+    """Keeps all problems: somebody else counts them."""
+
+    def fail(self, path: str, reason: str) -> None:
+        self.problems.append(Problem(path, reason))
+
+    def warn(self, path: str, reason: str) -> None:
+        self.warnings.append(Problem(path, reason))
+
+
+class _Hands:
+    """What the second process does."""
+
+    def __init__(self, link: socket.socket, how: How) -> None:
+        self._link = link
+        self._counts = _Noted()
+        self._copier = _SmallFiles(self._counts, how)
+
+    def work(self) -> None:
+        """Copy what comes, until nothing can come any more."""
+        while batch := self._receive():
+            outcomes = [self._copy(batch, 0)]
+            if self._copier.how.verify:  # as many together as there are
+                while self._has_more() and (batch := self._receive()):
+                    outcomes.append(self._copy(batch, len(outcomes)))
+                outcomes[-1] = self._verified(outcomes[-1])
+            self._share_out(outcomes)
+            for outcome in outcomes:
+                self._link.send(marshal.dumps(tuple(outcome)))
+
+    def _receive(self) -> tuple[int, list[str], int, int] | None:
+        """The next batch: device, names, source and target. None at the end."""
+        text, folders, _flags, _address = socket.recv_fds(self._link, _MESSAGE, 2)
+        return (*marshal.loads(text), *folders) if text else None
+
+    def _has_more(self) -> bool:
+        """Whether there is something to receive. (`recv_fds` takes flags, and forgets them.)"""
+        return bool(select.select([self._link], [], [], 0)[0])
+
+    def _copy(self, batch: tuple[int, list[str], int, int], number: int) -> Outcome:
+        """Copy a batch. Its number stands for its folder in what is told of its files."""
+        device, names, source, target = batch
+        base, folder = Base("", device), str(number)
+        files, size = self._counts.files, self._counts.size
+        left, error = [], None
+        for name in names:
+            place = Place(name, source, folder, name, target, base, "")
+            try:
+                self._copier.copy(place, is_file=True)
+            except _NotSmallError:
+                left.append(name)
+            except OSError as failure:
+                error = failure.errno
+                break
+        os.close(source)
+        os.close(target)
+        counts = self._counts
+        return Outcome(counts.files - files, counts.size - size, left, [], [], error)
+
+    def _verified(self, last: Outcome) -> Outcome:
+        """Verify what was copied since that was done before."""
+        try:
+            self._copier.flush()
+        except OSError as failure:
+            return last._replace(error=failure.errno)
+        return last
+
+    def _share_out(self, outcomes: list[Outcome]) -> None:
+        """Tell each batch what went wrong in it."""
+        for path, reason in self._counts.problems:
+            number, _, name = path.partition("/")
+            outcomes[int(number)].failed.append((name, reason))
+        for path, reason in self._counts.warnings:
+            number, _, name = path.partition("/")
+            outcomes[int(number)].warnings.append((name, reason))
+        self._counts.problems, self._counts.warnings = [], []
+
 
 def _live(link: socket.socket, how: How) -> None:
-    """All that the second process does."""
-    counts = Counts()
-    copier = _SmallFiles(counts, how)
-    while batch := _receive(link):
-        link.send(marshal.dumps(tuple(_copied(copier, counts, *batch))))
-
-
-def _receive(link: socket.socket) -> tuple[int, list[str], int, int] | None:
-    """The next batch: device, names, source and target."""
-    text, folders, _flags, _address = socket.recv_fds(link, _MESSAGE, 2)
-    return (*marshal.loads(text), *folders) if text else None
-
-
-def _copied(
-    copier: Copier, counts: Counts, device: int, names: list[str], source: int, target: int
-) -> Outcome:
-    """Copy a batch."""
-    base = Base("", device)
-    files, size = counts.files, counts.size
-    counts.problems, counts.warnings = [], []
-    left, error = [], None
-    for name in names:
-        try:
-            copier.copy(Place(name, source, "", name, target, base, ""), is_file=True)
-        except _NotSmallError:
-            left.append(name)
-        except OSError as failure:
-            error = failure.errno
-            break
-    os.close(source)
-    os.close(target)
-    failed, warnings = _by_name(counts.problems), _by_name(counts.warnings)
-    return Outcome(counts.files - files, counts.size - size, left, failed, warnings, error)
-
-
-def _by_name(problems: list[Problem]) -> list[tuple[str, str]]:
-    return [(os.path.basename(one.path), one.reason) for one in problems]
+    _Hands(link, how).work()

@@ -14,7 +14,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sd_daemon.core.fileops import trash
-from sd_daemon.core.fileops.copying.file import FULL, Copier, How
+from sd_daemon.core.fileops.copying.file import Copier, How
+from sd_daemon.core.fileops.copying.kernel import FULL
 from sd_daemon.core.fileops.copying.planning import look
 from sd_daemon.core.fileops.copying.removing import SourceRemoval
 from sd_daemon.core.fileops.copying.replacing import Replacer
@@ -98,6 +99,7 @@ class Carrier:
     def end(self) -> None:
         """Be done: nothing is written any more."""
         self._tree.end()
+        self.copier.end()
 
     def has_kept(self) -> bool:
         """Whether something was replaced that had no trash to go to."""

@@ -15,9 +15,8 @@ from sd_daemon.core.fileops.copying.kernel import LACKING, begin_writing, share_
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from blake3 import blake3
-
     from sd_daemon.core.fileops.copying.tally import Counts
+    from sd_daemon.core.fileops.copying.verify import Check
 
 STEP = 8 * 1024 * 1024  # bytes between two reports
 SMALL = 256 * 1024  # bytes that are read at once and written at once: fewer calls
@@ -47,34 +46,33 @@ class Content:
         found: os.stat_result,
         path: str,
         device: int,
-        digest: blake3 | None,
+        check: Check | None,
     ) -> int:
         """Copy what `source` holds, whose stat is `found`; how many bytes that were.
 
-        `device` is where `target` is, `path` is for the reports. `digest` is fed with what was
-        read. Raises OSError, JobInterrupted; NotShared where that was the only way allowed.
+        `device` is where `target` is, `path` is for the reports. `check` is told what there is to
+        verify. Raises OSError, JobInterrupted; NotShared where that was the only way allowed.
         """
         size = found.st_size
         pair = (found.st_dev, device)
         if not self._streaming and size and pair not in self._unshared:
             if share_blocks(source, target):
-                if digest is not None:
-                    _feed(source, size, digest)
+                self._report(source, 0, size, check)
                 return size
             self._unshared.add(pair)
         if self._atomic and size:
             raise NotShared
         has_holes = found.st_blocks * _BLOCK < size
         if size <= SMALL and not has_holes:
-            return self._copy_small(source, target, size, digest)
-        return self._copy_large(source, target, found, path, digest, has_holes=has_holes)
+            return self._copy_small(source, target, size, check)
+        return self._copy_large(source, target, found, path, check, has_holes=has_holes)
 
-    def _copy_small(self, source: int, target: int, size: int, digest: blake3 | None) -> int:
+    def _copy_small(self, source: int, target: int, size: int, check: Check | None) -> int:
         data = os.read(source, size + 1)
         while len(data) < size and (more := os.read(source, size + 1 - len(data))):
             data += more  # a filesystem in user space gives what it likes
-        if digest is not None:
-            digest.update(data)
+        if check is not None:
+            check.holds(data)
         if data:
             write_all(target, data)
         return len(data)
@@ -85,37 +83,40 @@ class Content:
         target: int,
         found: os.stat_result,
         path: str,
-        digest: blake3 | None,
+        check: Check | None,
         *,
         has_holes: bool,
     ) -> int:
         size = found.st_size
-        if digest is not None and has_holes:  # zeros count, too
-            _feed(source, size, digest)
-            digest = None
-        before = self._tally.size
-        regions = _regions(source, size) if has_holes else iter([(0, size)])
-        for start, end in regions:
+        before, at = self._tally.size, 0
+        for start, end in _regions(source, size) if has_holes else [(0, size)]:
+            if start > at:
+                os.ftruncate(target, start)
+                self._report(source, at, start, check)
             at = start
             while at < end:
-                moved = self._step(source, target, at, min(STEP, end - at), digest)
+                moved = self._step(source, target, at, min(STEP, end - at))
                 if not moved:
                     self._tally.size = before
                     return at  # it became shorter; whoever called looks for that
                 begin_writing(target, at, moved)
+                self._report(source, at, at + moved, check)
                 at += moved
                 self._tally.size += moved
                 self._tally.tell(path, moved)
         self._tally.size = before  # the file counts when it is done
-        if has_holes:
+        if at < size:
             os.ftruncate(target, size)
+            self._report(source, at, size, check)
         return size
 
-    def _step(
-        self, source: int, target: int, offset: int, count: int, digest: blake3 | None
-    ) -> int:
-        if digest is not None:
-            return _by_read_and_write(source, target, offset, count, digest)
+    def _report(self, source: int, start: int, end: int, check: Check | None) -> None:
+        """What lies between can be verified."""
+        while check is not None and start < end:
+            check.grew(source, start, min(start + STEP, end))
+            start += STEP
+
+    def _step(self, source: int, target: int, offset: int, count: int) -> int:
         while True:
             try:
                 return self._ways[0](source, target, offset, count)
@@ -141,9 +142,7 @@ def _by_sendfile(source: int, target: int, offset: int, count: int) -> int:
     return os.sendfile(target, source, offset, count)
 
 
-def _by_read_and_write(
-    source: int, target: int, offset: int, count: int, digest: blake3 | None = None
-) -> int:
+def _by_read_and_write(source: int, target: int, offset: int, count: int) -> int:
     os.lseek(target, offset, os.SEEK_SET)
     end = offset + count
     at = offset
@@ -151,8 +150,6 @@ def _by_read_and_write(
         data = os.pread(source, min(_BUFFER, end - at), at)
         if not data:
             break
-        if digest is not None:
-            digest.update(data)
         write_all(target, data)
         at += len(data)
     return at - offset
@@ -165,13 +162,6 @@ def write_all(target: int, data: bytes) -> None:
     while written < len(rest):
         rest = rest[written:]
         written = os.write(target, rest)
-
-
-def _feed(source: int, size: int, digest: blake3) -> None:
-    at = 0
-    while at < size and (data := os.pread(source, _BUFFER, at)):
-        digest.update(data)
-        at += len(data)
 
 
 def _regions(source: int, size: int) -> Iterator[tuple[int, int]]:

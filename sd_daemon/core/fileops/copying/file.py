@@ -13,13 +13,11 @@ import stat
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from blake3 import blake3
-
 from sd_daemon.core.fileops.copying.content import SMALL, Content, NotShared
-from sd_daemon.core.fileops.copying.kernel import LACKING
+from sd_daemon.core.fileops.copying.kernel import FULL, LACKING
 from sd_daemon.core.fileops.copying.metadata import Metadata
 from sd_daemon.core.fileops.copying.tally import why
-from sd_daemon.core.fileops.copying.verify import Verifier, Written
+from sd_daemon.core.fileops.copying.verify import CHANGED, Check, Verifier
 from sd_daemon.core.fileops.rename import flush_filesystem
 from sd_daemon.core.index.walk import open_folder
 
@@ -27,9 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sd_daemon.core.fileops.copying.tally import Counts
-
-FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS))
-"""What ends a whole job and not one file of it."""
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _MAKE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -73,6 +68,11 @@ class Place(NamedTuple):
         """Where it is."""
         return f"{self.folder}/{self.name}"
 
+    @property
+    def written(self) -> str:
+        """Where its copy lies now."""
+        return self.base.path + self.inner
+
 
 class Copier:
     """Copies things that are no folders, and remembers which of them are one file."""
@@ -82,10 +82,11 @@ class Copier:
         self.how = how
         self.metadata = Metadata(tally, how.moment)
         self._content = Content(tally, streaming=how.streaming, atomic=how.atomic)
-        self._verifier = Verifier(self) if how.verify else None
+        self._verifier = Verifier(tally, self.metadata, self._reject) if how.verify else None
         self.note_flush: Callable[[int], None] | None = None  # told when what was written is safe
         self._flushed = (0, 0)  # files and bytes
         self._links: dict[tuple[int, int], tuple[Base, str]] = {}
+        self._linked: dict[str, list[Place]] = {}  # other names of what is still to be verified
 
     def copy(self, place: Place, *, is_file: bool) -> None:
         """Copy one thing. What goes wrong with it is counted; raises OSError for what ends the
@@ -106,9 +107,14 @@ class Copier:
             self._remove(place)
 
     def flush(self) -> None:
-        """Finish what waits to be verified."""
+        """Finish what waits to be verified. Raises OSError, JobInterrupted."""
         if self._verifier is not None:
             self._verifier.flush()
+
+    def end(self) -> None:
+        """Be done, without regard to what waits to be verified."""
+        if self._verifier is not None:
+            self._verifier.end()
 
     def flush_sometimes(self, base: Base) -> None:
         """After much was written: have it on the disk, and noted that it is."""
@@ -132,17 +138,6 @@ class Copier:
         """Remember where a file with several names was copied to."""
         self._links.setdefault((found.st_dev, found.st_ino), (base, inner))
 
-    def reject(self, written: Written) -> None:
-        """What was written is not what was read: it is removed, and counted."""
-        place = written.place
-        self.tally.fail(place.path, "what the disk gives back is not what was written")
-        folder, name = os.path.split(place.base.path + place.inner)
-        above = open_folder(folder)
-        try:
-            os.unlink(name, dir_fd=above)
-        finally:
-            os.close(above)
-
     def _copy(self, place: Place) -> None:
         for _ in range(_ATTEMPTS):
             source = os.open(place.name, _READ, dir_fd=place.source)
@@ -158,7 +153,7 @@ class Copier:
             finally:
                 os.close(source)
             self._remove(place)
-        self.tally.fail(place.path, "it was changed while it was copied")
+        self.tally.fail(place.path, CHANGED)
 
     def _copy_file(self, place: Place, source: int, found: os.stat_result) -> int | None:
         """Copy an open file; its bytes, unless they are counted already under another name. None
@@ -166,30 +161,41 @@ class Copier:
         if found.st_nlink > 1 and self._link(place, found):
             return 0
         target = self._make(place, found)
-        if target is not None:
-            kept = False
-            try:
-                digest = blake3() if self._verifier is not None else None
-                if not self._fill(place, source, target, found, digest):
-                    return None
-                if self._verifier is not None and digest is not None:
-                    kept = True
-                    self._verifier.add(Written(place, target, found, digest.digest()))
-                else:
-                    self.metadata.give_times(target, found)
-            finally:
-                if not kept:
-                    os.close(target)
+        if target is not None and not self._write(place, source, target, found):
+            return None
         if found.st_nlink > 1:
             self.know(found, place.base, place.inner)
         return found.st_size
 
+    def _write(self, place: Place, source: int, target: int, found: os.stat_result) -> bool:
+        """Give a new file, which is closed, all it should have; or have it verified before it gets
+        its times. Whether the source stayed the same meanwhile."""
+        if self._verifier is None:
+            try:
+                if not self._fill(place, source, target, found, None):
+                    return False
+                self.metadata.give_times(target, found)
+            finally:
+                os.close(target)
+            return True
+        check = self._verifier.begin(place, target, found)
+        try:
+            is_same = self._fill(place, source, target, found, check)
+        except BaseException:
+            self._verifier.drop(check)
+            raise
+        if is_same:
+            self._verifier.complete(check)
+        else:
+            self._verifier.drop(check)
+        return is_same
+
     def _fill(
-        self, place: Place, source: int, target: int, found: os.stat_result, digest: blake3 | None
+        self, place: Place, source: int, target: int, found: os.stat_result, check: Check | None
     ) -> bool:
         """Give a new file all but its times; whether the source stayed the same meanwhile."""
         device = place.base.device
-        count = self._content.copy(source, target, found, place.path, device, digest)
+        count = self._content.copy(source, target, found, place.path, device, check)
         now = os.fstat(source)
         if count != found.st_size or _version(now) != _version(found):
             return False
@@ -228,7 +234,20 @@ class Copier:
             if error.errno in LACKING or error.errno in (errno.EMLINK, errno.EPERM, errno.ENOENT):
                 return False
             raise
+        if self._verifier is not None:
+            self._linked.setdefault(known[0].path + known[1], []).append(place)
         return True
+
+    def _reject(self, place: Place, reason: str) -> None:
+        """What was written is not what was read: that goes, under all its names."""
+        for one in [place, *self._linked.pop(place.written, ())]:
+            self.tally.fail(one.path, reason)
+            folder, name = os.path.split(one.written)
+            above = open_folder(folder)
+            try:
+                os.unlink(name, dir_fd=above)
+            finally:
+                os.close(above)
 
     def _copy_other(self, place: Place, found: os.stat_result) -> None:
         if found.st_nlink > 1 and self._link(place, found):

@@ -17,12 +17,16 @@ from typing import Any
 _FICLONE = 0x40049409  # ioctl_ficlone(2), the same on every architecture that Debian has but three
 _EXCHANGE = 2  # RENAME_EXCHANGE, renameat2(2)
 _HERE = -100  # AT_FDCWD
-_WRITE = 2  # SYNC_FILE_RANGE_WRITE, sync_file_range(2)
+# sync_file_range(2): SYNC_FILE_RANGE_WRITE, and with WAIT_BEFORE and WAIT_AFTER
+_WRITE, _WRITE_AND_WAIT = 2, 7
 
 LACKING = frozenset(
     (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV)
 )
 """What kernels and filesystems say that cannot do a thing at all."""
+
+FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS))
+"""What ends a whole job and not one file of it."""
 
 ON_LINUX = sys.platform == "linux"
 
@@ -69,7 +73,28 @@ def begin_writing(fd: int, offset: int, length: int) -> None:
         begin(fd, wide(offset), wide(length), _WRITE)
 
 
-def forget_cached(fd: int) -> None:
-    """Have the next read of this file come from the disk, as far as all of it is written there."""
+def write_out(fd: int, offset: int, length: int) -> None:
+    """Have a range of a file written, and wait for that. Raises OSError."""
+    write = getattr(_library(), "sync_file_range", None)
+    if write is None:
+        os.fsync(fd)
+        return
+    wide = import_module("ctypes").c_int64
+    if write(fd, wide(offset), wide(length), _WRITE_AND_WAIT):
+        error = import_module("ctypes").get_errno()
+        if error not in LACKING:
+            raise OSError(error, os.strerror(error))
+        os.fsync(fd)
+
+
+def forget_cached(fd: int, offset: int = 0, length: int = 0) -> None:
+    """Have the next read of this range (without a length: from there on) come from the disk, as far
+    as it is written there."""
     if hasattr(os, "posix_fadvise"):
-        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.posix_fadvise(fd, offset, length, os.POSIX_FADV_DONTNEED)
+
+
+def read_ahead(fd: int, offset: int = 0, length: int = 0) -> None:
+    """Have the disk begin to read a range."""
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(fd, offset, length, os.POSIX_FADV_WILLNEED)

@@ -13,7 +13,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sd_daemon.core.fileops.copying.beside import BATCH, Beside
-from sd_daemon.core.fileops.copying.file import FULL, Base, Copier, Place
+from sd_daemon.core.fileops.copying.file import Base, Copier, Place
+from sd_daemon.core.fileops.copying.kernel import FULL
 from sd_daemon.core.fileops.copying.metadata import strip_access_lists
 from sd_daemon.core.fileops.copying.tally import why
 from sd_daemon.core.index.walk import join, open_folder
@@ -103,6 +104,7 @@ class TreeCopier:
                 self._go_on(stack, base)
             while self._beside.is_busy:
                 self._collect(base, wait=True)
+            self._copier.flush()
         finally:
             stack += self._beside.recall()
             for folder in stack:
@@ -172,18 +174,14 @@ class TreeCopier:
     def _copy_files(self, folder: _Folder, names: list[str], base: Base) -> None:
         """Copy files here, or have them copied beside."""
         beside, at = self._beside, 0
-        source, target = folder.fds
-        copy, path, inner = self._copier.copy, folder.source, folder.inner
         while at < len(names):
             if beside.takes():
                 batch = names[at : at + BATCH]
-                beside.give(folder, batch, source, target, base.device)
+                beside.give(folder, batch, *folder.fds, base.device)
                 folder.lent += 1
             else:
                 batch = names[at : at + _BETWEEN]
-                for name in batch:
-                    place = Place(name, source, path, name, target, base, f"{inner}/{name}")
-                    copy(place, is_file=True)
+                self._copy_here(folder, batch, base)
             at += len(batch)
             if beside.is_busy:
                 self._collect(base)
@@ -195,17 +193,27 @@ class TreeCopier:
             folder.lent -= 1
             for name, reason in outcome.failed:
                 tally.fail(join(folder.source, name), reason)
+                with suppress(FileNotFoundError):  # it is there where it was rejected
+                    os.unlink(name, dir_fd=folder.fds[1])
             for name, reason in outcome.warnings:
                 tally.warn(join(folder.source, name), reason)
             if outcome.error is not None:
                 raise OSError(outcome.error, os.strerror(outcome.error))
             tally.files += outcome.files
             tally.size += outcome.size
-            for name in outcome.left:
-                self._copier.copy(_place(folder, name, base), is_file=True)
+            self._copy_here(folder, outcome.left, base)
             if folder.is_passed and not folder.lent:
                 self._complete(folder)
             tally.tell(folder.source)
+
+    def _copy_here(self, folder: _Folder, names: list[str], base: Base) -> None:
+        if not names:
+            return
+        source, target = folder.fds
+        copy, path, inner = self._copier.copy, folder.source, folder.inner
+        for name in names:
+            place = Place(name, source, path, name, target, base, f"{inner}/{name}")
+            copy(place, is_file=True)
 
     def _complete(self, folder: _Folder) -> None:
         """Give a folder whose things are all there what else it has."""

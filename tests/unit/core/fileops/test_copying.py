@@ -11,7 +11,7 @@ import pytest
 from doing import Desk, differences, interrupt, temporaries
 from torture import deepen, grow
 
-from sd_daemon.core.fileops.copying import kernel, verify
+from sd_daemon.core.fileops.copying import kernel
 from sd_daemon.core.jobs.context import JobInterrupted
 from sd_wire.errors import FileConflict, SdError
 from sd_wire.operations.files import ConflictResolution, CopyMethod
@@ -208,25 +208,6 @@ def test_what_changes_all_the_time_is_told(desk: Desk, tree: Path, to: Path) -> 
     assert out["failed_count"] == 1
     assert "changed while it was copied" in out["failures"][0]["reason"]
     assert os.listdir(to / "tree") == ["small"]
-
-
-def test_verification_sees_what_the_disk_did(
-    desk: Desk, tree: Path, to: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("good", "bad"):
-        (tree / name).write_bytes(name.encode() * 1000)
-    forget = kernel.forget_cached
-
-    def rot(fd: int) -> None:
-        if os.pread(fd, 3, 0) == b"bad":
-            os.pwrite(fd, b"B", 500)
-        forget(fd)
-
-    monkeypatch.setattr(verify, "forget_cached", rot)
-    out = desk.copy(tree, to=to, verify=True)
-    assert out["failed_count"] == 1
-    assert "not what was written" in out["failures"][0]["reason"]
-    assert os.listdir(to / "tree") == ["good"]
 
 
 def test_a_copy_that_cannot_share_blocks_says_so(desk: Desk, tree: Path, to: Path) -> None:

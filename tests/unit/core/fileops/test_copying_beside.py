@@ -90,12 +90,14 @@ class Seen:
             self._do(pid)
 
 
-def test_the_copy_is_the_same(desk: Desk, tree: Path, to: Path) -> None:
+@pytest.mark.parametrize("verify", [False, True])
+def test_the_copy_is_the_same(desk: Desk, tree: Path, to: Path, *, verify: bool) -> None:
     context = desk.context()
     seen = Seen(context)
-    out = desk.copy(tree, to=to, context=context)
+    out = desk.copy(tree, to=to, context=context, verify=verify)
     assert len(seen.pids) == 1
     assert second() == []
+    assert out["failures"] == []
     assert differences(tree, to / "tree") == ""
     files = sum(len(names) for _folder, _dirs, names in os.walk(tree))
     assert (out["copied_count"], out["failed_count"]) == (files, 0)
