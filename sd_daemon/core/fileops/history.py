@@ -167,7 +167,7 @@ def _entry(row: tuple[Any, ...], device_slug: str) -> CopyFileEntry:
         size_bytes=int(known.get("bytes") or size or 0),
         is_directory=os.path.isdir(place) and not os.path.islink(place),
         status=_STATUSES[state],
-        error=None if detail is None or has_detail else detail,
+        error=known.get("reason") if has_detail else detail,
     )
 
 

@@ -274,7 +274,8 @@ class Carrier:
             elif work.failed is not None:
                 self._replacer.undo_choice(work)
                 self._erase(work.hidden)
-                work.step.detail = work.failed
+                work.detail.reason = work.failed
+                work.note()
                 failed += work.steps
             else:
                 work.note()

@@ -196,7 +196,8 @@ class Run:
     def _recover(self, steps: list[Step]) -> None:
         again = [step for step in steps if step.state is StepState.FAILED]
         for step in again:
-            step.detail = Detail(replaces=step.kind is StepKind.TRASH).text()
+            known = Detail.of(step)
+            step.detail = Detail(replaces=known.replaces, folder=known.folder).text()
         self._operation.save(again, StepState.PLANNED)
         boot, flushed_at = self._operation.flushed()
         for step in steps:

@@ -28,6 +28,7 @@ class Detail(msgspec.Struct, omit_defaults=True):
     kept: bool = False  # there was no trash: it is kept beside its place until all is done
     erase: bool = False  # whatever it is, with all that is in it
     folder: list[int] | None = None  # mode, owner, group and time (ns) of a folder that goes
+    reason: str | None = None  # why it failed
 
     @classmethod
     def of(cls, step: Step) -> Detail:

@@ -177,6 +177,24 @@ def test_undo_makes_folders_again_that_are_gone(desk: Desk, tree: Path, to: Path
     assert sorted(os.listdir(to)) == ["1", "2"]
 
 
+def test_a_folder_that_could_not_be_made_again_is_made_as_it_was_later(
+    desk: Desk, tree: Path, to: Path
+) -> None:
+    move, undo = desk.context(), desk.context()
+    desk.copy(tree / "inner" / "2", to=to, move=True, context=move)
+    shutil.rmtree(tree)
+    tree.symlink_to("nowhere")
+    os.umask(0o022)  # a new worker has it, and the copy did without
+    with pytest.raises(SdError):
+        desk.undo(move, undo)
+    tree.unlink()
+    tree.mkdir()
+    out = desk.undo(move, undo)
+    assert out["failed_count"] == 0
+    assert (tree / "inner" / "2").read_bytes() == b"xx"
+    assert (tree / "inner").stat().st_mode & 0o7777 == 0o755
+
+
 def test_what_was_added_meanwhile_keeps_the_source(desk: Desk, tree: Path, other: Path) -> None:
     context = desk.context()
 
