@@ -129,7 +129,8 @@ class Carrier:
             works.append(work)
             found = look(work.source) if work.is_copy and not work.published else None
             size += 0 if found is None else found.st_size
-            is_folder = found is not None and stat.S_ISDIR(found.st_mode)
+            # what follows may be for the folder
+            is_folder = not work.source or (found is not None and stat.S_ISDIR(found.st_mode))
             if is_folder or size > _BYTES_AT_ONCE or len(works) >= AT_ONCE // 2:
                 break
         return works
@@ -155,7 +156,7 @@ class Carrier:
         work.base.device = folder.st_dev
         if not work.source:
             return
-        found = os.lstat(work.source) if len(work.source) < 1000 else look(work.source)
+        found = look(work.source)
         if found is None:
             raise FileNotFoundError(2, os.strerror(2), work.source)
         if work.step.kind is StepKind.MOVE and found.st_dev != folder.st_dev:

@@ -7,6 +7,7 @@ and the order says what becomes of it.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from enum import StrEnum
@@ -62,6 +63,13 @@ _TRANSFERS = frozenset((Action.COPY, Action.MOVE, Action.OVERWRITE, Action.RENAM
 
 def look(path: str) -> os.stat_result | None:
     """The stat of what is at a path, or None. Raises OSError for what cannot be looked at."""
+    try:
+        return os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
     try:
         return stat_in(*os.path.split(path))
     except (FileNotFoundError, NotADirectoryError):
