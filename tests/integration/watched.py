@@ -41,7 +41,7 @@ class Watched:
         until = time.monotonic() + PATIENCE_S
         while (differing := self.differences()) and time.monotonic() < until:
             time.sleep(0.02)
-        assert differing == []
+        assert differing == [], "\n".join(differing)
 
     def differences(self) -> list[str]:
         """What is not the same, short enough to be read."""
