@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from typing import TYPE_CHECKING
 
 from sd_daemon.core import json_file
 from sd_daemon.core.db.connection import (
@@ -18,14 +19,12 @@ from sd_daemon.core.db.connection import (
     open_reader,
 )
 from sd_daemon.core.db.migrate import copy_to
-from sd_daemon.core.library import (
-    CONFIG_FILE,
-    INDEX_FILE,
-    JOBS_FILE,
-    Library,
-)
+from sd_daemon.core.library_files import CONFIG_FILE, INDEX_FILE, JOBS_FILE
 from sd_daemon.core.storage import beside, library_error, storage_error
 from sd_wire.errors import LibraryExists, SdError
+
+if TYPE_CHECKING:
+    from sd_daemon.core.library import Library
 
 FOLDERS = ("sidecars", "logs")
 

@@ -21,8 +21,9 @@ from sd_daemon.core import json_file
 from sd_daemon.core.db.connection import DatabaseFailure
 from sd_daemon.core.fileops.aftermath import after_file_job
 from sd_daemon.core.files.announce import announce, announce_rest
+from sd_daemon.core.index.job_names import PURGE
 from sd_daemon.core.index.passes import abandon_followed
-from sd_daemon.core.indexing import PURGE, after_job, orphan_purges
+from sd_daemon.core.indexing import after_job, orphan_purges
 from sd_daemon.core.jobs.line import Lane, lane_of
 from sd_daemon.core.jobs.shelf import Shelf
 from sd_daemon.core.library import (

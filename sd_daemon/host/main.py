@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sd_daemon.host.loops  # noqa: F401 - before anything that imports asyncio
+
+# isort: split
 import argparse
 import asyncio
 import faulthandler

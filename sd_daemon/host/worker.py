@@ -11,7 +11,6 @@ import os
 import signal
 import sys
 import threading
-from importlib import import_module
 from typing import NoReturn
 
 import msgspec
@@ -20,6 +19,7 @@ from sd_daemon.core.fileops.trashes import home_trash
 from sd_daemon.core.index.follow.messages import FOLLOW
 from sd_daemon.core.jobs.reports import STOP, Limited, Order
 from sd_daemon.core.jobs.worker import Reporter, outcome
+from sd_daemon.core.late import load
 from sd_wire.types.jobs import DiskShare
 
 NICENESS = 10
@@ -71,7 +71,7 @@ def share_disk(share: DiskShare) -> None:
     if not sys.platform.startswith("linux") or number is None:
         return
     value = _IOPRIO_IDLE if share is DiskShare.IDLE else _IOPRIO_BEST_EFFORT
-    import_module("ctypes").CDLL(None).syscall(number, _IOPRIO_WHO_PROCESS, os.getpid(), value)
+    load("ctypes:CDLL")(None).syscall(number, _IOPRIO_WHO_PROCESS, os.getpid(), value)
 
 
 def main() -> None:
@@ -92,6 +92,7 @@ def main() -> None:
         with contextlib.suppress(OSError):  # a strict service manager forbids it: then as equals
             os.nice(NICENESS)
     gc.set_threshold(COLLECT_EVERY)
+    gc.enable()  # whoever started us has switched it off
     if order.limits.disk is not DiskShare.BEST_EFFORT:
         share_disk(order.limits.disk)
     follows = {"follows": order.name == FOLLOW}

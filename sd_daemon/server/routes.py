@@ -1,6 +1,6 @@
 """The table from a method to what answers it, built once when the daemon starts.
 
-Everything in it follows from the declarations in `sd_wire.operations` and the handlers beside
+Everything in it follows from the declarations in `sd_wire.catalogue` and the handlers beside
 them: importing this module imports both. An operation without a handler is not in the table, and a
 test says so; a handler without an operation cannot be written.
 """
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 import sd_daemon.handlers  # noqa: F401 (ties every handler to its operation)
-import sd_wire.operations  # noqa: F401 (declares every operation)
+import sd_wire.catalogue  # noqa: F401 (declares every operation)
 from sd_daemon.handlers.handler import HANDLERS, Handler
 from sd_wire.encoding import JSON
 from sd_wire.errors import InvalidPayload

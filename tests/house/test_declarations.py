@@ -10,7 +10,7 @@ import pytest
 from source import ROOT, modules
 
 import sd_daemon.handlers
-import sd_wire.operations
+import sd_wire.catalogue
 from sd_daemon.handlers.handler import HANDLERS
 from sd_wire.errors import SdError
 from sd_wire.events import EVENTS
@@ -23,9 +23,9 @@ def test_the_packages_are_lists_of_their_files() -> None:
     """Each noun has one file of declarations and one of handlers, of the same name."""
     declared = {path.stem for path in (ROOT / "sd_wire/operations").glob("*.py")}
     handled = {path.stem for path in (ROOT / "sd_daemon/handlers").glob("*.py")}
-    assert declared - {"__init__"} == set(sd_wire.operations.__all__)
+    assert declared - {"__init__"} == set(sd_wire.catalogue.__all__)
     assert handled - {"__init__", "handler"} == set(sd_daemon.handlers.__all__)
-    assert set(sd_wire.operations.__all__) == set(sd_daemon.handlers.__all__)
+    assert set(sd_wire.catalogue.__all__) == set(sd_daemon.handlers.__all__)
 
 
 def test_every_operation_has_a_handler_and_every_handler_an_operation() -> None:

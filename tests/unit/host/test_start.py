@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from sd_daemon.core.jobs.worker import WORK, Kind
 from sd_daemon.host.inherit import inherited_sockets, instance_of
 from sd_daemon.host.main import boot_id, read_start
 from sd_daemon.host.succession import Inheritance
@@ -59,6 +60,29 @@ def test_the_daemon_does_without_openssl_and_leaves_it_to_others() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert ran.stdout.strip() == b"da39a3ee5e6b4b0d3255bfef95601890afd80709"
+
+
+def loaded_for(module: str) -> set[str]:
+    """What is imported in a process that imports only what a worker does for its work there."""
+    program = f"import sys, sd_daemon.host.worker, {module}\nprint(*sys.modules)\n"
+    command = [sys.executable, "-S", "-c", f"import sys; sys.path[:] = {sys.path!r}\n{program}"]
+    ran = subprocess.run(command, capture_output=True, check=True, text=True)
+    return set(ran.stdout.split())
+
+
+@pytest.mark.parametrize("kind", WORK.values(), ids=WORK)
+def test_a_worker_is_waited_for_and_reads_what_its_work_needs_only(kind: Kind) -> None:
+    loaded = loaded_for(kind.target.partition(":")[0])
+    slow = {"asyncio", "concurrent.futures", "logging", "ssl", "_hashlib", "ctypes", "inspect"}
+    assert not slow & loaded
+    assert not {name for name in loaded if name.startswith("sd_daemon.server")}
+    assert callable(kind.work())
+
+
+def test_a_worker_reads_no_work_but_its_own() -> None:
+    loaded = loaded_for("sd_daemon.core.fileops.copying.job")
+    assert "sd_daemon.core.index.job" not in loaded
+    assert "sd_wire.operations.search" not in loaded
 
 
 def test_the_version_is_told_without_starting_anything() -> None:
