@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 VIEWS = {"status": "status_view", "search": "search_view"}
+ENOUGH = 50_000  # new objects to look for garbage among; what is read at the start is none
 OURS = ("sd_wire", "sd_client", "sd_client.cli")
 
 
@@ -61,6 +62,7 @@ def _full(root: str) -> None:
     del sys.path[1]
     sys.path.append(sys.path.pop(0))
     gc.enable()
+    gc.set_threshold(ENOUGH)
     __import__("site").main()
     if root not in sys.path:
         sys.path.append(root)
