@@ -11,6 +11,7 @@ from typing import Any
 
 
 def load(target: str) -> Any:
-    """What 'package.module:name' names."""
-    module, _, name = target.partition(":")
-    return getattr(importlib.import_module(module), name)
+    """What 'package.module:name' names; the module where there is no name."""
+    place, _, name = target.partition(":")
+    module = importlib.import_module(place)
+    return getattr(module, name) if name else module
