@@ -160,9 +160,10 @@ root = Sd(
 )
 
 
-def run(arguments: Sequence[str]) -> int:
-    """One command line, and how it ended."""
+def run(arguments: Sequence[str], begun: str | None = None) -> int:
+    """One command line, and how it ended; `begun` is the job that the quick path has begun."""
     session = Session()
+    session.begun = begun
     words = list(arguments)
     if words[:1] == ["help"]:
         words = [*words[1:], "--help"]
@@ -196,10 +197,10 @@ def run(arguments: Sequence[str]) -> int:
     return ExitStatus.OK
 
 
-def main() -> NoReturn:
+def main(begun: str | None = None) -> NoReturn:
     """The `sd` command. It ends at once: to take apart all that was read takes longer than most
     answers, and nothing is left that would have to be tidied up."""
-    status = run(sys.argv[1:])
+    status = run(sys.argv[1:], begun)
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):  # the reader went away
             stream.flush()
