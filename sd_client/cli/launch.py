@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 VIEWS = {"status": "status_view", "search": "search_view"}
-ENOUGH = 50_000  # new objects to look for garbage among; what is read at the start is none
 CARRIERS = ("cp", "mv")
+ENOUGH = 50_000  # new objects to look for garbage among; what is read at the start is none
 OURS = ("sd_wire", "sd_client", "sd_client.cli")
 
 

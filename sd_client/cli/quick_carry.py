@@ -27,7 +27,7 @@ _BEGUN = b'{"JsonOk":{"id":"'
 _ENDED = '"JobCompleted","JobFailed","JobCancelled","JobPaused"'
 _WELL = (b'"status":"completed"', b'"failed_count":0', b'"failures":[]', b'"warnings":[]')
 _SILENT = b"sd: the daemon does not answer\nhint: 'sd logs' may say why\n"
-_UNAVAILABLE = 7
+_UNAVAILABLE, _INTERRUPTED = 7, 130
 
 
 class Lines:
@@ -74,6 +74,9 @@ def carry(command: str, arguments: list[str]) -> str | None:
             posix._exit(0)
     except OSError:
         pass
+    except KeyboardInterrupt:
+        posix.write(2, f"the job goes on: 'sd job watch {job[:8]}' shows it\n".encode())
+        posix._exit(_INTERRUPTED)
     return job
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -45,8 +47,8 @@ def jobs(sd: Sd) -> list[dict[str, Any]]:
 
 def quickly(sd: Sd, *words: str) -> None:
     """Run the command; fails where it was not the quick path that answered."""
-    socket = f"--socket={sd.data_dir}/daemon/daemon.sock"
-    loaded = imported(str(LAUNCHER), str(LAUNCHER.parent), *words, socket)
+    place = f"--socket={sd.data_dir}/daemon/daemon.sock"
+    loaded = imported(str(LAUNCHER), str(LAUNCHER.parent), *words, place)
     assert loaded - imported("-c", "pass") <= OURS | NEEDED
     assert loaded >= OURS
 
@@ -160,3 +162,52 @@ def test_without_a_daemon_there_is_a_sentence_and_a_hint(tmp_path: Path, folder:
     ran = Sd(tmp_path / "none")("cp", "one", "new", cwd=folder)
     assert ran.status == 3
     assert ran.err.startswith("sd: no daemon is running: there is no socket at ")
+
+
+class Asked:
+    """Somebody in the place of a daemon, who has taken a request for a copy."""
+
+    def __init__(self, sd: Sd, folder: Path, path: Path) -> None:
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(path))
+            listening.listen()
+            words = ("cp", "one", "new", "--socket", str(path))
+            self.command = subprocess.Popen(
+                sd.command(*words),
+                cwd=folder,
+                env=sd.environment(),
+                stderr=subprocess.PIPE,
+                # A shell starts its background jobs deaf to Ctrl-C, and they hand that down.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            )
+            self.connection, _ = listening.accept()
+        self.lines = self.connection.makefile("rb")
+        assert self.lines.readline().startswith(b'{"Action":')
+
+    def said(self) -> tuple[int, bytes]:
+        """How the command ended."""
+        _, said = self.command.communicate(timeout=30)
+        self.lines.close()
+        self.connection.close()
+        return self.command.returncode, said
+
+
+def test_a_copy_whose_beginning_nobody_knows_is_not_asked_for_again(
+    sd: Sd, folder: Path, tmp_path: Path
+) -> None:
+    asked = Asked(sd, folder, tmp_path / "sock")
+    asked.connection.shutdown(socket.SHUT_RDWR)
+    status, said = asked.said()
+    assert status == 7
+    assert said == b"sd: the daemon does not answer\nhint: 'sd logs' may say why\n"
+
+
+def test_who_stops_waiting_at_once_is_told_that_the_job_goes_on(
+    sd: Sd, folder: Path, tmp_path: Path
+) -> None:
+    asked = Asked(sd, folder, tmp_path / "sock")
+    job = "01234567-89ab-4def-8123-456789abcdef"
+    asked.connection.sendall(b'{"JsonOk":{"id":"%s","job_name":"file_copy"}}\n' % job.encode())
+    assert asked.lines.readline().startswith(b'{"Subscribe":')
+    asked.command.send_signal(signal.SIGINT)
+    assert asked.said() == (130, b"the job goes on: 'sd job watch 01234567' shows it\n")
