@@ -48,7 +48,10 @@ class MeasuredDaemon:
         self.socket = socket_path(str(data_dir))
         command = [sys.executable, "-m", "sd_daemon", "--data-dir", str(data_dir)]
         self._server = Server(
-            command, data_dir / "output.log", ready=self._answers, env=clean_environment()
+            command,
+            data_dir / "output.log",
+            ready=self._answers,
+            env={**clean_environment(), "MALLOC_ARENA_MAX": "1"},  # as `sd start` and the units
         )
         self.client = BlockingClient(self.socket, timeout=120.0)
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import click
 
-import sd_wire.operations  # noqa: F401 - fills the catalogue
+import sd_wire.catalogue  # noqa: F401 - fills the catalogue
 from sd_client.cli.main import COMMANDS, root
 from sd_client.cli.values import AbsolutePath, Choice, dashed
 from sd_wire.events import EVENTS

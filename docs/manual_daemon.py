@@ -10,7 +10,7 @@ from derive import STATUS_MEANING
 
 from sd_daemon.core.config import TARGETS, StoredConfig
 from sd_daemon.core.core import CONFIG_FILE
-from sd_daemon.host.main import command_line
+from sd_daemon.host.command_line import command_line
 from sd_wire import places
 from sd_wire.errors import ExitStatus
 from sd_wire.operations.config import UpdateAppConfig

@@ -18,7 +18,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-import sd_wire.operations  # noqa: F401  (declares the operations)
+import sd_wire.catalogue  # noqa: F401  (declares the operations)
 from sd_wire.errors import SdError
 from sd_wire.events import EVENTS, Event, LogMessage, Refresh, VolumeAdded
 from sd_wire.messages import (

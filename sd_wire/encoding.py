@@ -10,6 +10,7 @@ them; and what JSON has no type for (bytes, times) has its own.
 
 from __future__ import annotations
 
+from functools import cached_property
 from json.encoder import encode_basestring_ascii
 from typing import TYPE_CHECKING, Any
 
@@ -51,13 +52,39 @@ class Encoding:
     """One way to write messages, and to read them."""
 
     name: EncodingName
-    # What reads a message that was received. Each raises msgspec.ValidationError for what has not
-    # this shape, and other errors for what cannot be read at all.
-    read_call: Callable[[bytes], CallEnvelope | str]
-    read_request: Callable[[bytes], Envelope | str]
-    read_id: Callable[[bytes], OnlyId]
-    read_batch: Callable[[msgspec.Raw], list[Envelope]]
-    read_reply: Callable[[bytes], Reply | str]
+
+    # What reads a message that was received, made when it is first wanted: no process needs all of
+    # them. Each raises msgspec.ValidationError for what has not this shape, and other errors for
+    # what cannot be read at all.
+
+    @cached_property
+    def read_call(self) -> Callable[[bytes], CallEnvelope | str]:
+        """Reads a call as such."""
+        return self.reader(CallEnvelope | str)
+
+    @cached_property
+    def read_request(self) -> Callable[[bytes], Envelope | str]:
+        """Reads any request."""
+        return self.reader(Envelope | str)
+
+    @cached_property
+    def read_id(self) -> Callable[[bytes], OnlyId]:
+        """Reads the id of a request, whatever else is wrong with it."""
+        return self.reader(OnlyId)
+
+    @cached_property
+    def read_batch(self) -> Callable[[msgspec.Raw], list[Envelope]]:
+        """Reads the requests in a batch."""
+        return self.reader(list[Envelope])
+
+    @cached_property
+    def read_reply(self) -> Callable[[bytes], Reply | str]:
+        """Reads any reply."""
+        return self.reader(Reply | str)
+
+    def reader(self, wanted: Any) -> Callable[[Any], Any]:
+        """What reads bytes of a message as `wanted`."""
+        raise NotImplementedError
 
     def buffer(self, limit: int = MAX_LINE) -> Buffer:
         """What cuts a stream of this encoding into messages."""
@@ -111,11 +138,10 @@ class JsonLines(Encoding):
 
     def __init__(self) -> None:
         self._encode = msgspec.json.Encoder().encode
-        self.read_call = msgspec.json.Decoder(CallEnvelope | str).decode
-        self.read_request = msgspec.json.Decoder(Envelope | str).decode
-        self.read_id = msgspec.json.Decoder(OnlyId).decode
-        self.read_batch = msgspec.json.Decoder(list[Envelope]).decode
-        self.read_reply = msgspec.json.Decoder(Reply | str).decode
+
+    def reader(self, wanted: Any) -> Callable[[Any], Any]:
+        """A decoder."""
+        return msgspec.json.Decoder(wanted).decode
 
     def buffer(self, limit: int = MAX_LINE) -> Buffer:
         """Lines."""
@@ -145,8 +171,8 @@ class JsonLines(Encoding):
         return self._encode(value)
 
     def document_reader(self, wanted: Any) -> Callable[[bytes | msgspec.Raw], Any]:
-        """A decoder."""
-        return msgspec.json.Decoder(wanted).decode
+        """The same as of a message."""
+        return self.reader(wanted)
 
 
 class MessagePackFrames(Encoding):
@@ -157,11 +183,10 @@ class MessagePackFrames(Encoding):
     def __init__(self) -> None:
         self._encode = msgspec.msgpack.Encoder().encode
         self._bytes = msgspec.msgpack.Decoder(bytes | None).decode
-        self.read_call = msgspec.msgpack.Decoder(CallEnvelope | str).decode
-        self.read_request = msgspec.msgpack.Decoder(Envelope | str).decode
-        self.read_id = msgspec.msgpack.Decoder(OnlyId).decode
-        self.read_batch = msgspec.msgpack.Decoder(list[Envelope]).decode
-        self.read_reply = msgspec.msgpack.Decoder(Reply | str).decode
+
+    def reader(self, wanted: Any) -> Callable[[Any], Any]:
+        """A decoder."""
+        return msgspec.msgpack.Decoder(wanted).decode
 
     def buffer(self, limit: int = MAX_LINE) -> Buffer:
         """Frames."""
@@ -190,7 +215,7 @@ class MessagePackFrames(Encoding):
 
     def document_reader(self, wanted: Any) -> Callable[[bytes | msgspec.Raw], Any]:
         """A decoder of what the bytes hold."""
-        decode = msgspec.msgpack.Decoder(wanted).decode
+        decode = self.reader(wanted)
 
         def read(given: bytes | msgspec.Raw) -> Any:
             return decode(self.held(given) if isinstance(given, msgspec.Raw) else given)

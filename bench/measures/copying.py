@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -17,6 +18,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from bench.daemon import clean_environment
+from bench.measures.cli import SD, run
 from bench.results import Goal, Rounds, Sample, Table, number, take_turns, times
 
 if TYPE_CHECKING:
@@ -99,13 +102,15 @@ def _compare(
 
 
 def measure(bench: Workbench) -> Iterator[Table]:
-    """One big file, many small ones on a disk and in memory, a move; and answers meanwhile."""
+    """One small file, a big one, many small ones on a disk and in memory, a move; and answers
+    meanwhile."""
     with bench.daemon() as daemon:
         daemon.create_library()
         big = bench.scratch / "big"
         size = int(bench.either(BIG_BYTES // 4, BIG_BYTES))
         _write_big(big, size)
         disk = bench.place("copying")
+        yield _one(bench, daemon, disk)
         rounds = _compare(bench, daemon, big, disk, bench.rounds(3, 6))
         yield _table("copy-big", f"One file of {size / 1024**3:.1f} GiB", rounds)
         yield _while_copying(bench, daemon, big, disk)
@@ -123,6 +128,46 @@ def measure(bench: Workbench) -> Iterator[Table]:
             finally:
                 shutil.rmtree(memory)
         yield _moves(bench, daemon, disk)
+
+
+def _one(bench: Workbench, daemon: MeasuredDaemon, disk: Path) -> Table:
+    """What a job costs that has nearly nothing to do, as a request and as a command."""
+    source, target = bench.scratch / "one", _Target(disk)
+    source.write_bytes(b"x" * 1000)
+    env = {**clean_environment(), "SD_SOCKET": daemon.socket, "SD_PYTHON": sys.executable}
+
+    def command(*words: str) -> Sample:
+        return run([*words, str(source), str(target.fresh())], env)
+
+    def request() -> Sample:
+        return {"ms": _ours(daemon, source, target, verify=False)["seconds"] * 1e3}
+
+    def synced() -> Sample:
+        return {"ms": _theirs(["cp", "-a"], source, target, sync=True)["seconds"] * 1e3}
+
+    turns = {
+        OURS: request,
+        "sd cp": partial(command, SD, "cp"),
+        CP: partial(command, shutil.which("cp") or "/bin/cp", "-a"),
+        SYNCED: synced,
+    }
+    rounds = take_turns(turns, bench.rounds(9, 31))
+    shutil.rmtree(target.folder)
+    rows = [
+        [
+            name,
+            number(min(rounds.values(name, "ms"))),
+            number(rounds.median(name, "ms")),
+            "" if name == OURS else times(rounds.ratio(name, OURS, "ms")),
+        ]
+        for name in rounds.samples
+    ]
+    columns = ["", "best ms", "median ms", "takes, of ours"]
+    table = Table("copy-one", "One file of a kilobyte", columns, rows, samples=rounds.samples)
+    table.goals = [
+        Goal("one small file: a request", 100, rounds.median(OURS, "ms"), "ms", at_least=False)
+    ]
+    return table
 
 
 def _write_big(path: Path, size: int) -> None:

@@ -8,7 +8,7 @@ import sys
 import click
 import msgspec
 
-import sd_wire.operations  # noqa: F401 - fills the catalogue
+import sd_wire.catalogue  # noqa: F401 - fills the catalogue
 from sd_client.cli.command import command
 from sd_client.cli.session import Session, pass_session
 from sd_wire.errors import InvalidPayload

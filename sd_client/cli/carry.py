@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import click
 import msgspec
@@ -99,6 +100,9 @@ class Carrying:
     def run(self) -> None:
         """Ask what is to be asked, start the job, wait for it."""
         given = self._given
+        if self._session.begun is not None:
+            waited(self._session, UUID(self._session.begun), detach=False)
+            return
         request = self._request()
         if given["dry_run"]:
             self._show_dry(self._preview(request))

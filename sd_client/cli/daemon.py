@@ -153,12 +153,14 @@ def daemon_arguments(session: Session) -> list[str]:
 
 
 def daemon_environment() -> dict[str, str]:
-    """This environment, so that the daemon is the one of this installation or checkout."""
+    """This environment, so that the daemon is the one of this installation or checkout, and what
+    the units of systemd set for its memory."""
+    given = {"MALLOC_ARENA_MAX": "1", **os.environ}
     ours = os.path.dirname(os.path.dirname(os.path.abspath(places.__file__)))
     if os.path.basename(ours) in ("site-packages", "dist-packages"):
-        return dict(os.environ)
+        return given
     known = os.environ.get("PYTHONPATH")
-    return {**os.environ, "PYTHONPATH": f"{ours}:{known}" if known else ours}
+    return {**given, "PYTHONPATH": f"{ours}:{known}" if known else ours}
 
 
 def pid_of_running(session: Session) -> int | None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 VIEWS = {"status": "status_view", "search": "search_view"}
+CARRIERS = ("cp", "mv")
+ENOUGH = 50_000  # new objects to look for garbage among; what is read at the start is none
 OURS = ("sd_wire", "sd_client", "sd_client.cli")
 
 
@@ -25,16 +27,17 @@ def main() -> None:
     root = __file__.rsplit("/", 3)[0]
     words = sys.argv[1:]
     gc.disable()  # there will be no time for garbage
+    begun = None
     try:
-        if words and (words[0] in VIEWS or words == ["--version"]):
-            _quick(root, words)
-        _full(root)
+        if words and (words[0] in VIEWS or words[0] in CARRIERS or words == ["--version"]):
+            begun = _quick(root, words)
+        _full(root, begun)
     except KeyboardInterrupt:  # also while all of this is still being read
         sys.modules["posix"]._exit(130)
 
 
-def _quick(root: str, words: list[str]) -> None:
-    """Answer and end the process, or return."""
+def _quick(root: str, words: list[str]) -> str | None:
+    """Answer and end the process, or return; the id of a job that was begun, if one was."""
     for package in OURS:
         made = sys.modules[package] = type(sys)(package)
         made.__path__ = [f"{root}/{package.replace('.', '/')}"]
@@ -44,24 +47,29 @@ def _quick(root: str, words: list[str]) -> None:
             # While the daemon thinks, what will print its answer is read.
             if asked is not None:
                 _ours(VIEWS[words[0]]).quick(asked)
+        elif words[0] in CARRIERS:
+            begun: str | None = _ours("quick_carry").carry(words[0], words[1:])
+            return begun
         else:
             _ours("version").quick()
     except ImportError:
-        return
+        pass
+    return None
 
 
 def _ours(name: str) -> Any:
     return __import__(f"sd_client.cli.{name}", fromlist=[name])
 
 
-def _full(root: str) -> None:
+def _full(root: str, begun: str | None) -> None:
     """The full command, with everything that a usual start of Python would have set up."""
     for name in [one for one in sys.modules if one.startswith(("sd_", "__future__"))]:
         del sys.modules[name]
     del sys.path[1]
     sys.path.append(sys.path.pop(0))
     gc.enable()
+    gc.set_threshold(ENOUGH)
     __import__("site").main()
     if root not in sys.path:
         sys.path.append(root)
-    __import__("sd_client.cli.main", fromlist=["main"]).main()
+    __import__("sd_client.cli.main", fromlist=["main"]).main(begun)

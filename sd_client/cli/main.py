@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import click
 
@@ -159,9 +160,10 @@ root = Sd(
 )
 
 
-def run(arguments: Sequence[str]) -> int:
-    """One command line, and how it ended."""
+def run(arguments: Sequence[str], begun: str | None = None) -> int:
+    """One command line, and how it ended; `begun` is the job that the quick path has begun."""
     session = Session()
+    session.begun = begun
     words = list(arguments)
     if words[:1] == ["help"]:
         words = [*words[1:], "--help"]
@@ -195,6 +197,11 @@ def run(arguments: Sequence[str]) -> int:
     return ExitStatus.OK
 
 
-def main() -> None:
-    """The `sd` command."""
-    sys.exit(run(sys.argv[1:]))
+def main(begun: str | None = None) -> NoReturn:
+    """The `sd` command. It ends at once: to take apart all that was read takes longer than most
+    answers, and nothing is left that would have to be tidied up."""
+    status = run(sys.argv[1:], begun)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # the reader went away
+            stream.flush()
+    os._exit(status)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-import sd_wire.operations  # noqa: F401 - fills the catalogue
+import sd_wire.catalogue  # noqa: F401 - fills the catalogue
 from sd_client.cli import dupes, index, job, names, past, trashed
 from sd_client.cli.command import Command, Group
 from sd_client.cli.derive import Field, Role, fields_of, parameter

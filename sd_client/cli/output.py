@@ -8,12 +8,12 @@ document per command, or one per line where a stream is followed.
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from sd_client.cli.lazy import load
 from sd_client.cli.text import encoded, shown
 from sd_wire.errors import SdError
 
@@ -50,7 +50,7 @@ class Output:
     @property
     def width(self) -> int:
         """Columns of the terminal; without one there is no end to a line."""
-        return shutil.get_terminal_size().columns if self.terminal else 10_000
+        return load("shutil:get_terminal_size")().columns if self.terminal else 10_000
 
     def paint(self, text: str, *codes: str) -> str:
         """Text in colour where colour is wanted. The text must have been made safe before."""

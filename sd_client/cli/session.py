@@ -34,6 +34,7 @@ class Session:
         self.named_data_dir: str | None = None
         self.named_instance: str | None = None
         self.trace = False
+        self.begun: str | None = None  # the job that this command has begun already
         self.library: str | None = os.environ.get("SD_LIBRARY") or None
         self._client: BlockingClient | None = None
         self._trace: Trace | None = None

@@ -20,7 +20,7 @@ from graphql import (
 )
 from msgspec import inspect
 
-import sd_wire.operations  # noqa: F401  (declares the operations)
+import sd_wire.catalogue  # noqa: F401  (declares the operations)
 from sd_client.graphql.connections import (
     PAGE_ARGUMENTS,
     REPLACED,

@@ -31,6 +31,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 
+from sd_daemon.core.boot import this_boot
 from sd_daemon.core.event_segments import HOLE, Mark, Range, Segment, scan
 from sd_daemon.core.log import get_log
 
@@ -46,17 +47,7 @@ JUMP = 1 << 32  # numbers after a power cut: more than can be used before a disk
 RETRY_S = 1.0  # after a write that was refused
 MOST_RANGES = 32  # that are remembered as gone, one by one
 
-_BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _encode = msgspec.json.Encoder().encode
-
-
-def this_boot() -> str | None:
-    """What the kernel calls the time since it was started; None where it has no word for it."""
-    try:
-        with open(_BOOT_ID, encoding="ascii") as file:
-            return file.read().strip()
-    except OSError:
-        return None
 
 
 class EventJournal:

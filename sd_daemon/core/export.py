@@ -7,7 +7,7 @@ final place and renamed into it, so it is there whole or not at all.
 from __future__ import annotations
 
 import os
-import shutil
+from typing import TYPE_CHECKING
 
 from sd_daemon.core import json_file
 from sd_daemon.core.db.connection import (
@@ -18,14 +18,13 @@ from sd_daemon.core.db.connection import (
     open_reader,
 )
 from sd_daemon.core.db.migrate import copy_to
-from sd_daemon.core.library import (
-    CONFIG_FILE,
-    INDEX_FILE,
-    JOBS_FILE,
-    Library,
-)
+from sd_daemon.core.late import load
+from sd_daemon.core.library_files import CONFIG_FILE, INDEX_FILE, JOBS_FILE
 from sd_daemon.core.storage import beside, library_error, storage_error
 from sd_wire.errors import LibraryExists, SdError
+
+if TYPE_CHECKING:
+    from sd_daemon.core.library import Library
 
 FOLDERS = ("sidecars", "logs")
 
@@ -51,7 +50,7 @@ def export_library(library: Library, target: str) -> list[str]:
     except DatabaseFailure as failure:
         raise _export_error(library, target, failure) from failure
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        load("shutil:rmtree")(partial, ignore_errors=True)
     return sorted(_files(target))
 
 
@@ -72,7 +71,7 @@ def _copy(library: Library, target: str) -> None:
     for name in FOLDERS:
         source = f"{library.path}/{name}"
         if os.path.isdir(source):
-            shutil.copytree(source, f"{target}/{name}", symlinks=True)
+            load("shutil:copytree")(source, f"{target}/{name}", symlinks=True)
     json_file.store(f"{target}/{CONFIG_FILE}", library.config)
 
 

@@ -10,8 +10,9 @@ the variant, the 62-bit number.
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from uuid import UUID, SafeUUID
+
+from sd_daemon.core.hashes import blake2b
 
 _NUMBER = (1 << 62) - 1
 _VERSION_8 = 8 << 76

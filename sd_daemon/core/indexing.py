@@ -13,8 +13,10 @@ from sd_daemon.core import locations
 from sd_daemon.core.db.connection import DatabaseFailure
 from sd_daemon.core.files.announce import announce_rest
 from sd_daemon.core.index.catalogue import RULES
+from sd_daemon.core.index.job_names import INDEXER, PURGE
 from sd_daemon.core.index.passes import abandon
 from sd_daemon.core.index.walk import loose
+from sd_daemon.core.jobs.params import encoded_path
 from sd_daemon.core.jobs.store import from_nanoseconds
 from sd_daemon.core.log import get_log
 from sd_daemon.core.statistics import statistics_of
@@ -51,18 +53,6 @@ if TYPE_CHECKING:
     from sd_wire.types.libraries import LibrarySettings
 
 log = get_log(__name__)
-
-INDEXER = "indexer"
-VERIFY = "index_verify"
-PURGE = "location_purge"
-EXPORT = "location_export"
-IMPORT = "location_import"
-
-
-def encoded_path(path: str) -> dict[str, Any]:
-    """A path as a job's parameters hold it: text, and base64 of the bytes where they differ."""
-    sd_path = physical("", os.fsencode(path)).Physical
-    return {"path": sd_path.path, "path_bytes": sd_path.path_bytes} if sd_path else {}
 
 
 def index_params(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import sqlite3
 import unicodedata
 from functools import partial
@@ -21,10 +20,12 @@ from sd_daemon.core import json_file
 from sd_daemon.core.db.connection import DatabaseFailure
 from sd_daemon.core.fileops.aftermath import after_file_job
 from sd_daemon.core.files.announce import announce, announce_rest
+from sd_daemon.core.index.job_names import PURGE
 from sd_daemon.core.index.passes import abandon_followed
-from sd_daemon.core.indexing import PURGE, after_job, orphan_purges
+from sd_daemon.core.indexing import after_job, orphan_purges
 from sd_daemon.core.jobs.line import Lane, lane_of
 from sd_daemon.core.jobs.shelf import Shelf
+from sd_daemon.core.late import load
 from sd_daemon.core.library import (
     SUFFIX,
     Library,
@@ -221,7 +222,7 @@ class Libraries:
         try:
             return await self.open(path, correlation, created=True)
         except BaseException:
-            await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
+            await asyncio.to_thread(load("shutil:rmtree"), path, ignore_errors=True)
             raise
 
     async def open(
@@ -422,7 +423,7 @@ def _remove_folder(path: str) -> None:
     going = f"{path}.{uuid4().hex[:8]}.deleted"
     try:
         os.rename(path, going)
-        shutil.rmtree(going)
+        load("shutil:rmtree")(going)
     except FileNotFoundError:
         pass  # somebody has removed it already
     except OSError as error:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
@@ -27,6 +26,14 @@ from sd_daemon.core.db.connection import DatabaseFailure
 from sd_daemon.core.db.migrate import migrate
 from sd_daemon.core.ids import EntryIds
 from sd_daemon.core.jobs.store import JobStore
+from sd_daemon.core.late import load
+from sd_daemon.core.library_files import (
+    CONFIG_FILE,
+    INDEX_FILE,
+    JOBS_FILE,
+    LOCK_FILE,
+    OPERATIONS_FILE,
+)
 from sd_daemon.core.storage import library_error, storage_error
 from sd_wire.errors import LibraryExists, LibraryLocked, LibraryTooNew, NotADirectory, NotALibrary
 from sd_wire.types.libraries import LibrarySettings
@@ -35,11 +42,6 @@ if TYPE_CHECKING:
     from sd_daemon.core.jobs.reports import Watched
 
 SUFFIX = ".sdlibrary"
-CONFIG_FILE = "library.json"
-INDEX_FILE = "library.db"
-JOBS_FILE = "jobs.db"
-OPERATIONS_FILE = "operations.db"
-LOCK_FILE = "library.lock"
 FORMAT_VERSION = 1
 
 
@@ -176,7 +178,7 @@ def create_folder(path: str, name: str) -> None:
             os.mkdir(f"{path}/{part}", 0o700)
         json_file.store(f"{path}/{CONFIG_FILE}", LibraryConfig(uuid4(), name, now, now))
     except OSError as error:
-        shutil.rmtree(path, ignore_errors=True)
+        load("shutil:rmtree")(path, ignore_errors=True)
         raise storage_error(path, error) from error
 
 

@@ -110,3 +110,15 @@ def linux_mounts() -> list[Mount]:
 def kinds_by_mount_point() -> dict[str, str]:
     """The kind of file system at each mount point, by path as os.fsdecode gives it."""
     return {os.fsdecode(mount.point): mount.kind for mount in linux_mounts()}
+
+
+def is_rotational(device: str) -> bool | None:
+    """Whether the disk of a device (major:minor) is a spinning one, where the kernel says so."""
+    block = os.path.realpath(f"/sys/dev/block/{device}")
+    for folder in (block, os.path.dirname(block)):  # of a partition, the disk is above
+        try:
+            with open(f"{folder}/queue/rotational", encoding="ascii") as file:
+                return file.read().strip() == "1"
+        except OSError:
+            continue
+    return None

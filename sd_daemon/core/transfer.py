@@ -14,7 +14,6 @@ import os
 import re
 import sqlite3
 import time
-from hashlib import blake2b
 from types import NoneType
 from typing import TYPE_CHECKING, Any, TextIO
 from uuid import UUID
@@ -23,10 +22,11 @@ import msgspec
 
 from sd_daemon.core import locations
 from sd_daemon.core.db.connection import open_reader, open_writer, transaction
+from sd_daemon.core.hashes import blake2b
 from sd_daemon.core.index.alone import Alone
 from sd_daemon.core.index.announcements import mark_all_known, note_anything
-from sd_daemon.core.index.job import path_of
 from sd_daemon.core.index.walk import CHARACTER_DEVICE, DIRECTORY, FILE, Subtree, exact, join, loose
+from sd_daemon.core.jobs.params import path_of
 from sd_daemon.core.paths import absolute, shown
 from sd_daemon.core.storage import beside, storage_error
 from sd_wire.errors import ImportInvalid, InvalidValue, PathDenied

@@ -14,11 +14,18 @@ import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sd_daemon.core.mount_table import MOUNTINFO, NETWORK, PSEUDO, Mount, linux_mounts
+from sd_daemon.core.hashes import blake2b
+from sd_daemon.core.mount_table import (
+    MOUNTINFO,
+    NETWORK,
+    PSEUDO,
+    Mount,
+    is_rotational,
+    linux_mounts,
+)
 from sd_wire.events import VolumeAdded, VolumeRemoved, VolumeUpdated
 from sd_wire.types.volumes import (
     FILE_SYSTEMS,
@@ -69,18 +76,6 @@ def _disk_type(mount: Mount) -> DiskType:
     if rotates is None:
         return DiskType.UNKNOWN
     return DiskType.HDD if rotates else DiskType.SSD
-
-
-def is_rotational(device: str) -> bool | None:
-    """Whether the disk of a device (major:minor) is a spinning one, where the kernel says so."""
-    block = os.path.realpath(f"/sys/dev/block/{device}")
-    for folder in (block, os.path.dirname(block)):  # of a partition, the disk is above
-        try:
-            with open(f"{folder}/queue/rotational", encoding="ascii") as file:
-                return file.read().strip() == "1"
-        except OSError:
-            continue
-    return None
 
 
 def _volume_type(mount: Mount, point: str) -> VolumeType:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import sd_daemon
 from sd_daemon.core.device import hardware_model, operating_system
+from sd_daemon.core.late import load
 from sd_daemon.handlers.handler import Context, Peer, handles
 from sd_daemon.handlers.network import NOT_RUNNING
-from sd_wire.describe import contract, contract_of
 from sd_wire.errors import MethodNotFound
 from sd_wire.events import EVENTS
 from sd_wire.operation import CATALOGUE, METHODS
@@ -97,13 +97,20 @@ def list_events(context: Context, request: ListEvents) -> EventList:
 async def describe(context: Context, request: Describe) -> Description:
     """The contract, or what concerns one operation of it. Made when it is first asked for, which
     takes a tenth of a second that nobody else has to wait."""
-    whole = await asyncio.to_thread(contract)
+    whole = await asyncio.to_thread(_contract)
     if request.method is None:
         return whole
     operation = METHODS.get(request.method) or CATALOGUE.get(request.method)
     if operation is None:
         raise MethodNotFound(method=request.method[:200], pointer="/payload/method")
-    return contract_of(operation)
+    found: Description = load("sd_wire.describe:contract_of")(operation)
+    return found
+
+
+def _contract() -> Description:
+    """All of it. With it every operation is read, too."""
+    whole: Description = load("sd_wire.describe:contract")()
+    return whole
 
 
 # --- core.status ---------------------------------------------------------------------------------

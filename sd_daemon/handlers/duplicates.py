@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sd_daemon.core.fileops.names import RESOLVE
 from sd_daemon.core.files import duplicates
 from sd_daemon.core.files.find import indexed_folder
-from sd_daemon.core.indexing import encoded_path
+from sd_daemon.core.jobs.params import encoded_path
 from sd_daemon.core.paths import resolve
 from sd_daemon.handlers.handler import Context, handles
 from sd_daemon.handlers.indexing import submit

@@ -22,8 +22,8 @@ from sd_daemon.core.fileops.targets import (
 from sd_daemon.core.fileops.trashes import Trashes
 from sd_daemon.core.files import contents, directory, find
 from sd_daemon.core.files.usage import disk_usage
-from sd_daemon.core.indexing import encoded_path
 from sd_daemon.core.jobs.apart import done_apart
+from sd_daemon.core.jobs.params import encoded_path
 from sd_daemon.core.paths import resolve
 from sd_daemon.handlers.handler import Context, handles
 from sd_daemon.handlers.indexing import submit

@@ -11,15 +11,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from sd_daemon.core import locations
-from sd_daemon.core.indexing import (
-    INDEXER,
-    VERIFY,
-    encoded_path,
-    index_params,
-    omissions_page,
-    rules_report,
-    settings_of,
-)
+from sd_daemon.core.index.job_names import INDEXER, VERIFY
+from sd_daemon.core.indexing import index_params, omissions_page, rules_report, settings_of
+from sd_daemon.core.jobs.params import encoded_path
 from sd_daemon.core.paths import absolute, shown
 from sd_daemon.handlers.handler import Context, handles
 from sd_wire.errors import (

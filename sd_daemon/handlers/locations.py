@@ -11,16 +11,9 @@ import msgspec
 
 from sd_daemon.core import locations, suggestions, transfer
 from sd_daemon.core.current_state import locations_now
-from sd_daemon.core.indexing import (
-    EXPORT,
-    IMPORT,
-    INDEXER,
-    PURGE,
-    encoded_path,
-    index_params,
-    publish_changed,
-    purge_params,
-)
+from sd_daemon.core.index.job_names import EXPORT, IMPORT, INDEXER, PURGE
+from sd_daemon.core.indexing import index_params, publish_changed, purge_params
+from sd_daemon.core.jobs.params import encoded_path
 from sd_daemon.core.paths import absolute, resolve, shown
 from sd_daemon.handlers.handler import Context, handles
 from sd_daemon.handlers.indexing import finished, submit

@@ -13,7 +13,7 @@ from sd_daemon.core.fileops.names import EMPTY, RESTORE
 from sd_daemon.core.fileops.targets import titled
 from sd_daemon.core.fileops.trashes import Trashes
 from sd_daemon.core.files import directory
-from sd_daemon.core.indexing import encoded_path
+from sd_daemon.core.jobs.params import encoded_path
 from sd_daemon.core.paths import resolve, shown
 from sd_daemon.handlers.files import protected_of
 from sd_daemon.handlers.handler import Context, handles

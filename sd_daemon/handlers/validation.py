@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sd_daemon.core.fileops.names import VALIDATE
 from sd_daemon.core.files import validation
 from sd_daemon.core.files.find import entry_at
-from sd_daemon.core.indexing import encoded_path
+from sd_daemon.core.jobs.params import encoded_path
 from sd_daemon.core.paths import resolve, shown
 from sd_daemon.handlers.handler import Context, handles
 from sd_daemon.handlers.indexing import submit

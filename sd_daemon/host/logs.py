@@ -20,9 +20,9 @@ import os
 import sys
 from collections import Counter
 from datetime import UTC, datetime
-from importlib import import_module
 from typing import TYPE_CHECKING, TextIO
 
+from sd_daemon.core.late import load
 from sd_daemon.core.log import TRACE, get_log
 from sd_daemon.host.traces import trace_of
 from sd_wire.log_history import ROTATED, file_names, part_of
@@ -368,7 +368,7 @@ def journal_of(environ: Mapping[str, str], stderr: int = 2) -> Journal | None:
         return None
     if stream != f"{found.st_dev}:{found.st_ino}":
         return None
-    made: Journal = import_module("sd_daemon.host.journal").Journal()
+    made: Journal = load("sd_daemon.host.journal:Journal")()
     return made
 
 

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import argparse
+import sd_daemon.host.loops  # noqa: F401 - before anything that imports asyncio
+
+# isort: split
 import asyncio
 import faulthandler
 import logging
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import msgspec
 
+from sd_daemon.core.late import load
 from sd_daemon.core.log import get_log
-from sd_daemon.handlers.core import daemon_version
 from sd_daemon.host import pressure
 from sd_daemon.host.daemon import Daemon, Start
 from sd_daemon.host.inherit import inherited_sockets
 from sd_daemon.host.limits import raise_file_limit
 from sd_daemon.host.logs import DEFAULT_FILTER, Recorder, journal_of, log_file, set_up
 from sd_daemon.host.notify import Supervisor
+from sd_daemon.host.options import plainly
 from sd_wire.errors import ExitStatus, InvalidInstanceName, SdError
 from sd_wire.places import default_data_dir, is_instance_name
 
@@ -41,31 +44,6 @@ else:
 log = get_log(__name__)
 
 
-def command_line() -> argparse.ArgumentParser:
-    """The options; spacedrived(8) is written from them, too."""
-    parser = argparse.ArgumentParser(
-        prog="sd-daemon", description="The Spacedrive daemon: knows your files, serves clients."
-    )
-    parser.add_argument("--data-dir", metavar="PATH", help="where libraries and logs are kept")
-    parser.add_argument("--instance", metavar="NAME", help="a second daemon beside the default")
-    parser.add_argument(
-        "--socket", metavar="PATH", help="listen here instead of in the data folder"
-    )
-    parser.add_argument("--networking", action="store_true", help="talk to other devices")
-    parser.add_argument(
-        "--foreground-log", action="store_true", help="write the log to standard error, too"
-    )
-    parser.add_argument(
-        "--idle-exit",
-        metavar="SECONDS",
-        type=_seconds,
-        help="end when there was nothing to do for so long; only where a service manager listens"
-        " meanwhile",
-    )
-    parser.add_argument("--version", action="version", version=f"sd-daemon {daemon_version()}")
-    return parser
-
-
 def boot_id(environ: Mapping[str, str]) -> str | None:
     """The kernel's name for this boot as the service unit tells it, which hides /proc/sys from us;
     spelled as it is there."""
@@ -75,11 +53,13 @@ def boot_id(environ: Mapping[str, str]) -> str | None:
         return None
 
 
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds < float("inf"):
-        raise ValueError
-    return seconds
+def _given(words: Sequence[str]) -> dict[str, Any]:
+    """The options by their keys."""
+    plain = plainly(words)
+    if plain is not None:
+        return plain
+    parsed = load("sd_daemon.host.command_line:command_line")().parse_args(words)
+    return dict(vars(parsed))
 
 
 def read_start(argv: Sequence[str] | None) -> tuple[Start, bool]:
@@ -87,27 +67,27 @@ def read_start(argv: Sequence[str] | None) -> tuple[Start, bool]:
 
     Raises InvalidInstanceName.
     """
-    given = command_line().parse_args(argv)
-    instance = given.instance or os.environ.get("SD_INSTANCE") or None
+    given = _given(sys.argv[1:] if argv is None else argv)
+    instance = given["instance"] or os.environ.get("SD_INSTANCE") or None
     if instance is not None and not is_instance_name(instance):
         raise InvalidInstanceName(name=instance)
     home = os.path.expanduser("~")
-    data_dir = given.data_dir or default_data_dir(sys.platform, os.environ, home)
+    data_dir = given["data_dir"] or default_data_dir(sys.platform, os.environ, home)
     inherited, inheritance = inherited_sockets(os.environ, os.getpid(), instance)
     if sys.platform == "darwin" and (sock := activated_socket(instance or "default")):
         inherited[instance] = sock
     start = Start(
         data_dir=os.path.abspath(data_dir),
         instance=instance,
-        socket_path=os.path.abspath(given.socket) if given.socket else None,
-        networking=given.networking,
+        socket_path=os.path.abspath(given["socket"]) if given["socket"] else None,
+        networking=given["networking"],
         boot=boot_id(os.environ),
         filter=os.environ.get("SD_LOG") or None,
         inherited=inherited,
         inheritance=inheritance,
-        idle_exit=given.idle_exit,
+        idle_exit=given["idle_exit"],
     )
-    return start, given.foreground_log
+    return start, given["foreground_log"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

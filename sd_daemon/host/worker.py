@@ -11,8 +11,7 @@ import os
 import signal
 import sys
 import threading
-from importlib import import_module
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import msgspec
 
@@ -20,8 +19,13 @@ from sd_daemon.core.fileops.trashes import home_trash
 from sd_daemon.core.index.follow.messages import FOLLOW
 from sd_daemon.core.jobs.reports import STOP, Limited, Order
 from sd_daemon.core.jobs.worker import Reporter, outcome
-from sd_daemon.host.forked import fork
+from sd_daemon.core.late import load
 from sd_wire.types.jobs import DiskShare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sd_daemon.core.jobs.context import Link, SecondProcess
 
 NICENESS = 10
 # Millions of rows pass through a job, none of them in a cycle: reference counts free them, and to
@@ -72,7 +76,11 @@ def share_disk(share: DiskShare) -> None:
     if not sys.platform.startswith("linux") or number is None:
         return
     value = _IOPRIO_IDLE if share is DiskShare.IDLE else _IOPRIO_BEST_EFFORT
-    import_module("ctypes").CDLL(None).syscall(number, _IOPRIO_WHO_PROCESS, os.getpid(), value)
+    load("ctypes:CDLL")(None).syscall(number, _IOPRIO_WHO_PROCESS, os.getpid(), value)
+
+
+def _fork(live: Callable[[Link], None]) -> SecondProcess | None:
+    return cast("SecondProcess | None", load("sd_daemon.host.forked:fork")(live))
 
 
 def main() -> None:
@@ -87,12 +95,13 @@ def main() -> None:
     order = msgspec.json.decode(hearing.line(), type=Order)
     home = os.path.expanduser("~")
     trash = home_trash(sys.platform, os.environ.get("XDG_DATA_HOME"), home)
-    reporter = Reporter(order, output, trash, fork)
+    reporter = Reporter(order, output, trash, _fork)
     signal.signal(signal.SIGTERM, lambda _number, _frame: reporter.stop())
     if order.name != FOLLOW:  # that works for moments only, and somebody waits to see a change
         with contextlib.suppress(OSError):  # a strict service manager forbids it: then as equals
             os.nice(NICENESS)
     gc.set_threshold(COLLECT_EVERY)
+    gc.enable()  # whoever started us has switched it off
     if order.limits.disk is not DiskShare.BEST_EFFORT:
         share_disk(order.limits.disk)
     follows = {"follows": order.name == FOLLOW}

@@ -19,7 +19,7 @@ import msgspec
 from sd_daemon.core.log import CORRELATION, get_log
 from sd_daemon.handlers.handler import Context, Peer
 from sd_daemon.server.failures import defect, error_of
-from sd_daemon.server.routes import RANK, ROUTES
+from sd_daemon.server.routes import RANK, route_of
 from sd_wire.encoding import failed
 from sd_wire.errors import (
     DeadlineExceeded,
@@ -75,7 +75,7 @@ def kind_of(request: Request) -> Kind:
     if isinstance(request.body, Batch):
         kinds = {kind_of(one) for one in request.body.requests}
         return Kind.ACTION if Kind.ACTION in kinds else Kind.QUERY
-    route = ROUTES.get(request.body.method) if isinstance(request.body, Call) else None
+    route = route_of(request.body.method) if isinstance(request.body, Call) else None
     return Kind.QUERY if route is None else route.operation.kind
 
 
@@ -106,7 +106,7 @@ def _begin(instance: Instance, peer: Peer, encoding: Encoding, request: Request)
     """The result of a call, or a coroutine that will have it."""
     call = request.body
     assert isinstance(call, Call)
-    route = ROUTES.get(call.method)
+    route = route_of(call.method)
     if route is None:
         if peer.permission is Permission.NONE:
             raise refusal(instance, peer, _UNKNOWN, Permission.READ)
@@ -198,7 +198,7 @@ def _name_of(request: Request) -> str:
     """What the log calls a request. A name that is not ours may hold anything: never that."""
     if not isinstance(request.body, Call):
         return "Batch"
-    return request.body.method if request.body.method in ROUTES else _UNKNOWN
+    return _UNKNOWN if route_of(request.body.method) is None else request.body.method
 
 
 async def traced(request: Request, peer: Peer, work: Coroutine[None, None, bytes]) -> bytes:

@@ -1,8 +1,9 @@
-"""The table from a method to what answers it, built once when the daemon starts.
+"""The table from a method to what answers it.
 
 Everything in it follows from the declarations in `sd_wire.operations` and the handlers beside
-them: importing this module imports both. An operation without a handler is not in the table, and a
-test says so; a handler without an operation cannot be written.
+them. Both are read noun by noun, with the first request for one: that takes a few milliseconds
+once, and a daemon has only what somebody uses, which is seldom the half. An operation without a
+handler is not in the table, and a test says so; a handler without an operation cannot be written.
 """
 
 from __future__ import annotations
@@ -12,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-import sd_daemon.handlers  # noqa: F401 (ties every handler to its operation)
-import sd_wire.operations  # noqa: F401 (declares every operation)
+from sd_daemon.core.late import load
+from sd_daemon.handlers import NOUNS
 from sd_daemon.handlers.handler import HANDLERS, Handler
-from sd_wire.encoding import JSON
 from sd_wire.errors import InvalidPayload
 from sd_wire.operation import CATALOGUE, Operation, Permission, Request
 from sd_wire.reading import pointer_of, sentence_of
@@ -35,7 +35,7 @@ class Route:
         self.operation = operation
         self.handler = handler
         self.rank = RANK[operation.permission]
-        self._readers: dict[Encoding, Reader] = {JSON: _reader_of(operation.request, JSON)}
+        self._readers: dict[Encoding, Reader] = {}
 
     def read(self, payload: msgspec.Raw | msgspec.UnsetType, encoding: Encoding) -> Request[Any]:
         """The payload as the operation's request. Absent, null and `{}` are alike.
@@ -43,7 +43,7 @@ class Route:
         Raises InvalidPayload, which points at what is wrong.
         """
         read = self._readers.get(encoding)
-        if read is None:  # most daemons never meet another encoding
+        if read is None:  # most operations are never asked for, and most encodings
             read = self._readers[encoding] = _reader_of(self.operation.request, encoding)
         try:
             return read(payload)
@@ -78,13 +78,26 @@ def _reader_of(request: type[Request[Any]], encoding: Encoding) -> Reader:
     return read
 
 
-def build_routes() -> dict[str, Route]:
-    """Every spelling of every operation that has a handler, with how it is served."""
-    routes: dict[str, Route] = {}
+_routes: dict[str, Route] = {}
+_unread = set(NOUNS)
+
+
+def route_of(method: str) -> Route | None:
+    """How a method is served, by any spelling of it; None for one that nobody knows."""
+    route = _routes.get(method)
+    if route is None and _read(method.partition(":")[2].partition(".")[0]):
+        return _routes.get(method)
+    return route
+
+
+def _read(noun: str) -> bool:
+    """Put the operations of a noun into the table, if there is one and it is not there already."""
+    if noun not in _unread:
+        return False
+    load(f"sd_daemon.handlers.{noun}")
     for name, handler in HANDLERS.items():
-        operation = CATALOGUE[name]
-        routes.update(dict.fromkeys(operation.aliases, Route(operation, handler)))
-    return routes
-
-
-ROUTES: dict[str, Route] = build_routes()
+        if name.partition(".")[0] == noun:
+            operation = CATALOGUE[name]
+            _routes.update(dict.fromkeys(operation.aliases, Route(operation, handler)))
+    _unread.discard(noun)
+    return True

@@ -1,44 +1,6 @@
-"""The operations, one file per noun. Importing this package fills the catalogue.
+"""The operations, one file per noun. `sd_wire.catalogue` is the list of these files.
 
-This list of imports is the only list of files.
+This file names none of them, so that who speaks of one noun need not read all.
 """
 
 from __future__ import annotations
-
-from sd_wire.operations import (
-    config,
-    core,
-    devices,
-    duplicates,
-    files,
-    history,
-    indexing,
-    jobs,
-    libraries,
-    locations,
-    network,
-    search,
-    test,
-    trash,
-    validation,
-    volumes,
-)
-
-__all__ = [
-    "config",
-    "core",
-    "devices",
-    "duplicates",
-    "files",
-    "history",
-    "indexing",
-    "jobs",
-    "libraries",
-    "locations",
-    "network",
-    "search",
-    "test",
-    "trash",
-    "validation",
-    "volumes",
-]

@@ -9,9 +9,10 @@ import msgspec
 import pytest
 from source import ROOT, modules
 
-import sd_daemon.handlers
-import sd_wire.operations
+import sd_wire.catalogue
+from sd_daemon.handlers import NOUNS
 from sd_daemon.handlers.handler import HANDLERS
+from sd_daemon.server.routes import route_of
 from sd_wire.errors import SdError
 from sd_wire.events import EVENTS
 from sd_wire.operation import CATALOGUE, Operation
@@ -23,19 +24,28 @@ def test_the_packages_are_lists_of_their_files() -> None:
     """Each noun has one file of declarations and one of handlers, of the same name."""
     declared = {path.stem for path in (ROOT / "sd_wire/operations").glob("*.py")}
     handled = {path.stem for path in (ROOT / "sd_daemon/handlers").glob("*.py")}
-    assert declared - {"__init__"} == set(sd_wire.operations.__all__)
-    assert handled - {"__init__", "handler"} == set(sd_daemon.handlers.__all__)
-    assert set(sd_wire.operations.__all__) == set(sd_daemon.handlers.__all__)
+    assert declared - {"__init__"} == set(sd_wire.catalogue.__all__)
+    assert handled - {"__init__", "handler"} == NOUNS
+    assert set(sd_wire.catalogue.__all__) == NOUNS
 
 
 def test_every_operation_has_a_handler_and_every_handler_an_operation() -> None:
+    assert all(route_of(spelling) for operation in OPERATIONS for spelling in operation.aliases)
     assert set(HANDLERS) == set(CATALOGUE)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_an_operation_and_its_handler_are_in_the_files_of_their_noun(operation: Operation) -> None:
+    noun = operation.name.partition(".")[0]
+    route = route_of(operation.method)
+    assert route is not None
+    assert operation.request.__module__ == f"sd_wire.operations.{noun}"
+    assert route.handler.__module__ == f"sd_daemon.handlers.{noun}"
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 def test_an_operation_is_documented_field_by_field(operation: Operation) -> None:
     assert operation.documentation
-    assert operation.name.split(".")[0] in operation.request.__module__
     hints: dict[str, Any] = get_type_hints(operation.request, include_extras=True)
     undocumented = [
         name

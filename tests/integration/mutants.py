@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-import sd_wire.operations  # noqa: F401 - without it no method would be known as an action
+import sd_wire.catalogue  # noqa: F401 - without it no method would be known as an action
 from sd_wire.encoding import JSON, MESSAGEPACK, Encoding
 from sd_wire.messages import Call
 from sd_wire.operation import METHODS, Kind

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +16,13 @@ from cli_command import Sd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+
+UNITS = [
+    place
+    for place in (Path(__file__).parents[2] / "contrib" / "systemd").glob("*/spacedrive*.service")
+    if "graphql" not in place.name
+]
 
 
 @pytest.fixture
@@ -46,6 +54,17 @@ def test_a_daemon_that_was_started_answers_at_once(sd: Sd) -> None:
     pid = pid_of(sd)
     assert ran.err == f"the daemon is ready (pid {pid})\n"
     assert ran.out == b""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/environ"), reason="reads /proc")
+def test_it_keeps_as_little_memory_as_under_systemd(sd: Sd) -> None:
+    sd.good("start")
+    with open(f"/proc/{pid_of(sd)}/environ", encoding="utf-8") as file:
+        environment = file.read().split("\0")
+    for unit in UNITS:
+        wanted = re.findall(r"^Environment=(MALLOC_\w+=\S+)$", unit.read_text("utf-8"), re.M)
+        assert wanted
+        assert set(wanted) <= set(environment)
 
 
 def test_starting_twice_leaves_the_first(sd: Sd) -> None:

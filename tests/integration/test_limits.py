@@ -19,7 +19,7 @@ from as_user import needs_root, person, reachable
 from sd_daemon.server import sweep
 from sd_daemon.server.instances import CoreInstanceManager
 from sd_daemon.server.listen import claim
-from sd_daemon.server.routes import ROUTES
+from sd_daemon.server.routes import route_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -244,7 +244,9 @@ async def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     await manager.serve(None, await claim(path))
     await manager.open()
     made = Held(manager, path)
-    monkeypatch.setattr(ROUTES["query:test.ping"], "handler", made.wait)
+    route = route_of("query:test.ping")
+    assert route is not None
+    monkeypatch.setattr(route, "handler", made.wait)
     yield made
     await manager.shutdown_all()
 

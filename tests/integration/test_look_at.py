@@ -9,7 +9,8 @@ from person import in_index, on_disk, plant
 
 from sd_daemon.core import locations
 from sd_daemon.core.core import Core
-from sd_daemon.core.indexing import INDEXER, index_params
+from sd_daemon.core.index.job_names import INDEXER
+from sd_daemon.core.indexing import index_params
 from sd_wire.events import EntryCreated
 from sd_wire.types.locations import IndexMode, JobPolicies
 

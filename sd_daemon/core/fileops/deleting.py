@@ -40,8 +40,8 @@ from sd_daemon.core.fileops.taking import (
     source_of,
 )
 from sd_daemon.core.fileops.trashing import BATCH, Trashing
-from sd_daemon.core.index.job import path_of
 from sd_daemon.core.index.walk import stat_in
+from sd_daemon.core.jobs.params import path_of
 from sd_daemon.core.paths import shown
 from sd_wire.errors import PathNotWritable, SdError
 

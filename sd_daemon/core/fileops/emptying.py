@@ -37,8 +37,8 @@ from sd_daemon.core.fileops.taking import (
     target_of,
 )
 from sd_daemon.core.fileops.trashes import Trash, Trashes
-from sd_daemon.core.index.job import path_of
 from sd_daemon.core.index.walk import stat_in
+from sd_daemon.core.jobs.params import path_of
 from sd_daemon.core.paths import shown
 from sd_wire.errors import PathNotWritable, SdError
 

@@ -16,8 +16,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from sd_daemon.core.index.walk import open_folder
-from sd_daemon.core.mount_table import linux_mounts
-from sd_daemon.core.volumes import is_rotational
+from sd_daemon.core.mount_table import is_rotational, linux_mounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable

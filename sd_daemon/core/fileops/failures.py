@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from sd_daemon.core.fileops.trashes import user_name
-from sd_daemon.core.indexing import encoded_path
+from sd_daemon.core.jobs.params import encoded_path
 from sd_daemon.core.paths import shown
 from sd_wire.errors import DiskFull, PathNotFound, PathNotWritable, SdError
 

@@ -25,7 +25,7 @@ import msgspec
 
 from sd_daemon.core.db.connection import failures, open_writer, transaction
 from sd_daemon.core.index.walk import exact, loose
-from sd_daemon.core.library import OPERATIONS_FILE
+from sd_daemon.core.library_files import OPERATIONS_FILE
 
 if TYPE_CHECKING:
     import sqlite3

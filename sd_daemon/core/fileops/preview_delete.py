@@ -11,8 +11,8 @@ import msgspec
 
 from sd_daemon.core.fileops.erasing import caveats
 from sd_daemon.core.fileops.trashes import Trashes
-from sd_daemon.core.index.job import path_of
 from sd_daemon.core.index.walk import stat_in
+from sd_daemon.core.jobs.params import path_of
 from sd_daemon.core.paths import shown
 from sd_wire.operations.files import Preview, PreviewItem
 from sd_wire.types.files import EntryKind

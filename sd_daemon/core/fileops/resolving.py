@@ -35,9 +35,8 @@ from sd_daemon.core.fileops.protected import Protected
 from sd_daemon.core.fileops.taking import is_the_same, prepare, source_of, target_of
 from sd_daemon.core.fileops.trashing import Trashing
 from sd_daemon.core.files import duplicates
-from sd_daemon.core.index.job import path_of
 from sd_daemon.core.index.walk import Subtree
-from sd_daemon.core.indexing import encoded_path
+from sd_daemon.core.jobs.params import encoded_path, path_of
 from sd_daemon.core.paths import content_uuid
 from sd_wire.errors import PathProtected
 from sd_wire.operations.duplicates import Keep, Resolution

@@ -29,8 +29,8 @@ from sd_daemon.core.fileops.journal import (
 )
 from sd_daemon.core.fileops.taking import Taking, is_the_same, prepare, source_of, target_of
 from sd_daemon.core.fileops.trashing import Trashing
-from sd_daemon.core.index.job import path_of
 from sd_daemon.core.index.walk import stat_in
+from sd_daemon.core.jobs.params import path_of
 from sd_daemon.core.paths import shown
 from sd_wire.errors import FileConflict, PathNotWritable, SdError
 from sd_wire.operations.files import ConflictResolution

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import stat
 from datetime import UTC, datetime
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from sd_daemon.core.fileops import trash_sizes
 from sd_daemon.core.fileops.trash import Item, items
+from sd_daemon.core.hashes import blake2b
 from sd_daemon.core.paths import shown
 from sd_wire.errors import InvalidValue, TrashItemNotFound
 from sd_wire.operations.trash import TrashItem, TrashList

@@ -17,7 +17,7 @@ import stat
 import time
 from typing import TYPE_CHECKING, Any
 
-from sd_daemon.core.event_journal import this_boot
+from sd_daemon.core.boot import this_boot
 from sd_daemon.core.fileops import trash
 from sd_daemon.core.fileops.copying.file import How
 from sd_daemon.core.fileops.copying.job import Run

@@ -24,9 +24,9 @@ from sd_daemon.core.fileops.comparing import open_file
 from sd_daemon.core.files.find import entry_at, folder_at
 from sd_daemon.core.files.validation import SEVERITIES, Counts
 from sd_daemon.core.index.identity import ContentChanged, content_id
-from sd_daemon.core.index.job import path_of
 from sd_daemon.core.index.walk import FILE, Subtree, exact, join, loose
-from sd_daemon.core.library import INDEX_FILE, OPERATIONS_FILE
+from sd_daemon.core.jobs.params import path_of
+from sd_daemon.core.library_files import INDEX_FILE, OPERATIONS_FILE
 from sd_wire.operations.validation import Severity, ValidationLevel
 
 if TYPE_CHECKING:

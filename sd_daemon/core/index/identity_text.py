@@ -6,7 +6,7 @@ identities, does not load BLAKE3.
 
 from __future__ import annotations
 
-from hashlib import sha1
+from sd_daemon.core.hashes import sha1
 
 _DNS_NAMESPACE = bytes.fromhex("6ba7b8109dad11d180b400c04fd430c8")
 

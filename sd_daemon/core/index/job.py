@@ -21,8 +21,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from binascii import a2b_base64
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sd_daemon.core.db.connection import failures, open_writer, transaction
 from sd_daemon.core.index.alone import Alone
@@ -43,6 +42,7 @@ from sd_daemon.core.index.settle import Settling
 from sd_daemon.core.index.totals import lower_unidentified, update_totals
 from sd_daemon.core.index.walk import Subtree, loose
 from sd_daemon.core.jobs.context import JobInterrupted
+from sd_daemon.core.jobs.params import path_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -98,6 +98,22 @@ def run_index(params: dict[str, object], context: JobContext) -> dict[str, objec
             return index_location(db, location, params, context)
         finally:
             db.close()
+
+
+def run_index_job(params: dict[str, object], context: JobContext) -> dict[str, object]:
+    """The same, with the report in the form that existing clients read, too."""
+    report: dict[str, Any] = run_index(params, context)
+    location, seconds = report["location"], report["seconds"]["total"]
+    stats = {
+        "files": location["files"],
+        "dirs": location["directories"],
+        "bytes": location["bytes"],
+        "symlinks": report["symlinks"],
+        "skipped": report["skipped"],
+        "errors": report["errors"],
+    }
+    span = {"secs": int(seconds), "nanos": int(seconds % 1 * 1e9)}
+    return {"stats": stats, "metrics": {"total_duration": span}, **report}
 
 
 def index_location(
@@ -347,13 +363,3 @@ def _belongs_to_a_location(db: sqlite3.Connection, entry: int) -> bool:
         " JOIN above ON e.id = above.id) SELECT 1 FROM locations WHERE entry IN above"
     )
     return db.execute(query, (entry,)).fetchone() is not None
-
-
-def path_of(value: object) -> str:
-    """Return the path that params give, as os.fsdecode would; "" for null."""
-    if not isinstance(value, dict):
-        return ""
-    exact_bytes = value.get("path_bytes")
-    if exact_bytes:
-        return os.fsdecode(a2b_base64(str(exact_bytes)))
-    return str(value["path"])

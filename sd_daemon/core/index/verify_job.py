@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 from sd_daemon.core.db.connection import failures, open_writer
 from sd_daemon.core.index.alone import Alone
 from sd_daemon.core.index.errors import PathOutside
-from sd_daemon.core.index.job import Location, check_names_are_utf8, index_location, path_of
+from sd_daemon.core.index.job import Location, check_names_are_utf8, index_location
 from sd_daemon.core.index.rules import Rules
 from sd_daemon.core.index.verify import Verification
 from sd_daemon.core.index.walk import Subtree
+from sd_daemon.core.jobs.params import path_of
 
 if TYPE_CHECKING:
     import sqlite3

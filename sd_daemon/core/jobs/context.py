@@ -10,8 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sd_wire.types.jobs import JobLimits
 
@@ -20,10 +19,27 @@ class JobInterrupted(Exception):
     """Raised by `JobContext.safe_point` when the job must stop now: to pause, or for good."""
 
 
+class Link(Protocol):
+    """What a second process and the job's own tell each other, on the second's side."""
+
+    def receive(self) -> tuple[bytes, list[int]]:
+        """The next message, and open files that came with it; no bytes at the end."""
+
+    def has_more(self) -> bool:
+        """Whether `receive` would not wait."""
+
+    def send(self, text: bytes) -> None:
+        """Tell the other."""
+
+
 class SecondProcess(Protocol):
     """A process that works for a job, and ends with it at the latest."""
 
-    link: socket.socket  # of whole messages; it ends when the process ends
+    def give(self, text: bytes, files: Sequence[int]) -> None:
+        """Send it a message, and open files. Where it has ended `take` will tell."""
+
+    def take(self, *, wait: bool) -> bytes | None:
+        """What it says next; None where it says nothing yet, no bytes where it has ended."""
 
     def end(self) -> None:
         """End it, whatever it is at, and wait until it has ended."""
@@ -32,7 +48,7 @@ class SecondProcess(Protocol):
 class Fork(Protocol):
     """Lets a second process do something, with its end of a link; none where that cannot be."""
 
-    def __call__(self, live: Callable[[socket.socket], None], /) -> SecondProcess | None:
+    def __call__(self, live: Callable[[Link], None], /) -> SecondProcess | None:
         """Start it."""
 
 

@@ -15,7 +15,7 @@ from collections import Counter
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from sd_daemon.core.indexing import EXPORT, IMPORT, INDEXER, PURGE, VERIFY
+from sd_daemon.core.index.job_names import EXPORT, IMPORT, INDEXER, PURGE, VERIFY
 from sd_wire.types.jobs import JobPriority
 
 if TYPE_CHECKING:

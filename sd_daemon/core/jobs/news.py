@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sd_daemon.core.indexing import INDEXER
+from sd_daemon.core.index.job_names import INDEXER
 from sd_wire.events import (
     Event,
     IndexingProgress,

@@ -37,10 +37,12 @@ _decode = msgspec.json.Decoder(Report).decode
 
 def _command() -> list[str]:
     """Start without `site` and with our own module path: 20 ms faster, and right for every way
-    this program can be installed."""
+    this program can be installed. Nothing that is read then is garbage: not to look for it is
+    worth 3 ms."""
     root = os.path.dirname(next(iter(sd_daemon.__path__)))
     path = [root, *(entry for entry in sys.path if entry and entry != root)]
-    code = f"import sys; sys.path[:] = {path!r}; from {PROGRAM} import main; main()"
+    bare = f"import gc, sys; gc.disable(); sys.path[:] = {path!r}"
+    code = f"{bare}; from {PROGRAM} import main; main()"
     return [sys.executable, "-I", "-S", "-X", "utf8", "-c", code]
 
 

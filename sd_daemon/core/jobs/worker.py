@@ -10,17 +10,13 @@ import errno
 import os
 import threading
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from sd_daemon.core.db.connection import DatabaseFailure, failures
-from sd_daemon.core.fileops.copying.job import run_copy
-from sd_daemon.core.fileops.deleting import run_delete
-from sd_daemon.core.fileops.emptying import run_empty
 from sd_daemon.core.fileops.names import (
     COPY,
     DELETE,
@@ -34,18 +30,9 @@ from sd_daemon.core.fileops.names import (
     UNDO,
     VALIDATE,
 )
-from sd_daemon.core.fileops.preview_copy import run_preview_copy
-from sd_daemon.core.fileops.preview_delete import run_preview_delete
-from sd_daemon.core.fileops.resolving import run_resolve
-from sd_daemon.core.fileops.restoring import run_restore
-from sd_daemon.core.fileops.settling import run_settle
-from sd_daemon.core.fileops.undo import run_undo
-from sd_daemon.core.fileops.validating import run_validate
 from sd_daemon.core.index.errors import IndexFailure
-from sd_daemon.core.index.follow.follower import run_follow
 from sd_daemon.core.index.follow.messages import FOLLOW
-from sd_daemon.core.index.job import run_index, run_purge
-from sd_daemon.core.index.verify_job import run_verify
+from sd_daemon.core.index.job_names import EXPORT, IMPORT, INDEXER, PURGE, VERIFY
 from sd_daemon.core.jobs.context import Fork, JobInterrupted
 from sd_daemon.core.jobs.reports import (
     Broken,
@@ -60,8 +47,8 @@ from sd_daemon.core.jobs.reports import (
     Report,
     Watched,
 )
+from sd_daemon.core.late import load
 from sd_daemon.core.storage import library_error, storage_error
-from sd_daemon.core.transfer import run_export, run_import
 from sd_wire.errors import SdError, StorageReadOnly, code_of
 
 REPORT_INTERVAL_S = 0.1
@@ -69,47 +56,42 @@ REPORT_INTERVAL_S = 0.1
 Work = Callable[[dict[str, Any], "Reporter"], dict[str, Any]]
 
 
-def _index(params: dict[str, Any], reporter: Reporter) -> dict[str, Any]:
-    """The index job, with its report in the form that existing clients read."""
-    report: dict[str, Any] = run_index(params, reporter)
-    location, seconds = report["location"], report["seconds"]
-    stats = {
-        "files": location["files"],
-        "dirs": location["directories"],
-        "bytes": location["bytes"],
-        "symlinks": report["symlinks"],
-        "skipped": report["skipped"],
-        "errors": report["errors"],
-    }
-    return {"stats": stats, "metrics": {"total_duration": _span(seconds["total"])}, **report}
+class Kind(NamedTuple):
+    """A kind of work: what its output is called, and the function that does it."""
+
+    output: str
+    target: str  # 'package.module:name', read by the worker that is to do it
+
+    def work(self) -> Work:
+        """The function."""
+        found: Work = load(self.target)
+        return found
 
 
-def _span(seconds: float) -> dict[str, int]:
-    return {"secs": int(seconds), "nanos": int(seconds % 1 * 1e9)}
+_INDEX = "sd_daemon.core.index"
+_FILES = "sd_daemon.core.fileops"
 
-
-WORK: dict[str, tuple[str, Work]] = {
-    "indexer": ("Indexed", _index),
-    "index_verify": ("Custom", run_verify),
-    "location_purge": ("Custom", run_purge),
-    "location_export": ("Custom", run_export),
-    "location_import": ("Custom", run_import),
-    COPY: ("FileCopy", run_copy),
-    MOVE: ("FileMove", run_copy),
-    UNDO: ("Custom", run_undo),
-    DELETE: ("FileDelete", run_delete),
-    RESOLVE: ("DuplicateDetection", run_resolve),
-    RESTORE: ("Custom", run_restore),
-    EMPTY: ("FileDelete", run_empty),
-    VALIDATE: ("FileValidation", run_validate),
-    SETTLE: ("Custom", run_settle),
-    PREVIEW_COPY: ("Custom", run_preview_copy),
-    PREVIEW_DELETE: ("Custom", run_preview_delete),
-    FOLLOW: ("Custom", run_follow),
+WORK: dict[str, Kind] = {
+    INDEXER: Kind("Indexed", f"{_INDEX}.job:run_index_job"),
+    VERIFY: Kind("Custom", f"{_INDEX}.verify_job:run_verify"),
+    PURGE: Kind("Custom", f"{_INDEX}.job:run_purge"),
+    EXPORT: Kind("Custom", "sd_daemon.core.transfer:run_export"),
+    IMPORT: Kind("Custom", "sd_daemon.core.transfer:run_import"),
+    COPY: Kind("FileCopy", f"{_FILES}.copying.job:run_copy"),
+    MOVE: Kind("FileMove", f"{_FILES}.copying.job:run_copy"),
+    UNDO: Kind("Custom", f"{_FILES}.undo:run_undo"),
+    DELETE: Kind("FileDelete", f"{_FILES}.deleting:run_delete"),
+    RESOLVE: Kind("DuplicateDetection", f"{_FILES}.resolving:run_resolve"),
+    RESTORE: Kind("Custom", f"{_FILES}.restoring:run_restore"),
+    EMPTY: Kind("FileDelete", f"{_FILES}.emptying:run_empty"),
+    VALIDATE: Kind("FileValidation", f"{_FILES}.validating:run_validate"),
+    SETTLE: Kind("Custom", f"{_FILES}.settling:run_settle"),
+    PREVIEW_COPY: Kind("Custom", f"{_FILES}.preview_copy:run_preview_copy"),
+    PREVIEW_DELETE: Kind("Custom", f"{_FILES}.preview_delete:run_preview_delete"),
+    FOLLOW: Kind("Custom", f"{_INDEX}.follow.follower:run_follow"),
 }
-"""Every kind of job by its name: what its output is called, and the function that does it. To
-follow a library's files is none that anybody sees, nor is a preview, but both are done in the same
-way."""
+"""Every kind of job by its name. To follow a library's files is none that anybody sees, nor is a
+preview, but both are done in the same way."""
 
 
 class Reporter:
@@ -221,8 +203,8 @@ def outcome(order: Order, reporter: Reporter) -> Report:
         return Broken(f"this version does not know jobs of the kind {order.name!r}", "unknown-job")
     try:
         with failures(database):
-            output, work = WORK[order.name]
-            return Completed({"type": output, "data": work(order.params, reporter)})
+            kind = WORK[order.name]
+            return Completed({"type": kind.output, "data": kind.work()(order.params, reporter)})
     except JobInterrupted:
         return Interrupted()
     except IndexFailure as failure:
@@ -236,7 +218,12 @@ def outcome(order: Order, reporter: Reporter) -> Report:
     except OSError as error:
         return _from_system(order, error)
     except Exception as error:  # a defect: the daemon logs it and lives on
-        return Broken(f"{type(error).__name__}: {error}", "defect", traceback.format_exc())
+        return Broken(f"{type(error).__name__}: {error}", "defect", _trace())
+
+
+def _trace() -> str:
+    """Where the exception came from that is being handled. Few workers ever say it."""
+    return str(load("traceback:format_exc")())
 
 
 def _broken(error: SdError) -> Broken:
@@ -251,4 +238,4 @@ def _from_system(order: Order, error: OSError) -> Broken:
         return _broken(StorageReadOnly(path=order.library_dir, reason="its folder is not there"))
     place = f" ({error.filename})" if error.filename else ""
     reason = os.strerror(error.errno) if error.errno else str(error)
-    return Broken(f"{reason}{place}", "system-error", traceback.format_exc())
+    return Broken(f"{reason}{place}", "system-error", _trace())

@@ -15,15 +15,9 @@ import msgspec
 from sd_daemon.core import locations
 from sd_daemon.core.db.connection import DatabaseFailure
 from sd_daemon.core.index.follow.messages import Told
+from sd_daemon.core.index.job_names import IMPORT, INDEXER, PURGE, VERIFY
 from sd_daemon.core.index.walk import Subtree
-from sd_daemon.core.indexing import (
-    IMPORT,
-    INDEXER,
-    PURGE,
-    VERIFY,
-    index_params,
-    publish_changed,
-)
+from sd_daemon.core.indexing import index_params, publish_changed
 from sd_daemon.core.log import get_log
 from sd_daemon.core.watch.library_watcher import LibraryWatcher
 from sd_daemon.core.watch.mounts import MountWatch

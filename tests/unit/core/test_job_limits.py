@@ -13,7 +13,8 @@ import pytest
 from work import add, run
 
 from sd_daemon.core.core import Core
-from sd_daemon.core.indexing import INDEXER, index_params
+from sd_daemon.core.index.job_names import INDEXER
+from sd_daemon.core.indexing import index_params
 from sd_daemon.core.jobs.process import WorkerProcess
 from sd_daemon.core.jobs.reports import Completed, Limited, Order, Progress, Report
 from sd_wire.errors import JobNotFound, JobStateConflict

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID, uuid4
 
-from sd_daemon.core.indexing import INDEXER, PURGE
+from sd_daemon.core.index.job_names import INDEXER, PURGE
 from sd_daemon.core.jobs.job import Job
 from sd_daemon.core.jobs.line import Line, Waiting
 from sd_wire.types.jobs import JobLimits, JobPriority

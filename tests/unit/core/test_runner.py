@@ -14,7 +14,8 @@ from work import add, run
 
 from sd_daemon.core import locations
 from sd_daemon.core.core import Core
-from sd_daemon.core.indexing import INDEXER, PURGE, index_params, purge_params
+from sd_daemon.core.index.job_names import INDEXER, PURGE
+from sd_daemon.core.indexing import index_params, purge_params
 from sd_wire.errors import JobNotFound, JobStateConflict, LibraryNotFound, ShuttingDown
 from sd_wire.events import JobFailed, JobProgress
 from sd_wire.types.jobs import JobStatus

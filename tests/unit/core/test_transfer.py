@@ -15,7 +15,9 @@ from work import add, plant, run, tree
 from sd_daemon.core import locations
 from sd_daemon.core.core import Core
 from sd_daemon.core.export import export_library
-from sd_daemon.core.indexing import EXPORT, IMPORT, PURGE, encoded_path, purge_params
+from sd_daemon.core.index.job_names import EXPORT, IMPORT, PURGE
+from sd_daemon.core.indexing import purge_params
+from sd_daemon.core.jobs.params import encoded_path
 from sd_daemon.core.transfer import literal, read_header, require_replaceable, values
 from sd_wire.errors import ImportInvalid, InvalidValue, LibraryExists
 from sd_wire.types.jobs import JobStatus

@@ -6,7 +6,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from sd_daemon.core import locations
-from sd_daemon.core.indexing import INDEXER, index_params
+from sd_daemon.core.index.job_names import INDEXER
+from sd_daemon.core.indexing import index_params
 from sd_wire.types.locations import IndexMode, JobPolicies
 
 if TYPE_CHECKING:

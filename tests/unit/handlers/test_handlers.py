@@ -9,9 +9,10 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-import sd_daemon.handlers  # noqa: F401  (ties the handlers to their operations)
+import sd_wire.catalogue  # noqa: F401 - declares every operation
 from sd_daemon.core.core import Core
-from sd_daemon.handlers.handler import HANDLERS, Context, Peer
+from sd_daemon.handlers.handler import Context, Peer
+from sd_daemon.server.routes import route_of
 from sd_wire.errors import (
     InvalidValue,
     JobFailed,
@@ -51,7 +52,9 @@ async def call(core: Core, name: str, payload: Any = None, library: Any = None) 
     operation = CATALOGUE[name]
     request = msgspec.convert(payload or {}, operation.request)
     context = Context(core, operation, ROOT, ConnectionCounts(), library_id=library)
-    answer = HANDLERS[name](context, request)
+    route = route_of(operation.method)
+    assert route is not None
+    answer = route.handler(context, request)
     return await answer if asyncio.iscoroutine(answer) else answer
 
 

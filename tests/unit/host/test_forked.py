@@ -14,7 +14,7 @@ import pytest
 from sd_daemon.host.forked import fork
 
 if TYPE_CHECKING:
-    import socket
+    from sd_daemon.core.jobs.context import Link
 
 pytestmark = pytest.mark.skipif(
     not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2,
@@ -29,7 +29,7 @@ def live(link):
     while True:
         time.sleep(60)
 second = fork(live)
-print(second.link.recv(100).decode(), flush=True)
+print(second.take(wait=True).decode(), flush=True)
 time.sleep(60)
 """
 
@@ -48,14 +48,16 @@ def test_it_ends_with_the_worker_however_that_ends() -> None:
 
 
 def test_it_has_no_files_of_the_worker() -> None:
-    def live(link: socket.socket) -> None:
+    def live(link: Link) -> None:
         link.send(" ".join(os.listdir("/proc/self/fd")).encode())
 
     with open(os.devnull, "rb") as file:
         second = fork(live)
         assert second is not None
-        held = second.link.recv(1000).decode().split()
-        assert second.link.recv(1) == b""
+        said = second.take(wait=True)
+        assert said is not None
+        held = said.decode().split()
+        assert second.take(wait=True) == b""
         second.end()
         assert str(file.fileno()) not in held
         # its link, where complaints go, and the folder that is listed
@@ -63,12 +65,12 @@ def test_it_has_no_files_of_the_worker() -> None:
 
 
 def test_a_defect_is_complained_of(capfd: pytest.CaptureFixture[str]) -> None:
-    def live(_link: socket.socket) -> None:
+    def live(_link: Link) -> None:
         raise ValueError("a defect of ours")
 
     second = fork(live)
     assert second is not None
-    assert second.link.recv(1) == b""
+    assert second.take(wait=True) == b""
     second.end()
     assert "a defect of ours" in capfd.readouterr().err
 

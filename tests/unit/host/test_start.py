@@ -7,8 +7,11 @@ import sys
 
 import pytest
 
+from sd_daemon.core.jobs.worker import WORK, Kind
+from sd_daemon.host.command_line import command_line
 from sd_daemon.host.inherit import inherited_sockets, instance_of
 from sd_daemon.host.main import boot_id, read_start
+from sd_daemon.host.options import plainly
 from sd_daemon.host.succession import Inheritance
 
 
@@ -59,6 +62,76 @@ def test_the_daemon_does_without_openssl_and_leaves_it_to_others() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert ran.stdout.strip() == b"da39a3ee5e6b4b0d3255bfef95601890afd80709"
+
+
+def loaded_for(module: str) -> set[str]:
+    """What is imported in a process that imports only what a worker does for its work there."""
+    program = f"import sys, sd_daemon.host.worker, {module}\nprint(*sys.modules)\n"
+    command = [sys.executable, "-S", "-c", f"import sys; sys.path[:] = {sys.path!r}\n{program}"]
+    ran = subprocess.run(command, capture_output=True, check=True, text=True)
+    return set(ran.stdout.split())
+
+
+@pytest.mark.parametrize("kind", WORK.values(), ids=WORK)
+def test_a_worker_is_waited_for_and_reads_what_its_work_needs_only(kind: Kind) -> None:
+    loaded = loaded_for(kind.target.partition(":")[0])
+    slow = {"asyncio", "concurrent.futures", "logging", "ssl", "_hashlib", "ctypes", "inspect"}
+    assert not slow & loaded
+    assert not {name for name in loaded if name.startswith("sd_daemon.server")}
+    assert callable(kind.work())
+
+
+def test_a_worker_reads_no_work_but_its_own() -> None:
+    loaded = loaded_for("sd_daemon.core.fileops.copying.job")
+    assert "sd_daemon.core.index.job" not in loaded
+    assert "sd_wire.operations.search" not in loaded
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "--data-dir /d",
+        "--data-dir=/d --instance=work",
+        "--instance work --socket=/a=b --networking --foreground-log --idle-exit 1.5",
+        "--data-dir= --idle-exit=30",
+        "--socket one --socket another",
+    ],
+)
+def test_a_plain_command_line_means_the_same_without_argparse(line: str) -> None:
+    words = line.split(" ") if line else []
+    assert plainly(words) == vars(command_line().parse_args(words))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--help",
+        "--version",
+        "--data",
+        "--data-dir",
+        "--data-dir --networking",
+        "--networking=yes",
+        "--idle-exit never",
+        "--idle-exit 0",
+        "--idle-exit inf",
+        "word",
+        "--",
+    ],
+)
+def test_any_other_is_for_argparse(line: str) -> None:
+    assert plainly(line.split(" ")) is None
+
+
+def test_the_idle_daemon_has_only_what_somebody_uses() -> None:
+    program = "import sys, sd_daemon.host.main\nprint(*sys.modules)\n"
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=True, text=True
+    )
+    loaded = set(ran.stdout.split())
+    assert not {"argparse", "shutil", "bz2", "lzma", "_hashlib", "typing_extensions"} & loaded
+    assert {name for name in loaded if name.startswith("sd_daemon.core.search")} == set()
+    assert "sd_wire.describe" not in loaded
 
 
 def test_the_version_is_told_without_starting_anything() -> None:

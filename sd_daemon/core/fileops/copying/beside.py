@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import marshal
 import os
-import select
-import socket
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
@@ -28,12 +26,11 @@ from sd_daemon.core.fileops.copying.tally import Counts, Problem
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sd_daemon.core.jobs.context import Fork, SecondProcess
+    from sd_daemon.core.jobs.context import Fork, Link, SecondProcess
 
 WORTH = 200  # files that are copied alone before a second process is started
 BATCH = 64  # files that are handed over together
 _BATCHES, _BYTES = 16, 16 * 1024  # of names, with the other at most: less than a socket holds
-_MESSAGE = 128 * 1024  # bytes; a batch, or what came of it, is less
 
 Owner = TypeVar("Owner")
 
@@ -90,10 +87,7 @@ class Beside(Generic[Owner]):
         second of them is."""
         assert self._second is not None
         text = marshal.dumps((device, names))
-        try:
-            socket.send_fds(self._second.link, [text], [source, target])
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # it has ended, which is seen when it is asked
+        self._second.give(text, [source, target])
         self._with_it.append((owner, names, len(text)))
         self._bytes += len(text)
 
@@ -131,12 +125,9 @@ class Beside(Generic[Owner]):
         """One outcome; None where it is not known yet, nothing where there will be none."""
         if self._second is None:
             return ()
-        try:
-            text = self._second.link.recv(_MESSAGE, 0 if wait else socket.MSG_DONTWAIT)
-        except BlockingIOError:
+        text = self._second.take(wait=wait)
+        if text is None:
             return None
-        except ConnectionResetError:
-            text = b""
         if text:
             return Outcome(*marshal.loads(text))
         self._may = False
@@ -180,7 +171,7 @@ class _Noted(Counts):
 class _Hands:
     """What the second process does."""
 
-    def __init__(self, link: socket.socket, how: How) -> None:
+    def __init__(self, link: Link, how: How) -> None:
         self._link = link
         self._counts = _Noted()
         self._copier = _SmallFiles(self._counts, how)
@@ -190,7 +181,7 @@ class _Hands:
         while batch := self._receive():
             outcomes = [self._copy(batch, 0)]
             if self._copier.how.verify:  # as many together as there are
-                while self._has_more() and (batch := self._receive()):
+                while self._link.has_more() and (batch := self._receive()):
                     outcomes.append(self._copy(batch, len(outcomes)))
                 outcomes[-1] = self._verified(outcomes[-1])
             self._share_out(outcomes)
@@ -199,12 +190,8 @@ class _Hands:
 
     def _receive(self) -> tuple[int, list[str], int, int] | None:
         """The next batch: device, names, source and target. None at the end."""
-        text, folders, _flags, _address = socket.recv_fds(self._link, _MESSAGE, 2)
+        text, folders = self._link.receive()
         return (*marshal.loads(text), *folders) if text else None
-
-    def _has_more(self) -> bool:
-        """Whether there is something to receive. (`recv_fds` takes flags, and forgets them.)"""
-        return bool(select.select([self._link], [], [], 0)[0])
 
     def _copy(self, batch: tuple[int, list[str], int, int], number: int) -> Outcome:
         """Copy a batch. Its number stands for its folder in what is told of its files."""
@@ -245,5 +232,5 @@ class _Hands:
         self._counts.problems, self._counts.warnings = [], []
 
 
-def _live(link: socket.socket, how: How) -> None:
+def _live(link: Link, how: How) -> None:
     _Hands(link, how).work()

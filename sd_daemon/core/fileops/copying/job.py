@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from sd_daemon.core.event_journal import this_boot
+from sd_daemon.core.boot import this_boot
 from sd_daemon.core.fileops.copying.carrying import Carrier
 from sd_daemon.core.fileops.copying.file import Base, How
 from sd_daemon.core.fileops.copying.leaving import Leavings, TrashingInOrder
@@ -29,7 +29,7 @@ from sd_daemon.core.fileops.journal import (
     StepState,
 )
 from sd_daemon.core.fileops.trashes import user_name
-from sd_daemon.core.indexing import encoded_path
+from sd_daemon.core.jobs.params import encoded_path
 from sd_daemon.core.paths import shown
 from sd_wire.errors import FileConflict, PathDenied, SdError
 from sd_wire.operations.files import CopyMethod

@@ -9,8 +9,7 @@ import msgspec
 
 from sd_daemon.core.fileops.journal import OperationKind
 from sd_daemon.core.fileops.names import COPY, MOVE
-from sd_daemon.core.index.job import path_of
-from sd_daemon.core.indexing import encoded_path
+from sd_daemon.core.jobs.params import encoded_path, path_of
 from sd_daemon.core.paths import shown
 from sd_wire.operations.files import ConflictResolution, CopyMethod
 
