@@ -9,7 +9,7 @@ import msgspec
 
 from sd_client.cli.command import command
 from sd_client.cli.names import local_path
-from sd_client.cli.places import Places, expanded
+from sd_client.cli.places import Places, expanded, outright
 from sd_client.cli.session import Session, pass_session
 from sd_client.cli.text import moment, shown, size
 from sd_client.cli.values import TypedPath
@@ -142,19 +142,21 @@ class Carrying:
         if into is not None:
             if self._given["as_name"]:
                 raise click.UsageError("-t and -T exclude each other")
-            return expanded(words), expanded([into])[0], True
+            return self._sources(words), expanded([into])[0], True
         if len(words) < 2:
             raise click.UsageError(f"a destination is missing behind {words[0]!r}")
-        sources = expanded(words[:-1])
-        destination = expanded(words[-1:])
+        sources = self._sources(words[:-1])
+        destination = expanded(words[-1:], ends=True)
         if len(destination) > 1:
             raise click.UsageError(f"{words[-1]!r} is {len(destination)} things, not one")
         if self._given["as_name"]:
             if len(sources) > 1:
                 raise click.UsageError("with -T there is one source")
             return sources, destination[0], False
-        needs_folder = len(sources) > 1 or words[-1].endswith("/")
-        return sources, destination[0], True if needs_folder else None
+        return sources, destination[0], True if len(sources) > 1 else None
+
+    def _sources(self, words: list[str]) -> list[str]:
+        return outright(words) if self._moves else expanded(words, ends=True)
 
     def _resolution(self) -> ConflictResolution | None:
         chosen = [

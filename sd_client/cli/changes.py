@@ -9,7 +9,7 @@ import click
 
 from sd_client.cli.carry import LISTED
 from sd_client.cli.command import command
-from sd_client.cli.places import Places, expanded
+from sd_client.cli.places import Places, expanded, outright
 from sd_client.cli.session import Session, pass_session
 from sd_client.cli.text import number, shown
 from sd_client.cli.values import TypedPath, is_exact
@@ -65,7 +65,7 @@ def rm(
     """Put files and folders into the trash of their filesystem, from where 'sd undo' and
     'sd trash restore' bring them back. With --permanent they are gone: a person is asked before
     that, a script has to say --yes or -f. What --secure cannot promise it says."""
-    found = expanded(paths, missing_ok=force)
+    found = outright(paths, missing_ok=force)
     if force:
         found = [path for path in found if os.path.lexists(path)]
     if interactive:
@@ -115,10 +115,12 @@ def _chosen(session: Session, paths: list[str]) -> list[str]:
 @pass_session
 def rename(session: Session, path: str, name: str, *, force: bool) -> None:
     """Give a file or folder another name in the same folder."""
-    (found,) = expanded([path])[:1] or [path]
+    found = outright([path])
+    if len(found) > 1:
+        raise click.UsageError(f"{path!r} is {len(found)} things, not one")
     exact = os.fsencode(name)
     request = RenameFile(
-        Places(session).one(found),
+        Places(session).one(found[0]),
         exact.decode("utf-8", "replace"),
         None if is_exact(name) else exact,
         ConflictResolution.OVERWRITE if force else None,

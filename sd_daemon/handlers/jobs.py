@@ -94,6 +94,7 @@ async def get_job(context: Context, request: GetJob) -> JobInfo | None:
         attempts=job.attempts,
         limits=job.limits,
         error_code=job.error_code,
+        error_fields=job.error_fields,
     )
 
 

@@ -81,6 +81,7 @@ class JobInfo(msgspec.Struct):
     attempts: Annotated[int, doc("how often a worker was started for it")] = 0
     limits: Annotated[JobLimits | None, doc("how much of the machine it may have")] = None
     error_code: Annotated[str | None, doc("of the error it failed with, where it has one")] = None
+    error_fields: Annotated[dict[str, str], doc("what that error's sentence and hint name")] = {}
 
 
 @query("jobs.info")

@@ -42,9 +42,8 @@ def concluded(
         warnings = [*warnings, f"{failures.count} could not be deleted"]
     return {
         "deleted_count": done,
-        "failed_count": failures.count,
         "total_bytes": total,
-        "failures": failures.listed(),
+        **failures.as_output(),
         "warnings": warnings,
         **more,
     }

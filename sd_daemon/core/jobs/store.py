@@ -24,8 +24,9 @@ KEPT_FINISHED = 1000  # finished jobs that a library remembers
 
 _COLUMNS = (
     "id, name, status, params, progress, output, error, error_code, warnings, attempts,"
-    " action_type, action_context, created_at, started_at, completed_at, limits"
+    " action_type, action_context, created_at, started_at, completed_at, limits, error_fields"
 )
+_MARKS = ",".join("?" * len(_COLUMNS.split(",")))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _encode = msgspec.json.encode
 
@@ -66,12 +67,13 @@ def _job(row: tuple[Any, ...]) -> Job:
         started_at=None if row[13] is None else from_nanoseconds(row[13]),
         completed_at=None if row[14] is None else from_nanoseconds(row[14]),
         limits=msgspec.json.decode(row[15], type=JobLimits),
+        error_fields=msgspec.json.decode(row[16], type=dict[str, str]),
     )
 
 
 def _save(db: sqlite3.Connection, job: Job) -> None:
     db.execute(
-        f"INSERT OR REPLACE INTO jobs ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        f"INSERT OR REPLACE INTO jobs ({_COLUMNS}) VALUES ({_MARKS})",
         (
             str(job.id),
             job.name,
@@ -89,6 +91,7 @@ def _save(db: sqlite3.Connection, job: Job) -> None:
             to_nanoseconds(job.started_at),
             to_nanoseconds(job.completed_at),
             _text(job.limits),
+            _text(job.error_fields),
         ),
     )
 
