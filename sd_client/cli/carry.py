@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
+from sd_client.cli.advice import TAKING
 from sd_client.cli.command import command
 from sd_client.cli.names import local_path
-from sd_client.cli.places import Places, expanded, outright
+from sd_client.cli.places import Places, absolute_path, ending, expanded, outright
 from sd_client.cli.session import Session, pass_session
 from sd_client.cli.text import moment, shown, size
 from sd_client.cli.values import TypedPath
-from sd_client.cli.waiting import is_asked, job_options, show_items, show_preview, waited
-from sd_wire.errors import FileConflict
+from sd_client.cli.waiting import agrees, is_asked, job_options, show_done, show_preview, waited
+from sd_wire.errors import FileConflict, KindConflict
 from sd_wire.operations.files import (
     ConflictResolution,
     CopyFiles,
@@ -23,14 +23,17 @@ from sd_wire.operations.files import (
     Preview,
     PreviewFiles,
 )
+from sd_wire.types.files import EntryKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sd_client.cli.command import Command
+    from sd_wire.errors import SdError
     from sd_wire.operations.files import Conflict
 
 LISTED = 10_000  # items of a preview
+_WORDS = {EntryKind.DIRECTORY: "folder", EntryKind.FILE: "file", EntryKind.SYMLINK: "link"}
 
 
 def _options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -84,7 +87,7 @@ def _declare(name: str, documentation: str, *examples: str, moves: bool) -> Comm
         Carrying(session, given, moves=moves).run()
 
     run.__doc__ = documentation
-    return command(name, *examples)(_options(pass_session(run)))
+    return command(name, *examples, hints=TAKING)(_options(pass_session(run)))
 
 
 class Carrying:
@@ -112,7 +115,7 @@ class Carrying:
         job = self._session.call(request).id
         info = waited(self._session, job, detach=given["detach"])
         if info and given["verbose"] and preview and not self._session.output.json:
-            show_items(self._session.output, preview.items)
+            show_done(self._session.output, preview)
 
     def _show_dry(self, preview: Preview) -> None:
         """What would be done; ends as the command would where a name is taken."""
@@ -142,18 +145,16 @@ class Carrying:
         if into is not None:
             if self._given["as_name"]:
                 raise click.UsageError("-t and -T exclude each other")
-            return self._sources(words), expanded([into])[0], True
+            return self._sources(words), absolute_path(into), True
         if len(words) < 2:
             raise click.UsageError(f"a destination is missing behind {words[0]!r}")
         sources = self._sources(words[:-1])
-        destination = expanded(words[-1:], ends=True)
-        if len(destination) > 1:
-            raise click.UsageError(f"{words[-1]!r} is {len(destination)} things, not one")
+        destination = absolute_path(words[-1]) + ending(words[-1])  # a new name may be any
         if self._given["as_name"]:
             if len(sources) > 1:
                 raise click.UsageError("with -T there is one source")
-            return sources, destination[0], False
-        return sources, destination[0], True if len(sources) > 1 else None
+            return sources, destination, False
+        return sources, destination, True if len(sources) > 1 else None
 
     def _sources(self, words: list[str]) -> list[str]:
         return outright(words) if self._moves else expanded(words, ends=True)
@@ -173,8 +174,6 @@ class Carrying:
         return chosen[0] if chosen else None
 
     def _preview(self, request: CopyFiles) -> Preview:
-        if request.on_conflict is None and not self._given["dry_run"]:
-            request = msgspec.structs.replace(request)
         return self._session.call(PreviewFiles(copy=request, limit=LISTED))
 
     def _decisions(self, preview: Preview) -> list[Decision]:
@@ -185,22 +184,39 @@ class Carrying:
             if self._given["interactive"]:
                 raise click.UsageError("-i needs a terminal; say -f or -n instead")
             raise _taken(preview)
+        if any(_is_mixed(conflict) for conflict in preview.conflicts):
+            raise _taken(preview)
         return [
             Decision(self._places.one(local_path(conflict.target)), _asked(conflict))
             for conflict in preview.conflicts
         ]
 
 
-def _taken(preview: Preview) -> FileConflict:
+def _taken(preview: Preview) -> SdError:
+    """What is wrong with names that are taken: a folder and what is none come first."""
+    for one in preview.conflicts:
+        if _is_mixed(one):
+            return KindConflict(
+                path=shown(local_path(one.target)),
+                there=_WORDS[one.target_kind],
+                newcomer=_WORDS[one.source_kind],
+                source=shown(local_path(one.source)),
+            )
     first = local_path(preview.conflicts[0].target)
     return FileConflict(path=shown(first), count=preview.conflict_count)
+
+
+def _is_mixed(conflict: Conflict) -> bool:
+    """Whether one is a folder and the other is none, so that nothing is overwritten."""
+    kinds = (conflict.source_kind, conflict.target_kind)
+    return kinds.count(EntryKind.DIRECTORY) == 1
 
 
 def _asked(conflict: Conflict) -> ConflictResolution:
     there = _described(conflict.target_size, conflict.target_modified_at)
     new = _described(conflict.source_size, conflict.source_modified_at)
     path = shown(local_path(conflict.target))
-    yes = click.confirm(f"overwrite {path} ({there}) with {new}?", default=False, err=True)
+    yes = agrees(f"overwrite {path} ({there}) with {new}?")
     return ConflictResolution.OVERWRITE if yes else ConflictResolution.SKIP
 
 

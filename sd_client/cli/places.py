@@ -25,21 +25,21 @@ if TYPE_CHECKING:
 
 
 def expanded(words: Iterable[str], *, missing_ok: bool = False, ends: bool = False) -> list[str]:
-    """The absolute paths that the words name; with `ends` as they end, see `_ending`. Raises
+    """The absolute paths that the words name; with `ends` as they end, see `ending`. Raises
     PathNotFound for a pattern that nothing matches, unless that is fine."""
     found: list[str] = []
     for word in words:
-        path = _absolute(word)
+        path = absolute_path(word)
         matches = [word]
         if glob.has_magic(word) and not os.path.lexists(path):
             matches = sorted(glob.glob(os.path.expanduser(word), recursive=True))
             if not matches and not missing_ok:
                 raise PathNotFound(path=word)
-        found += [_absolute(match) + (_ending(match) if ends else "") for match in matches]
+        found += [absolute_path(match) + (ending(match) if ends else "") for match in matches]
     return found
 
 
-def _ending(word: str) -> str:
+def ending(word: str) -> str:
     """What the daemon reads at the end of a path: a slash says that it is a folder, /. that what
     is in it is meant."""
     if word.rstrip("/").rpartition("/")[2] in (".", ".."):
@@ -57,7 +57,8 @@ def outright(words: Iterable[str], **settings: bool) -> list[str]:
     return found
 
 
-def _absolute(word: str) -> str:
+def absolute_path(word: str) -> str:
+    """The path that a word names as it stands, pattern or not."""
     return AbsolutePath().convert(word, None, None)
 
 

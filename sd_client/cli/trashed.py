@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from sd_client.cli.advice import TAKING
 from sd_client.cli.command import command
 from sd_client.cli.names import local_path
 from sd_client.cli.places import Places, expanded
@@ -15,7 +16,7 @@ from sd_client.cli.tables import Column, table
 from sd_client.cli.text import moment, number, path_of, size
 from sd_client.cli.values import TypedPath, absolute
 from sd_client.cli.waiting import ask_first, job_options, waited
-from sd_wire.errors import TrashItemNotFound
+from sd_wire.errors import InvalidValue, TrashItemNotFound
 from sd_wire.operations.files import ConflictResolution
 from sd_wire.operations.trash import EmptyTrash, ListTrash, RestoreTrash, TrashItem
 
@@ -85,7 +86,12 @@ def list_command(session: Session) -> None:
         session.output.remark("the trash is empty")
 
 
-@command("restore", "sd trash restore ~/Documents/report.pdf", "sd trash restore 3f2a --to /tmp")
+@command(
+    "restore",
+    "sd trash restore ~/Documents/report.pdf",
+    "sd trash restore 3f2a --to /tmp",
+    hints={**TAKING, InvalidValue: "--to DIR says where it goes"},
+)
 @click.argument("items", nargs=-1, required=True, metavar="ITEM...")
 @click.option(
     "--to", type=TypedPath(folder=True), metavar="DIR", help="a folder to put them in instead"

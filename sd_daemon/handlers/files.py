@@ -255,7 +255,14 @@ async def create_folder(context: Context, request: CreateFolder) -> CreatedFolde
     protected = await protected_of(context)
     name = _name(request.name, request.name_bytes)
     path = await asyncio.to_thread(
-        new_folder, parent, name, items, protected, library.path, parents=request.parents
+        new_folder,
+        parent,
+        name,
+        items,
+        protected,
+        library.path,
+        parents=request.parents,
+        mode=request.mode,
     )
     made = CreatedFolder(physical(library.device_slug, os.fsencode(path)))
     if items:

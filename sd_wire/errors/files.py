@@ -115,7 +115,7 @@ class KindConflict(SdError):
     overwrites the other."""
 
     message = "the {there} {path} cannot be overwritten by the {newcomer} {source}"
-    hint = "move it away first, or say what else is to happen: Skip, AutoModifyName"
+    hint = "move it away first, or say what else is to happen (on_conflict): Skip, AutoModifyName"
     exit_status = ExitStatus.CONFLICT
 
 
@@ -123,7 +123,7 @@ class DoubledTarget(SdError):
     """Two of the things that one operation names would get the same name."""
 
     message = "{source} would become {path}, and so would something else that is named"
-    hint = "do one after the other, or say what is to happen: Skip, AutoModifyName"
+    hint = "do one after the other, or say what is to happen (on_conflict): Skip, AutoModifyName"
     exit_status = ExitStatus.CONFLICT
 
 
@@ -131,7 +131,7 @@ class FileConflict(SdError):
     """Something has the name that a file operation would give."""
 
     message = "{path} already exists"
-    hint = "say what is to happen: on_conflict, or 'sd' with -f, -n or --keep-both; {count} in all"
+    hint = "say what is to happen (on_conflict): Overwrite, Skip, AutoModifyName; {count} in all"
     exit_status = ExitStatus.CONFLICT
 
 
@@ -164,7 +164,7 @@ class FolderNotEmpty(SdError):
     """A folder with something in it was to be deleted for good, without saying so."""
 
     message = "{path} is not empty"
-    hint = "say that everything in it goes, too (recursive, or 'sd rm -r')"
+    hint = "say that everything in it goes, too (recursive)"
     exit_status = ExitStatus.CONFLICT
 
 

@@ -264,6 +264,9 @@ class RenameFile(Request[JobReceipt]):
     ] = None
 
 
+Mode = Annotated[int, msgspec.Meta(ge=0, le=0o7777)]
+
+
 class CreatedFolder(msgspec.Struct):
     """A folder that is there now."""
 
@@ -282,6 +285,9 @@ class CreateFolder(Request[CreatedFolder]):
     )
     name_bytes: Annotated[bytes | None, doc("exact bytes of a name that is not UTF-8")] = None
     parents: Annotated[bool, doc("make the folders above it, too")] = False
+    mode: Annotated[
+        Mode | None, doc("its permissions, as chmod(2) has them (448 is 0700); null: the usual")
+    ] = None
 
 
 class PreviewItem(msgspec.Struct):

@@ -110,7 +110,7 @@ class Tally:
     def fail(self, path: str, reason: str) -> None:
         """Something could not be done."""
         self.last_reason = reason
-        self.failures.add(path, self._meaning(path, reason), reason)
+        self.failures.add(path, self._meaning(path, reason), str(reason))
 
     def fail_as(self, path: str, error: SdError) -> None:
         """Something could not be done, and it is known what that is called."""

@@ -1,0 +1,64 @@
+"""What to do about an error, in the words of the command line.
+
+An error of the contract says what to do in the words of the contract: fields and operations. Where
+an option does it, the command says so instead. What every command shares is here; what is said by
+one command only, that command declares.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sd_wire.errors import (
+    DoubledTarget,
+    FileConflict,
+    FolderNotEmpty,
+    KindConflict,
+    LibraryRequired,
+    SdError,
+    TrashUnavailable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    Advice = str | Callable[[Mapping[str, str]], str | None]
+    Hints = Mapping[type[SdError], Advice]
+
+
+def _library(fields: Mapping[str, str]) -> str:
+    if fields["count"] == "0":
+        return "'sd library create NAME' makes one"
+    return f"say which with --library: {fields['names']}"
+
+
+def _taken(fields: Mapping[str, str]) -> str:
+    count = int(fields["count"])
+    more = f"; so do {count - 1:,} more" if count > 1 else ""
+    return (
+        "-f overwrites (what was there goes to the trash), -n leaves it, --keep-both gives the"
+        f" newcomer another name{more}"
+    )
+
+
+EVERYWHERE: Hints = {
+    LibraryRequired: _library,
+    FolderNotEmpty: "-r deletes all that is in it, too",
+    TrashUnavailable: "--permanent deletes it for good",
+}
+TAKING: Hints = {
+    FileConflict: _taken,
+    KindConflict: "move it away first; or -n leaves it, --keep-both gives the newcomer"
+    " another name",
+    DoubledTarget: "do one after the other; or -n takes the first, --keep-both gives the second"
+    " another name",
+}
+"""Of a command that gives names, and has options for those that are taken."""
+
+
+def hint_for(error: SdError, hints: Hints) -> str | None:
+    """What the command says to do, else what the error says, or None."""
+    found = hints.get(type(error)) or EVERYWHERE.get(type(error))
+    if found is None:
+        return error.advice
+    return found if isinstance(found, str) else found(error.fields)
