@@ -13,6 +13,7 @@ from sd_wire.errors import (
     DoubledTarget,
     FileConflict,
     FolderNotEmpty,
+    InvalidValue,
     KindConflict,
     LibraryRequired,
     SdError,
@@ -34,7 +35,7 @@ def _library(fields: Mapping[str, str]) -> str:
 
 def _taken(fields: Mapping[str, str]) -> str:
     count = int(fields["count"])
-    more = f"; so do {count - 1:,} more" if count > 1 else ""
+    more = f" ({count:,} names are taken)" if count > 1 else ""
     return (
         "-f overwrites (what was there goes to the trash), -n leaves it, --keep-both gives the"
         f" newcomer another name{more}"
@@ -54,6 +55,16 @@ TAKING: Hints = {
     " another name",
 }
 """Of a command that gives names, and has options for those that are taken."""
+
+
+def sentence_for(error: SdError, *, names_fields: bool) -> str:
+    """What is wrong. Fields and operations are named to those only who named them."""
+    if isinstance(error, LibraryRequired):
+        count = error.fields["count"]
+        return "no library is open" if count == "0" else f"{count} libraries are open"
+    if isinstance(error, InvalidValue) and not names_fields:
+        return error.fields["reason"]
+    return error.text
 
 
 def hint_for(error: SdError, hints: Hints) -> str | None:

@@ -38,7 +38,13 @@ if TYPE_CHECKING:
     from sd_wire.types.jobs import JobLimits
 
 
-@command("rm", "sd rm old.txt", "sd rm '*.tmp' --dry-run", "sd rm -r --permanent build --yes")
+@command(
+    "rm",
+    "sd rm old.txt",
+    "sd rm '*.tmp' --dry-run",
+    "sd rm -r --permanent build --yes",
+    hints={PathNotFound: "nothing was deleted; -f passes over what is not there"},
+)
 @click.argument("paths", nargs=-1, required=True, type=TypedPath(), metavar="PATH...")
 @click.option("-r", "-R", "--recursive", is_flag=True, help="folders with all that is in them")
 @click.option("--permanent", is_flag=True, help="for good, and not into the trash")

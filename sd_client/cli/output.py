@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from sd_client.cli.advice import hint_for
+from sd_client.cli.advice import hint_for, sentence_for
 from sd_client.cli.text import encoded, repeating, shown, word
-from sd_wire.errors import InvalidValue, SdError
+from sd_wire.errors import SdError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 BOLD, DIM, RED, GREEN, YELLOW, BLUE, CYAN = "1", "2", "31", "32", "33", "34", "36"
 
 
-BELOW = "\n  "
-"""Begins a line that stands below the sentence of an error. Any other end of a line is part of a
-name."""
+BELOW = "\0"
+"""Stands where a line ends in the text of an error: no name has it, as it may have other ends."""
 
 
 class OutputFailed(SdError):
@@ -138,12 +137,11 @@ class Output:
         if self.json:
             kind, text, details = error.to_wire()
             details.hint = None if hint is None else repeating(self.given, hint)
+            text = text.replace(BELOW, "\n  ")
             members = {"kind": kind, "message": text, **msgspec.to_builtins(details)}
             self.complain(msgspec.json.encode({"error": members}).decode())
             return
-        text = error.text
-        if isinstance(error, InvalidValue) and not self.names_fields:
-            text = error.fields["reason"]
+        text = sentence_for(error, names_fields=self.names_fields)
         self._say(f"sd: {repeating(self.given, text)}")
         if hint is not None:
             self.complain(f"hint: {repeating(self.given, hint)}")
@@ -153,7 +151,7 @@ class Output:
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "sd"
         if self.json:
-            members = {"code": "usage", "message": error.format_message()}
+            members = {"code": "usage", "message": error.format_message().replace(BELOW, "\n  ")}
             self.complain(msgspec.json.encode({"error": members}).decode())
             return
         if type(error).__name__ == "NoArgsIsHelpError":  # its message is the help, from click 8.2

@@ -43,7 +43,11 @@ def humble(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sd]:
     [
         ("cp a.txt b.txt", 6, ["sd: {}/b.txt already exists", TAKEN]),
         ("mv a.txt b.txt", 6, ["sd: {}/b.txt already exists", TAKEN]),
-        ("cp a.txt b.txt same", 6, ["sd: {}/same/a.txt already exists", f"{TAKEN}; so do 1 more"]),
+        (
+            "cp a.txt b.txt same",
+            6,
+            ["sd: {}/same/a.txt already exists", f"{TAKEN} (2 names are taken)"],
+        ),
         (
             "cp -T a.txt sub",
             6,
@@ -86,6 +90,14 @@ def humble(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sd]:
         ),
         ("mkdir a.txt", 6, ["sd: {}/a.txt already exists"]),
         ("mkdir x/y", 5, ["sd: {}/x does not exist", "hint: -p makes the folders above it, too"]),
+        (
+            "rm a.txt typo.txt",
+            5,
+            [
+                "sd: {}/typo.txt does not exist",
+                "hint: nothing was deleted; -f passes over what is not there",
+            ],
+        ),
         ("cp typo.txt sub", 5, ["sd: {}/typo.txt does not exist"]),
         ("cp a.txt a.txt", 2, ["sd: {}/a.txt cannot become {}/a.txt: it is that already"]),
         ("cp sub sub/new", 2, ["sd: {}/sub cannot become {}/sub/new: that is in it"]),

@@ -73,6 +73,12 @@ class Failures:
             "failure_code": self.code,
         }
 
+    def warnings(self) -> list[str]:
+        """What is to be said where not all of them are listed."""
+        if self.count <= LISTED:
+            return []
+        return [f"{self.count:,} could not be dealt with; the first {LISTED} are listed"]
+
     def raise_if_nothing_else(self, succeeded: int) -> None:
         """Raise the first of them where nothing at all succeeded."""
         if self.first is not None and not succeeded:

@@ -214,7 +214,6 @@ def _concluded(operation: Operation, failed: Failures, spared: Spared) -> dict[s
     state = OperationState.FAILED if failed.count and not done else OperationState.DONE
     operation.finish(state)
     failed.raise_if_nothing_else(len(done) + spared.count)
-    warnings = [f"{failed.count} could not be dealt with"] if failed.count else []
     return {
         "duplicate_groups": len({step.source for step in steps if step.kind is StepKind.CREATE}),
         "total_duplicates": len(steps),
@@ -223,7 +222,7 @@ def _concluded(operation: Operation, failed: Failures, spared: Spared) -> dict[s
         "skipped_count": spared.count,
         "skipped": spared.listed,
         **failed.as_output(),
-        "warnings": warnings,
+        "warnings": failed.warnings(),
         "dry_run": False,
         "items": [],
     }

@@ -140,7 +140,7 @@ class Restoring(Taking):
             "restored_count": restored,
             "skipped_count": skipped,
             **self._failures.as_output(),
-            "warnings": [f"{failed} could not be restored"] if failed else [],
+            "warnings": self._failures.warnings(),
         }
 
 

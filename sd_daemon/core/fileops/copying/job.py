@@ -167,14 +167,12 @@ class Run:
         if state is OperationState.FAILED:
             tally.failures.raise_if_nothing_else(done)
         warnings = [f"{shown(path)}: {reason}" for path, reason in tally.warnings]
-        if tally.failed:
-            warnings.append(f"{tally.failed} could not be dealt with")
         return {
             counted: tally.files,
             "skipped_count": self._operation.count(StepState.SKIPPED),
             "total_bytes": tally.size,
             **tally.failures.as_output(),
-            "warnings": warnings,
+            "warnings": [*warnings, *tally.failures.warnings()],
         }
 
     def _take_some(self, steps: list[Step]) -> None:
