@@ -7,6 +7,7 @@ one command only, that command declares.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from sd_wire.errors import (
@@ -16,6 +17,7 @@ from sd_wire.errors import (
     InvalidValue,
     KindConflict,
     LibraryRequired,
+    PathNotIndexed,
     SdError,
     TrashUnavailable,
 )
@@ -42,8 +44,18 @@ def _taken(fields: Mapping[str, str]) -> str:
     )
 
 
+def _is_missing(fields: Mapping[str, str]) -> bool:
+    """Whether the path of an error is rather a slip."""
+    return fields["path"].startswith("/") and not os.path.lexists(fields["path"])
+
+
+def _not_indexed(fields: Mapping[str, str]) -> str | None:
+    return None if _is_missing(fields) else PathNotIndexed.hint
+
+
 EVERYWHERE: Hints = {
     LibraryRequired: _library,
+    PathNotIndexed: _not_indexed,
     FolderNotEmpty: "-r deletes all that is in it, too",
     TrashUnavailable: "--permanent deletes it for good",
 }
@@ -62,6 +74,8 @@ def sentence_for(error: SdError, *, names_fields: bool) -> str:
     if isinstance(error, LibraryRequired):
         count = error.fields["count"]
         return "no library is open" if count == "0" else f"{count} libraries are open"
+    if isinstance(error, PathNotIndexed) and _is_missing(error.fields):
+        return f"{error.fields['path']} does not exist, and is not in the index"
     if isinstance(error, InvalidValue) and not names_fields:
         return error.fields["reason"]
     return error.text

@@ -76,24 +76,31 @@ def choose(text: str, things: Iterable[Named], what: str, absent: SdError) -> UU
         if len(found) == 1:
             return found[0].id
         if found:
-            raise _ambiguous(f"{len(found)} {what} are called {text!r}, say which", found)
+            raise ambiguous(f"{len(found)} {what} are called {text!r}, say which", _ids(found))
     found = [thing for thing in everything if prefix and thing.id.hex.startswith(prefix)]
     is_short = len(prefix) < SHORTEST_PREFIX
     if not found or (is_short and found[0].names):  # it is rather a name that is wrong
         raise absent
     if len(found) > 1:
-        raise _ambiguous(f"the ids of {len(found)} {what} begin with {text!r}, say which", found)
+        sentence = f"the ids of {len(found)} {what} begin with {text!r}, say which"
+        raise ambiguous(sentence, _ids(found))
     if is_short:
         reason = f"{text!r} is too short for an id: it takes {SHORTEST_PREFIX} characters"
         raise click.UsageError(reason)
     return found[0].id
 
 
-def _ambiguous(sentence: str, found: list[Named]) -> click.UsageError:
+def _ids(found: list[Named]) -> list[tuple[str, str]]:
+    return [(str(thing.id), thing.about) for thing in found]
+
+
+def ambiguous(sentence: str, found: list[tuple[str, str]]) -> click.UsageError:
+    """What to say where a word may mean several things: their ids, as short as tells them apart,
+    and what they are."""
     length = 8
-    while len({str(thing.id)[:length] for thing in found}) < len(found):
+    while len({identity[:length] for identity, _ in found}) < len(found):
         length += 1
-    listed = [f"{str(thing.id)[:length]}  {shown(thing.about)}" for thing in found[:_LISTED]]
+    listed = [f"{identity[:length]}  {shown(about)}" for identity, about in found[:_LISTED]]
     more = [f"and {len(found) - _LISTED:,} more"] if len(found) > _LISTED else []
     return click.UsageError(BELOW.join([f"{sentence}:", *map(str.rstrip, listed), *more]))
 

@@ -9,7 +9,7 @@ import msgspec
 
 from sd_client.cli.advice import TAKING
 from sd_client.cli.command import command
-from sd_client.cli.names import local_path
+from sd_client.cli.names import ambiguous, local_path
 from sd_client.cli.places import Places, expanded
 from sd_client.cli.session import Session, pass_session
 from sd_client.cli.tables import Column, table
@@ -65,11 +65,17 @@ def _meant(word: str, known: list[TrashItem]) -> TrashItem:
     found = [item for item in known if item.name == word]
     found = found or [item for item in known if len(word) >= 4 and item.id.startswith(word)]
     if len(found) > 1:
-        ids = ", ".join(item.id[:8] for item in found[:5])
-        raise click.UsageError(f"{word!r} is {len(found)} things in the trash: {ids}")
+        listed = [(item.id, _described(item)) for item in found]
+        raise ambiguous(f"{word!r} is {len(found)} things in the trash, say which", listed)
     if not found:
         raise TrashItemNotFound(item=word)
     return found[0]
+
+
+def _described(item: TrashItem) -> str:
+    place = item.name if item.original_path is None else local_path(item.original_path)
+    when = item.deleted_at
+    return place if when is None else f"{place}, deleted {moment(when.isoformat())}"
 
 
 @command("list", "sd trash", "sd trash list --json")

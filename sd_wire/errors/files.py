@@ -186,7 +186,7 @@ class TrashUnavailable(SdError):
 class TrashItemNotFound(SdError):
     """Nothing in the trash has that id."""
 
-    message = "there is no {item} in the trash"
+    message = "{item} is not in the trash"
     hint = "'sd trash list' shows what is"
     exit_status = ExitStatus.NOT_FOUND
 

@@ -338,3 +338,58 @@ def test_a_new_name_may_look_like_a_pattern(sd: Sd, folder: Path) -> None:
     assert (folder / "*").is_dir()
     ran: Ran = sd("cp", "b.txt", "s*", cwd=folder)
     assert (ran.status, os.path.exists(folder / "s*")) == (0, True)
+
+
+# --- the trash and the index ---------------------------------------------------------------------
+
+
+def test_what_is_in_the_trash_is_told_apart(sd: Sd, folder: Path) -> None:
+    for name in ("one", "two", "three"):
+        (folder / name).mkdir()
+    for name in ("one", "two"):
+        (folder / name / "same").write_text(name)
+    sd.good("rm", "one/same", "two/same", cwd=folder)
+    ran = sd("trash", "restore", "same")
+    assert (ran.status, ran.err.splitlines()[0]) == (
+        2,
+        "sd: 'same' is 2 things in the trash, say which:",
+    )
+    told = [line.split("  ")[2] for line in ran.err.splitlines()[1:3]]
+    assert {one.rpartition(",")[0] for one in told} == {
+        f"{folder}/{n}/same" for n in ("one", "two")
+    }
+    (folder / "three" / "same").mkdir()
+    ran = sd("trash", "restore", "-f", "one/same", "--to", "three", cwd=folder)
+    text = f"the folder {folder}/three/same cannot be overwritten by the file {folder}/one/same"
+    assert (ran.status, ran.err.splitlines()[0]) == (6, f"sd: {text}")
+    assert (folder / "three" / "same").is_dir()
+    ran = sd("trash", "restore", "nothing-like-it")
+    assert (ran.status, ran.err.splitlines()[0]) == (5, "sd: nothing-like-it is not in the trash")
+    (folder / "one" / "same").write_text("new")
+    ran = sd("trash", "restore", "one/same", cwd=folder)
+    assert (ran.status, ran.err.splitlines()[-1]) == (6, TAKEN)
+
+
+def test_what_lost_its_place_has_to_be_given_one(sd: Sd, folder: Path) -> None:
+    files = sd.data_dir.parent / "share" / "Trash" / "files"
+    files.mkdir(parents=True, exist_ok=True)
+    (files / "orphan").write_text("x")
+    ran = sd("trash", "restore", "orphan")
+    assert (ran.status, ran.err.splitlines()) == (
+        2,
+        [
+            "sd: nothing says where orphan was: name a destination",
+            "hint: --to DIR says where it goes",
+        ],
+    )
+    sd.good("trash", "restore", "orphan", "--to", str(folder))
+
+
+@pytest.mark.parametrize("words", [["du"], ["verify"], ["dupes", "resolve"]])
+def test_a_slip_is_told_from_what_is_not_indexed(sd: Sd, folder: Path, words: list[str]) -> None:
+    ran = sd(*words, "typo", cwd=folder)
+    text = f"sd: {folder}/typo does not exist, and is not in the index"
+    assert (ran.status, ran.err.splitlines()) == (5, [text])
+    ran = sd(*words, "sub", cwd=folder)
+    assert ran.err.splitlines()[0] == f"sd: {folder}/sub is not in the index"
+    assert ran.err.splitlines()[1].startswith("hint: 'sd location add' adds a folder")

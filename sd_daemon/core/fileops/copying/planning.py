@@ -85,17 +85,29 @@ def kind_word(found: os.stat_result) -> str:
     return _WORDS.get(stat.S_IFMT(found.st_mode), "device")
 
 
+def mixed_kinds(
+    source: str, found: os.stat_result, target: str, taken: os.stat_result
+) -> KindConflict | None:
+    """What is wrong where a folder has the name that something else would get, or the other way
+    round; or None."""
+    if _are_alike(found, taken):
+        return None
+    return KindConflict(
+        path=shown(target),
+        there=kind_word(taken),
+        newcomer=kind_word(found),
+        source=shown(source),
+    )
+
+
 def conflict_of(tasks: list[Task]) -> SdError:
     """What is wrong with tasks that would give names which are taken. A folder and what is none
     come first: to overwrite would not help there."""
     for task in tasks:
-        if task.taken is not None and not _are_alike(task.found, task.taken):
-            return KindConflict(
-                path=shown(task.target),
-                there=kind_word(task.taken),
-                newcomer=kind_word(task.found),
-                source=shown(task.source),
-            )
+        if task.taken is not None:
+            mixed = mixed_kinds(task.source, task.found, task.target, task.taken)
+            if mixed is not None:
+                return mixed
     for task in tasks:
         if task.taken is None:
             return DoubledTarget(path=shown(task.target), source=shown(task.source))
