@@ -141,7 +141,8 @@ def status(session: Session) -> None:
     if session.output.json:
         session.output.document(raw)
         return
-    lines = status_lines(msgspec.json.decode(raw), terminal=session.output.terminal)
+    output = session.output
+    lines = status_lines(msgspec.json.decode(raw), terminal=output.terminal, given=output.given)
     session.output.lines(lines)
 
 

@@ -135,6 +135,9 @@ def test_several_libraries_or_none(sd: Sd, tmp_path: Path, folder: Path) -> None
     bare = Sd(tmp_path / "bare")
     bare.good("start")
     try:
+        for more in ([], ["--quiet"]):  # which the quick path leaves to the full command
+            shown = bare.good("status", "--data-dir", str(tmp_path / "bare"), *more).out.decode()
+            assert f"'sd --data-dir {tmp_path}/bare library create NAME' makes one" in shown
         ran = bare("cp", "a.txt", "new", cwd=folder)
         assert (ran.status, ran.err.splitlines()[-1]) == (
             2,
