@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from sd_client.cli.text import size
 from sd_wire.errors import (
     DoubledTarget,
     FileConflict,
@@ -17,6 +18,7 @@ from sd_wire.errors import (
     InvalidValue,
     KindConflict,
     LibraryRequired,
+    NotEnoughSpace,
     PathNotIndexed,
     SdError,
     TrashUnavailable,
@@ -74,6 +76,9 @@ def sentence_for(error: SdError, *, names_fields: bool) -> str:
     if isinstance(error, LibraryRequired):
         count = error.fields["count"]
         return "no library is open" if count == "0" else f"{count} libraries are open"
+    if isinstance(error, NotEnoughSpace):
+        available, needed = (size(int(error.fields[one])) for one in ("available", "needed"))
+        return f"{error.fields['path']} has room for {available}, and {needed} are needed"
     if isinstance(error, PathNotIndexed) and _is_missing(error.fields):
         return f"{error.fields['path']} does not exist, and is not in the index"
     if isinstance(error, InvalidValue) and not names_fields:

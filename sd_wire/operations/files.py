@@ -203,7 +203,7 @@ _FILE_ERRORS = (
     PathUnusable,
     UnsupportedPath,
 )
-_CARRYING = (KindConflict, DoubledTarget, TargetInsideSource)
+_CARRYING = (KindConflict, DoubledTarget, NameInvalid, TargetInsideSource)
 
 
 @action("files.copy", errors=(*_FILE_ERRORS, *_CARRYING, SpecialFile))
@@ -251,7 +251,7 @@ class DeleteFiles(Request[JobReceipt]):
     limits: Annotated[JobLimits | None, doc("how much of the machine it may have")] = None
 
 
-@action("files.rename", errors=(*_FILE_ERRORS, *_CARRYING, NameInvalid))
+@action("files.rename", errors=(*_FILE_ERRORS, *_CARRYING))
 class RenameFile(Request[JobReceipt]):
     """Give a file or folder another name in the same folder."""
 
@@ -274,7 +274,7 @@ class CreatedFolder(msgspec.Struct):
     job_receipt: Annotated[JobReceipt | None, doc("the job that moves the items into it")] = None
 
 
-@action("files.createFolder", errors=(*_FILE_ERRORS, *_CARRYING, NameInvalid))
+@action("files.createFolder", errors=(*_FILE_ERRORS, *_CARRYING))
 class CreateFolder(Request[CreatedFolder]):
     """Make a folder, and move what is named into it."""
 

@@ -164,7 +164,7 @@ def test_a_job_that_fails_ends_the_command_as_its_error_does(
     (folder / "sub" / "large").write_bytes(b"x" * (5 << 20))  # a folder is measured by the job
     ran = sd("mv", "sub", str(small), cwd=folder)
     assert (ran.status, ran.err.splitlines()[1]) == (7, "hint: free some space and try again")
-    assert "has room for" in ran.err
+    assert f"sd: {small} has room for 4.0 MiB, and 5.0 MiB are needed" in ran.err
     job = json.loads(sd("cp", "--json", "sub", str(small), cwd=folder).out)
     assert job["error_code"] == "not-enough-space"
     watched = sd("job", "watch", job["id"])

@@ -22,6 +22,7 @@ TAKEN = (
     "hint: -f overwrites (what was there goes to the trash), -n leaves it, --keep-both gives the"
     " newcomer another name"
 )
+LONG = "x" * 300
 OF_THE_CONTRACT = ("on_conflict", "recursive", "permanent)", "library_id", "AutoModifyName")
 
 
@@ -99,6 +100,12 @@ def humble(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sd]:
             ],
         ),
         ("cp typo.txt sub", 5, ["sd: {}/typo.txt does not exist"]),
+        (
+            f"cp a.txt {LONG}",
+            2,
+            [f"sd: '{LONG}' cannot be the name of a file: it is longer than 255 bytes"],
+        ),
+        (f"cp {LONG} new", 1, [f"sd: {{}}/{LONG}: File name too long"]),
         ("cp a.txt a.txt", 2, ["sd: {}/a.txt cannot become {}/a.txt: it is that already"]),
         ("cp sub sub/new", 2, ["sd: {}/sub cannot become {}/sub/new: that is in it"]),
         (

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 _DESTINATION = "/payload/destination"
 _LONGEST = 255  # bytes of a name
+_DENIED = os.strerror(errno.EACCES)
 
 
 def copy_order(
@@ -60,6 +61,7 @@ def copy_order(
     folder = os.path.realpath(destination if into else os.path.dirname(destination))
     check_folder(folder, protected)
     if not into:
+        check_name(os.path.basename(destination), "destination")
         names = dict.fromkeys(names, os.path.basename(destination))
     decisions = {real_path(path): one for path, one in decisions.items()}
     if "" in names.values():  # what is in a folder goes into this one, whatever is decided
@@ -216,7 +218,9 @@ def _look_at_source(source: str, pointer: str, *, moves: bool) -> None:
     try:
         found = look(source)
     except OSError as error:
-        raise _denied(source, error, pointer) from None
+        known = refusal(source, error, reading=True)
+        known.pointer = pointer
+        raise known from None
     if found is None:
         raise PathNotFound(path=shown(source), pointer=pointer)
     is_folder = stat.S_ISDIR(found.st_mode)
@@ -225,13 +229,8 @@ def _look_at_source(source: str, pointer: str, *, moves: bool) -> None:
         raise SpecialFile(path=shown(source), what=f"a {kind_word(found)}", pointer=pointer)
     needed = os.R_OK | (os.X_OK if is_folder else 0)
     if is_content and len(source) < 1000 and not os.access(source, needed):
-        raise _denied(source, PermissionError(errno.EACCES, "Permission denied"), pointer)
-
-
-def _denied(path: str, error: OSError, pointer: str) -> PathDenied:
-    reason = error.strerror or str(error)
-    user = user_name(os.geteuid())
-    return PathDenied(path=shown(path), reason=reason, user=user, pointer=pointer)
+        user = user_name(os.geteuid())
+        raise PathDenied(path=shown(source), reason=_DENIED, user=user, pointer=pointer)
 
 
 def check_folder(folder: str, protected: Protected, pointer: str = _DESTINATION) -> None:
@@ -247,7 +246,7 @@ def check_folder(folder: str, protected: Protected, pointer: str = _DESTINATION)
     if not is_folder:
         raise NotADirectory(path=shown(folder), pointer=pointer)
     if read_only or not os.access(folder, os.W_OK | os.X_OK):
-        reason = "the filesystem is read-only" if read_only else "Permission denied"
+        reason = "the filesystem is read-only" if read_only else _DENIED
         user = user_name(os.geteuid())
         raise PathNotWritable(path=shown(folder), reason=reason, user=user, pointer=pointer)
 
