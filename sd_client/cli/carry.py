@@ -224,13 +224,16 @@ def _described(count: int, when: Any) -> str:
     return f"{size(count)}, {moment(when.strftime('%Y-%m-%dT%H:%M:%SZ'))}"
 
 
-_MANY = "Relative paths are of the folder you are in; a link is copied as a link."
+_LINKS = (
+    "A link is copied as a link; LINK/ is the folder that it leads to, and FOLDER/. what is in it."
+)
 
 cp = _declare(
     "cp",
     f"Copy files and folders. The last path is where to: a folder that is there, or the new name"
-    f" of the only source. {_MANY} Where a name is taken a person is asked, and a script ends with"
-    f" 6 and nothing is done: say -n, -f, or --keep-both.",
+    f" of the only source. {_LINKS} Where a name is taken a person is asked, and a script ends with"
+    f" 6 and nothing is done: say -n, -f, or --keep-both. A folder and what is none never overwrite"
+    f" each other.",
     "sd cp report.pdf ~/Documents",
     "sd cp -v 'photo-*.jpg' /mnt/disk/photos",
     "sd cp ~/Pictures /mnt/disk --verify --bandwidth 20M --idle",
@@ -238,9 +241,10 @@ cp = _declare(
 )
 mv = _declare(
     "mv",
-    f"Move or rename files and folders. The last path is where to: a folder that is there, or the"
-    f" new name of the only source. {_MANY} Where a name is taken a person is asked, and a script"
-    f" ends with 6 and nothing is done: say -n, -f, or --keep-both.",
+    "Move or rename files and folders. The last path is where to: a folder that is there, or the"
+    " new name of the only source. Where a name is taken a person is asked, and a script ends with"
+    " 6 and nothing is done: say -n, -f, or --keep-both. A folder and what is none never overwrite"
+    " each other.",
     "sd mv report.pdf ~/Documents",
     "sd mv old-name new-name",
     "sd mv -t ~/Archive 2019 2020",
