@@ -14,14 +14,12 @@ from sd_client.cli.text import size
 from sd_wire.errors import (
     DoubledTarget,
     FileConflict,
-    FolderNotEmpty,
     InvalidValue,
     KindConflict,
     LibraryRequired,
     NotEnoughSpace,
     PathNotIndexed,
     SdError,
-    TrashUnavailable,
 )
 
 if TYPE_CHECKING:
@@ -58,8 +56,6 @@ def _not_indexed(fields: Mapping[str, str]) -> str | None:
 EVERYWHERE: Hints = {
     LibraryRequired: _library,
     PathNotIndexed: _not_indexed,
-    FolderNotEmpty: "-r deletes all that is in it, too",
-    TrashUnavailable: "--permanent deletes it for good",
 }
 TAKING: Hints = {
     FileConflict: _taken,

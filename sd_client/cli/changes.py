@@ -24,7 +24,13 @@ from sd_client.cli.waiting import (
     status_of,
     waited,
 )
-from sd_wire.errors import FileConflict, KindConflict, PathNotFound
+from sd_wire.errors import (
+    FileConflict,
+    FolderNotEmpty,
+    KindConflict,
+    PathNotFound,
+    TrashUnavailable,
+)
 from sd_wire.operations.files import (
     ConflictResolution,
     CreateFolder,
@@ -43,7 +49,11 @@ if TYPE_CHECKING:
     "sd rm old.txt",
     "sd rm '*.tmp' --dry-run",
     "sd rm -r --permanent build --yes",
-    hints={PathNotFound: "nothing was deleted; -f passes over what is not there"},
+    hints={
+        PathNotFound: "nothing was deleted; -f passes over what is not there",
+        FolderNotEmpty: "-r deletes all that is in it, too",
+        TrashUnavailable: "--permanent deletes it for good",
+    },
 )
 @click.argument("paths", nargs=-1, required=True, type=TypedPath(), metavar="PATH...")
 @click.option("-r", "-R", "--recursive", is_flag=True, help="folders with all that is in them")

@@ -132,6 +132,11 @@ def test_what_and_why_and_what_to_do(
     assert not any(word in ran.err for word in OF_THE_CONTRACT)
 
 
+def test_what_has_no_trash(sd: Sd) -> None:
+    ran = sd("rm", "/proc/version")
+    assert (ran.status, ran.err.splitlines()[-1]) == (4, "hint: --permanent deletes it for good")
+
+
 def test_a_program_gets_the_same_hint(sd: Sd, folder: Path) -> None:
     ran = sd("cp", "--json", "a.txt", "b.txt", cwd=folder)
     error = json.loads(ran.err)["error"]
