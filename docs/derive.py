@@ -158,8 +158,9 @@ def types() -> str:
 
 STATUS_MEANING = {
     ExitStatus.OK: "it worked",
-    ExitStatus.FAILED: "it was tried and did not succeed; `sd index verify`: index and disk differ;"
-    " `sd verify`: a file is damaged or cannot be read",
+    ExitStatus.FAILED: "it was tried and did not succeed, or not all of it did; where what went"
+    " wrong is all of one kind, the status is that kind's; a question was answered with no;"
+    " `sd index verify`: index and disk differ; `sd verify`: a file is damaged or cannot be read",
     ExitStatus.USAGE: "the command line or a value in it is wrong;"
     " `sd index verify`: that could not be found out",
     ExitStatus.NOT_RUNNING: "no daemon answers",

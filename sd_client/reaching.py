@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import sys
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ import msgspec
 from sd_wire.errors import (
     ConnectionRefused,
     DaemonNotRunning,
+    NotASocket,
     SdError,
     SocketOfAnother,
     SocketPathTooLong,
@@ -56,9 +58,18 @@ def unreachable(error: OSError, socket_path: str) -> SdError:
         return DaemonNotRunning(socket=socket_path)
     if error.errno in _FORBIDDEN:
         return SocketPermissionDenied(socket=socket_path)
-    # EAGAIN is a full backlog, ENOTSOCK and EPROTOTYPE are something else at that path: whatever
-    # is behind it, it does not take a connection.
+    if _is_something_else(socket_path):
+        return NotASocket(socket=socket_path)
+    # EAGAIN is a full backlog, EPROTOTYPE another kind of socket: what is behind it takes no
+    # connection.
     return ConnectionRefused(socket=socket_path)
+
+
+def _is_something_else(path: str) -> bool:
+    try:
+        return not stat.S_ISSOCK(os.stat(path).st_mode)
+    except OSError:
+        return False
 
 
 def failure_in(reply: Reply) -> SdError | None:

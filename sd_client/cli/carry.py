@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
-import msgspec
 
+from sd_client.cli.advice import TAKING
 from sd_client.cli.command import command
 from sd_client.cli.names import local_path
-from sd_client.cli.places import Places, expanded
+from sd_client.cli.places import Places, absolute_path, ending, expanded, outright
 from sd_client.cli.session import Session, pass_session
 from sd_client.cli.text import moment, shown, size
 from sd_client.cli.values import TypedPath
-from sd_client.cli.waiting import is_asked, job_options, show_items, show_preview, waited
-from sd_wire.errors import FileConflict
+from sd_client.cli.waiting import agrees, is_asked, job_options, show_done, show_preview, waited
+from sd_wire.errors import FileConflict, KindConflict
 from sd_wire.operations.files import (
     ConflictResolution,
     CopyFiles,
@@ -24,14 +24,17 @@ from sd_wire.operations.files import (
     Preview,
     PreviewFiles,
 )
+from sd_wire.types.files import EntryKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sd_client.cli.command import Command
+    from sd_wire.errors import SdError
     from sd_wire.operations.files import Conflict
 
 LISTED = 10_000  # items of a preview
+_WORDS = {EntryKind.DIRECTORY: "folder", EntryKind.FILE: "file", EntryKind.SYMLINK: "link"}
 
 
 def _options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -85,7 +88,7 @@ def _declare(name: str, documentation: str, *examples: str, moves: bool) -> Comm
         Carrying(session, given, moves=moves).run()
 
     run.__doc__ = documentation
-    return command(name, *examples)(_options(pass_session(run)))
+    return command(name, *examples, hints=TAKING)(_options(pass_session(run)))
 
 
 class Carrying:
@@ -116,7 +119,7 @@ class Carrying:
         job = self._session.call(request).id
         info = waited(self._session, job, detach=given["detach"])
         if info and given["verbose"] and preview and not self._session.output.json:
-            show_items(self._session.output, preview.items)
+            show_done(self._session.output, preview)
 
     def _show_dry(self, preview: Preview) -> None:
         """What would be done; ends as the command would where a name is taken."""
@@ -146,19 +149,19 @@ class Carrying:
         if into is not None:
             if self._given["as_name"]:
                 raise click.UsageError("-t and -T exclude each other")
-            return expanded(words), expanded([into])[0], True
+            return self._sources(words), absolute_path(into), True
         if len(words) < 2:
             raise click.UsageError(f"a destination is missing behind {words[0]!r}")
-        sources = expanded(words[:-1])
-        destination = expanded(words[-1:])
-        if len(destination) > 1:
-            raise click.UsageError(f"{words[-1]!r} is {len(destination)} things, not one")
+        sources = self._sources(words[:-1])
+        destination = absolute_path(words[-1]) + ending(words[-1])  # a new name may be any
         if self._given["as_name"]:
             if len(sources) > 1:
                 raise click.UsageError("with -T there is one source")
-            return sources, destination[0], False
-        needs_folder = len(sources) > 1 or words[-1].endswith("/")
-        return sources, destination[0], True if needs_folder else None
+            return sources, destination, False
+        return sources, destination, True if len(sources) > 1 else None
+
+    def _sources(self, words: list[str]) -> list[str]:
+        return outright(words) if self._moves else expanded(words, ends=True)
 
     def _resolution(self) -> ConflictResolution | None:
         chosen = [
@@ -175,8 +178,6 @@ class Carrying:
         return chosen[0] if chosen else None
 
     def _preview(self, request: CopyFiles) -> Preview:
-        if request.on_conflict is None and not self._given["dry_run"]:
-            request = msgspec.structs.replace(request)
         return self._session.call(PreviewFiles(copy=request, limit=LISTED))
 
     def _decisions(self, preview: Preview) -> list[Decision]:
@@ -187,22 +188,39 @@ class Carrying:
             if self._given["interactive"]:
                 raise click.UsageError("-i needs a terminal; say -f or -n instead")
             raise _taken(preview)
+        if any(_is_mixed(conflict) for conflict in preview.conflicts):
+            raise _taken(preview)
         return [
             Decision(self._places.one(local_path(conflict.target)), _asked(conflict))
             for conflict in preview.conflicts
         ]
 
 
-def _taken(preview: Preview) -> FileConflict:
+def _taken(preview: Preview) -> SdError:
+    """What is wrong with names that are taken: a folder and what is none come first."""
+    for one in preview.conflicts:
+        if _is_mixed(one):
+            return KindConflict(
+                path=shown(local_path(one.target)),
+                there=_WORDS[one.target_kind],
+                newcomer=_WORDS[one.source_kind],
+                source=shown(local_path(one.source)),
+            )
     first = local_path(preview.conflicts[0].target)
     return FileConflict(path=shown(first), count=preview.conflict_count)
+
+
+def _is_mixed(conflict: Conflict) -> bool:
+    """Whether one is a folder and the other is none, so that nothing is overwritten."""
+    kinds = (conflict.source_kind, conflict.target_kind)
+    return kinds.count(EntryKind.DIRECTORY) == 1
 
 
 def _asked(conflict: Conflict) -> ConflictResolution:
     there = _described(conflict.target_size, conflict.target_modified_at)
     new = _described(conflict.source_size, conflict.source_modified_at)
     path = shown(local_path(conflict.target))
-    yes = click.confirm(f"overwrite {path} ({there}) with {new}?", default=False, err=True)
+    yes = agrees(f"overwrite {path} ({there}) with {new}?")
     return ConflictResolution.OVERWRITE if yes else ConflictResolution.SKIP
 
 
@@ -210,13 +228,16 @@ def _described(count: int, when: Any) -> str:
     return f"{size(count)}, {moment(when.strftime('%Y-%m-%dT%H:%M:%SZ'))}"
 
 
-_MANY = "Relative paths are of the folder you are in; a link is copied as a link."
+_LINKS = (
+    "A link is copied as a link; LINK/ is the folder that it leads to, and FOLDER/. what is in it."
+)
 
 cp = _declare(
     "cp",
     f"Copy files and folders. The last path is where to: a folder that is there, or the new name"
-    f" of the only source. {_MANY} Where a name is taken a person is asked, and a script ends with"
-    f" 6 and nothing is done: say -n, -f, or --keep-both.",
+    f" of the only source. {_LINKS} Where a name is taken a person is asked, and a script ends with"
+    f" 6 and nothing is done: say -n, -f, or --keep-both. A folder and what is none never overwrite"
+    f" each other.",
     "sd cp report.pdf ~/Documents",
     "sd cp -v 'photo-*.jpg' /mnt/disk/photos",
     "sd cp ~/Pictures /mnt/disk --verify --bandwidth 20M --idle",
@@ -224,9 +245,10 @@ cp = _declare(
 )
 mv = _declare(
     "mv",
-    f"Move or rename files and folders. The last path is where to: a folder that is there, or the"
-    f" new name of the only source. {_MANY} Where a name is taken a person is asked, and a script"
-    f" ends with 6 and nothing is done: say -n, -f, or --keep-both.",
+    "Move or rename files and folders. The last path is where to: a folder that is there, or the"
+    " new name of the only source. Where a name is taken a person is asked, and a script ends with"
+    " 6 and nothing is done: say -n, -f, or --keep-both. A folder and what is none never overwrite"
+    " each other.",
     "sd mv report.pdf ~/Documents",
     "sd mv old-name new-name",
     "sd mv -t ~/Archive 2019 2020",

@@ -9,18 +9,27 @@ import click
 
 from sd_client.cli.carry import LISTED
 from sd_client.cli.command import command
-from sd_client.cli.places import Places, expanded
+from sd_client.cli.places import Places, absolute_path, outright
 from sd_client.cli.session import Session, pass_session
 from sd_client.cli.text import number, shown
-from sd_client.cli.values import TypedPath, is_exact
+from sd_client.cli.values import Mode, TypedPath, is_exact
 from sd_client.cli.waiting import (
+    agrees,
     ask_first,
     counted,
     is_asked,
     job_options,
-    show_items,
+    show_done,
     show_preview,
+    status_of,
     waited,
+)
+from sd_wire.errors import (
+    FileConflict,
+    FolderNotEmpty,
+    KindConflict,
+    PathNotFound,
+    TrashUnavailable,
 )
 from sd_wire.operations.files import (
     ConflictResolution,
@@ -35,7 +44,17 @@ if TYPE_CHECKING:
     from sd_wire.types.jobs import JobLimits
 
 
-@command("rm", "sd rm old.txt", "sd rm '*.tmp' --dry-run", "sd rm -r --permanent build --yes")
+@command(
+    "rm",
+    "sd rm old.txt",
+    "sd rm '*.tmp' --dry-run",
+    "sd rm -r --permanent build --yes",
+    hints={
+        PathNotFound: "nothing was deleted; -f passes over what is not there",
+        FolderNotEmpty: "-r deletes all that is in it, too",
+        TrashUnavailable: "--permanent deletes it for good",
+    },
+)
 @click.argument("paths", nargs=-1, required=True, type=TypedPath(), metavar="PATH...")
 @click.option("-r", "-R", "--recursive", is_flag=True, help="folders with all that is in them")
 @click.option("--permanent", is_flag=True, help="for good, and not into the trash")
@@ -65,7 +84,7 @@ def rm(
     """Put files and folders into the trash of their filesystem, from where 'sd undo' and
     'sd trash restore' bring them back. With --permanent they are gone: a person is asked before
     that, a script has to say --yes or -f. What --secure cannot promise it says."""
-    found = expanded(paths, missing_ok=force)
+    found = outright(paths, missing_ok=force)
     if force:
         found = [path for path in found if os.path.lexists(path)]
     if interactive:
@@ -93,20 +112,28 @@ def rm(
     if info is None:
         return
     if verbose and preview is not None and not session.output.json:
-        show_items(session.output, preview.items)
-    if not request.permanent:
-        count = number(info.output.data["deleted_count"], "thing") if info.output else "it"
-        session.output.remark(f"{count} went into the trash; 'sd undo' brings it back")
+        show_done(session.output, preview)
+    if not request.permanent and info.output is not None:
+        count = info.output.data["deleted_count"]
+        back = "brings it back" if count == 1 else "brings them back"
+        session.output.remark(f"{number(count, 'thing')} went into the trash; 'sd undo' {back}")
 
 
 def _chosen(session: Session, paths: list[str]) -> list[str]:
     """The paths that a person says yes to."""
     if not is_asked(session):
         raise click.UsageError("-i needs a terminal")
-    return [path for path in paths if click.confirm(f"delete {shown(path)}?", err=True)]
+    return [path for path in paths if agrees(f"delete {shown(path)}?")]
 
 
-@command("rename", "sd rename ~/Pictures/img_0001.jpg sunset.jpg")
+@command(
+    "rename",
+    "sd rename ~/Pictures/img_0001.jpg sunset.jpg",
+    hints={
+        FileConflict: "-f overwrites it; what was there goes to the trash",
+        KindConflict: "move it away first, or choose another name",
+    },
+)
 @click.argument("path", type=TypedPath(), metavar="PATH")
 @click.argument("name", metavar="NAME")
 @click.option(
@@ -115,10 +142,12 @@ def _chosen(session: Session, paths: list[str]) -> list[str]:
 @pass_session
 def rename(session: Session, path: str, name: str, *, force: bool) -> None:
     """Give a file or folder another name in the same folder."""
-    (found,) = expanded([path])[:1] or [path]
+    found = outright([path])
+    if len(found) > 1:
+        raise click.UsageError(f"{path!r} is {len(found)} things, not one")
     exact = os.fsencode(name)
     request = RenameFile(
-        Places(session).one(found),
+        Places(session).one(found[0]),
         exact.decode("utf-8", "replace"),
         None if is_exact(name) else exact,
         ConflictResolution.OVERWRITE if force else None,
@@ -126,30 +155,61 @@ def rename(session: Session, path: str, name: str, *, force: bool) -> None:
     waited(session, session.call(request).id, detach=False)
 
 
-@command("mkdir", "sd mkdir ~/Pictures/2026", "sd mkdir -p a/b/c")
+_PRESENT = "-p is content with a folder that is there"
+
+
+@command(
+    "mkdir",
+    "sd mkdir ~/Pictures/2026",
+    "sd mkdir -p a/b/c",
+    "sd mkdir -m 700 secret",
+    hints={
+        FileConflict: lambda fields: _PRESENT if os.path.isdir(fields["path"]) else None,
+        PathNotFound: "-p makes the folders above it, too",
+    },
+)
 @click.argument("paths", nargs=-1, required=True, type=TypedPath(), metavar="PATH...")
 @click.option(
     "-p", "--parents", is_flag=True, help="folders above it, too; one that is there is fine"
 )
+@click.option(
+    "-m", "--mode", type=Mode(), metavar="MODE", help="its permissions, in octal, as chmod's"
+)
 @click.option("-v", "--verbose", is_flag=True, help="print each folder that was made")
 @pass_session
-def mkdir(session: Session, paths: tuple[str, ...], *, parents: bool, verbose: bool) -> None:
-    """Make folders."""
+def mkdir(
+    session: Session, paths: tuple[str, ...], *, parents: bool, mode: int | None, verbose: bool
+) -> None:
+    """Make folders. Where one cannot be made the others are; it ends with the status of the error
+    then, or with 1 where there are several kinds."""
     places = Places(session)
-    for path in expanded(paths):
+    output = session.output
+    codes: set[str] = set()
+    for path in map(absolute_path, paths):
         if parents and os.path.isdir(path):
             continue
-        parent, name = os.path.split(path)
-        exact = os.fsencode(name)
-        made = session.call(
-            CreateFolder(
-                places.one(parent),
-                exact.decode("utf-8", "replace"),
-                name_bytes=None if is_exact(name) else exact,
-                parents=parents,
-            )
-        )
-        if session.output.json:
-            session.output.document(made)
+        try:
+            made = session.call(_new_folder(places, path, mode, parents=parents))
+        except CreateFolder.operation.errors as error:
+            output.problem(error)
+            codes.add(error.code)
+            continue
+        if output.json:
+            output.document(made)
         elif verbose:
-            session.output.line(session.output.safe(path))
+            output.line(output.safe(path))
+    if codes:
+        status = status_of(codes.pop() if len(codes) == 1 else None)
+        click.get_current_context().exit(status)
+
+
+def _new_folder(places: Places, path: str, mode: int | None, *, parents: bool) -> CreateFolder:
+    parent, name = os.path.split(path)
+    exact = os.fsencode(name)
+    return CreateFolder(
+        places.one(parent),
+        exact.decode("utf-8", "replace"),
+        name_bytes=None if is_exact(name) else exact,
+        parents=parents,
+        mode=mode,
+    )

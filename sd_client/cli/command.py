@@ -16,6 +16,19 @@ from sd_client.cli.values import absolute
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sd_client.cli.advice import Hints
+    from sd_wire.operation import Operation
+
+
+_WHICH = {
+    "named_socket": "--socket",
+    "system": "--system",
+    "named_data_dir": "--data-dir",
+    "named_instance": "--instance",
+    "library": "--library",
+}
+"""What says which daemon and library are meant."""
+
 
 def _keep(attribute: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
     def keep(ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
@@ -23,6 +36,8 @@ def _keep(attribute: str) -> Callable[[click.Context, click.Parameter, Any], Any
             session = ctx.find_root().ensure_object(Session)
             target: object = session.output if attribute in ("json", "quiet") else session
             setattr(target, attribute, value)
+            if attribute in _WHICH:
+                session.output.repeat(_WHICH[attribute], None if value is True else value)
         return value
 
     return keep
@@ -78,10 +93,24 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
 class Command(click.Command):
     """A command with examples and the global options."""
 
-    def __init__(self, *args: Any, examples: Sequence[str] = (), **settings: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        examples: Sequence[str] = (),
+        hints: Hints | None = None,
+        **settings: Any,
+    ) -> None:
         super().__init__(*args, **settings)
         self.examples = list(examples)
+        self.hints = hints or {}
+        self.operation: Operation | None = None  # the one that it was derived from
         self.params.extend(global_options(hidden=True))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run; whatever goes wrong is told in the words of this command."""
+        output = ctx.find_root().ensure_object(Session).output
+        output.hints, output.names_fields = self.hints, self.operation is not None
+        return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Arguments, options, examples, and where the global options are explained."""
@@ -112,11 +141,13 @@ def _examples(formatter: click.HelpFormatter, examples: Sequence[str]) -> None:
             formatter.write("".join(f"{'':{formatter.current_indent}}{e}\n" for e in examples))
 
 
-def command(name: str, *examples: str) -> Callable[[Callable[..., Any]], Command]:
-    """Declare a command whose docstring is its help."""
+def command(
+    name: str, *examples: str, hints: Hints | None = None
+) -> Callable[[Callable[..., Any]], Command]:
+    """Declare a command whose docstring is its help. `hints` say what to do about errors."""
 
     def declare(function: Callable[..., Any]) -> Command:
-        made = click.command(name, cls=Command, examples=examples)(function)
+        made = click.command(name, cls=Command, examples=examples, hints=hints)(function)
         assert isinstance(made, Command)
         return made
 

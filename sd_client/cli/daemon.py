@@ -20,6 +20,7 @@ import msgspec
 from sd_client.cli.command import command
 from sd_client.cli.logfile import tail
 from sd_client.cli.manager import NoServiceUnit, Unit, unit_of
+from sd_client.cli.output import BELOW
 from sd_client.cli.session import Session, pass_session
 from sd_client.cli.status_view import status_lines
 from sd_wire import places
@@ -140,7 +141,8 @@ def status(session: Session) -> None:
     if session.output.json:
         session.output.document(raw)
         return
-    lines = status_lines(msgspec.json.decode(raw), terminal=session.output.terminal)
+    output = session.output
+    lines = status_lines(msgspec.json.decode(raw), terminal=output.terminal, given=output.given)
     session.output.lines(lines)
 
 
@@ -149,6 +151,8 @@ def daemon_arguments(session: Session) -> list[str]:
     arguments = [sys.executable, "-m", "sd_daemon", "--data-dir", session.data_dir]
     if session.instance:
         arguments += ["--instance", session.instance]
+    if session.named_socket:
+        arguments += ["--socket", session.named_socket]
     return arguments
 
 
@@ -223,7 +227,7 @@ def failed_start(
     words = complaints.read().decode("utf-8", "replace").splitlines()[-5:]
     log = places.log_path(session.data_dir, session.instance)
     words = words or tail(log, 5)
-    failed = StartFailed(reason=reason, words="".join(f"\n  {word}" for word in words), log=log)
+    failed = StartFailed(reason=reason, words="".join(BELOW + word for word in words), log=log)
     if status in set(ExitStatus) - {ExitStatus.OK}:
         failed.exit_status = ExitStatus(status)
     return failed

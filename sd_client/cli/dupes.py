@@ -166,7 +166,8 @@ def _contents(session: Session, groups: tuple[str, ...]) -> list[UUID]:
     for word in groups:
         matching = [one for one in known if one.content_hash.startswith(word.lower())]
         if len(matching) != 1:
-            raise click.UsageError(f"{len(matching)} groups are called {word!r}")
+            count = len(matching) or "no"
+            raise click.UsageError(f"{count} groups have a hash that begins with {word!r}")
         found.append(matching[0].content_id)
     return found
 

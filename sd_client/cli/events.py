@@ -93,7 +93,7 @@ def events(
             for warning in event_stream.warnings:
                 session.output.warn(warning)
             for happened in event_stream:
-                _print(session.output, happened)
+                _print(session.output, happened, after or 0)
                 if isinstance(happened.event, CaughtUp) and not follow:
                     return
     except KeyboardInterrupt:
@@ -133,11 +133,11 @@ def _here(session: Session, path: str) -> SdPath:
     return SdPath(PhysicalPath(slug, name.decode("utf-8", "replace"), name))
 
 
-def _print(output: Output, happened: Occurrence) -> None:
+def _print(output: Output, happened: Occurrence, after: int) -> None:
     if output.json:
         output.document(as_on_the_wire(happened))
     elif isinstance(happened.event, Gap):
-        output.warn(gap_text(happened.event))
+        output.warn(gap_text(happened.event, after))
     elif not isinstance(happened.event, CaughtUp):
         when = "" if happened.time is None else happened.time.isoformat()
         stamp = output.paint(clock(when), DIM) + " " if when else ""
@@ -168,11 +168,13 @@ def name_and_fields(happened: Occurrence) -> tuple[str, str]:
     return name, " ".join(f"{key}={value}" for key, value in flat(fields))
 
 
-def gap_text(gap: Gap) -> str:
-    """What a gap means, in words."""
+def gap_text(gap: Gap, after: int = 0) -> str:
+    """What a gap means, in words, to somebody who asked for what came after a number."""
     if gap.reason == "replaced":
         return "the daemon's data were replaced: what follows is counted anew"
     if gap.reason == "unknown":
         return "the daemon was away: something may be missing here"
+    if after > gap.last:
+        return f"there was no event {after} yet: the last one is {gap.last}"
     missing = number(gap.last - gap.first + 1, "event")
     return f"up to {missing} missing here: {gap.first} to {gap.last} are not kept any more"

@@ -86,6 +86,12 @@ EXAMPLES = (
 )
 
 
+ENDS = (
+    "With 0 where it worked, 2 where the command line is wrong, else with the status of what went"
+    " wrong, or 1 where several kinds of things did: 'man sd' lists them. Ctrl-C ends it with 130."
+)
+
+
 class Sd(click.Group):
     """The root of the commands."""
 
@@ -122,6 +128,8 @@ class Sd(click.Group):
                 formatter.write_dl(rows)
         with formatter.section("Examples"):
             formatter.write("".join(f"  {line}\n" for line in EXAMPLES))
+        with formatter.section("How it ends"):
+            formatter.write_text(ENDS)
         records = [option.get_help_record(ctx) for option in self.get_params(ctx)]
         with formatter.section("Options, before or after the command"):
             formatter.write_dl([record for record in records if record is not None])

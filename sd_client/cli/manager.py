@@ -33,7 +33,8 @@ class NoServiceUnit(SdError):
 
     kind = "ConnectionFailed"
     message = "no service manager listens on {socket}: it cannot {verb} the daemon"
-    hint = "'sd start' starts your own without one; the package brings units for systemd"
+    # not quoted: a suggestion in quotes would repeat --system
+    hint = "sd start starts your own without one; the package brings units for systemd"
     exit_status = ExitStatus.NOT_FOUND
 
 

@@ -12,6 +12,8 @@ from uuid import UUID
 
 import click
 
+from sd_client.cli.output import BELOW
+from sd_client.cli.text import shown
 from sd_client.cli.values import absolute, is_exact
 from sd_wire.errors import (
     JobNotFound,
@@ -26,13 +28,14 @@ from sd_wire.operations.libraries import ListLibraries
 from sd_wire.operations.locations import ListLocations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from sd_client.blocking import BlockingClient
     from sd_wire.types.jobs import JobListItem
     from sd_wire.types.paths import SdPath
 
 SHORTEST_PREFIX = 4
+_LISTED = 5  # of several that may be meant
 
 
 class Named(NamedTuple):
@@ -40,6 +43,7 @@ class Named(NamedTuple):
 
     id: UUID
     names: tuple[str, ...]
+    about: str = ""  # what it is, for who has to choose
 
 
 def local_path(sd_path: SdPath) -> str:
@@ -63,19 +67,42 @@ def choose(text: str, things: Iterable[Named], what: str, absent: SdError) -> UU
     """The one thing that is meant. Raises `absent`, or a usage error where several are."""
     everything = list(things)
     prefix = text.lower().replace("-", "")
-    tests = (
+    tests: tuple[Callable[[Named], bool], ...] = (
         lambda thing: text in thing.names,
         lambda thing: text.casefold() in [name.casefold() for name in thing.names],
-        lambda thing: len(prefix) >= SHORTEST_PREFIX and thing.id.hex.startswith(prefix),
     )
     for test in tests:
         found = [thing for thing in everything if test(thing)]
         if len(found) == 1:
             return found[0].id
         if found:
-            ids = ", ".join(str(thing.id)[:8] for thing in found[:5])
-            raise click.UsageError(f"{len(found)} {what} are called {text!r}: give an id ({ids})")
-    raise absent
+            raise ambiguous(f"{len(found)} {what} are called {text!r}, say which", _ids(found))
+    found = [thing for thing in everything if prefix and thing.id.hex.startswith(prefix)]
+    is_short = len(prefix) < SHORTEST_PREFIX
+    if not found or (is_short and found[0].names):  # it is rather a name that is wrong
+        raise absent
+    if len(found) > 1:
+        sentence = f"the ids of {len(found)} {what} begin with {text!r}, say which"
+        raise ambiguous(sentence, _ids(found))
+    if is_short:
+        reason = f"{text!r} is too short for an id: it takes {SHORTEST_PREFIX} characters"
+        raise click.UsageError(reason)
+    return found[0].id
+
+
+def _ids(found: list[Named]) -> list[tuple[str, str]]:
+    return [(str(thing.id), thing.about) for thing in found]
+
+
+def ambiguous(sentence: str, found: list[tuple[str, str]]) -> click.UsageError:
+    """What to say where a word may mean several things: their ids, as short as tells them apart,
+    and what they are."""
+    length = 8
+    while len({identity[:length] for identity, _ in found}) < len(found):
+        length += 1
+    listed = [f"{identity[:length]}  {shown(about)}" for identity, about in found[:_LISTED]]
+    more = [f"and {len(found) - _LISTED:,} more"] if len(found) > _LISTED else []
+    return click.UsageError(BELOW.join([f"{sentence}:", *map(str.rstrip, listed), *more]))
 
 
 def library_id(client: BlockingClient, text: str) -> UUID:
@@ -107,16 +134,16 @@ def job_id(client: BlockingClient, text: str, library: str | None) -> UUID:
         return known
     jobs = client.call(ListJobs(), library_id=library).jobs
     absent = JobNotFound(job=text)
-    pending = [Named(job.id, (job.name,)) for job in jobs if job.completed_at is None]
+    pending = [_named(job, job.name) for job in jobs if job.completed_at is None]
     try:
         return choose(text, pending, "jobs", absent)
     except JobNotFound:
         newest = [job.id for job in jobs if job.name == text][:1]
-        return newest[0] if newest else choose(text, _by_id(jobs), "jobs", absent)
+        return newest[0] if newest else choose(text, map(_named, jobs), "jobs", absent)
 
 
-def _by_id(jobs: list[JobListItem]) -> list[Named]:
-    return [Named(job.id, ()) for job in jobs]
+def _named(job: JobListItem, *called: str) -> Named:
+    return Named(job.id, called, f"{job.name}, {job.status}")
 
 
 def file_id(client: BlockingClient, text: str, library: str | None) -> UUID:

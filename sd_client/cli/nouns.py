@@ -20,6 +20,7 @@ from sd_client.cli.derive import Field, Role, fields_of, parameter
 from sd_client.cli.session import Session
 from sd_client.cli.values import dashed, is_exact
 from sd_client.cli.views import short, show
+from sd_client.cli.waiting import ask_first
 from sd_client.cli.watch import watch
 from sd_wire.errors import InvalidPayload, JobNotFound, PathNotIndexed, SdError
 from sd_wire.operation import CATALOGUE, Operation
@@ -70,7 +71,7 @@ ABOUT = {
 """What a noun means, for who does not know it."""
 
 HAND_MADE: dict[str, dict[str, click.Command]] = {
-    "job": {"watch": job.watch_command},
+    "job": {"list": job.list_command, "watch": job.watch_command},
     "index": {"verify": index.verify},
     "trash": {"list": trashed.list_command, "restore": trashed.restore, "empty": trashed.empty},
     "dupes": {"list": dupes.list_command, "resolve": dupes.resolve},
@@ -161,7 +162,7 @@ def derived(operation: Operation) -> Command:
         help=" ".join(operation.documentation.split()),
         examples=[example(operation, fields)],
     )
-    made.operation = operation  # type: ignore[attr-defined]
+    made.operation = operation
     return made
 
 
@@ -181,7 +182,7 @@ def _run(
     confirmed = values.pop("yes", False)
     request = request_of(session, operation, fields, values)
     if operation.name in ASKS_FIRST and not confirmed:
-        confirm(session, ASKS_FIRST[operation.name])
+        ask_first(session, ASKS_FIRST[operation.name], confirmed=False)
     raw = session.raw(operation, request, _library_in(request))
     result = msgspec.json.decode(raw)
     if result is None and operation.name in ABSENT:
@@ -208,13 +209,6 @@ def _job_in(operation: Operation, result: Any) -> UUID | None:
         return None
     found = result.get("job_id") or (result.get("id") if operation.result is JobReceipt else None)
     return names.whole_id(found) if found else None
-
-
-def confirm(session: Session, question: str) -> None:
-    """Ask a person; a script has to say --yes."""
-    if not session.output.remarks_to_terminal or not os.isatty(0):
-        raise click.UsageError("this needs --yes where nobody can be asked")
-    click.confirm(question, abort=True, err=True)
 
 
 def request_of(

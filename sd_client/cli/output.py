@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from sd_client.cli.advice import hint_for, sentence_for
 from sd_client.cli.lazy import load
-from sd_client.cli.text import encoded, shown
+from sd_client.cli.text import encoded, repeating, shown, word
 from sd_wire.errors import SdError
 
 if TYPE_CHECKING:
@@ -22,7 +23,13 @@ if TYPE_CHECKING:
 
     import click
 
+    from sd_client.cli.advice import Hints
+
 BOLD, DIM, RED, GREEN, YELLOW, BLUE, CYAN = "1", "2", "31", "32", "33", "34", "36"
+
+
+BELOW = "\0"
+"""Stands where a line ends in the text of an error: no name has it, as it may have other ends."""
 
 
 class OutputFailed(SdError):
@@ -38,8 +45,20 @@ class Output:
     def __init__(self) -> None:
         self.json = False
         self.quiet = False
+        self.hints: Hints = {}  # what the command that runs says to do about errors
+        self.names_fields = False  # its options are the fields of an operation
+        self._given: dict[str, str] = {}
         self.terminal = _is_terminal(1)
         self.remarks_to_terminal = _is_terminal(2)
+
+    def repeat(self, option: str, value: str | None = None) -> None:
+        """Let the commands that are suggested have this option."""
+        self._given[option] = option if value is None else f"{option} {word(value)}"
+
+    @property
+    def given(self) -> str:
+        """The options that suggested commands have."""
+        return " ".join(self._given.values())
 
     @property
     def colour(self) -> bool:
@@ -99,7 +118,7 @@ class Output:
     def remark(self, text: str) -> None:
         """Something a person may want to know; nothing for a program, and nothing when quiet."""
         if not self.quiet and not self.json:
-            self.complain(text)
+            self.complain(repeating(self.given, text))
 
     def aside(self, text: str, members: dict[str, Any]) -> None:
         """Something that was asked for beside the result; for a program, as an object."""
@@ -114,29 +133,40 @@ class Output:
 
     def problem(self, error: SdError) -> None:
         """Why it did not work: a sentence and a hint, or with --json one object."""
+        hint = hint_for(error, self.hints)
         if self.json:
             kind, text, details = error.to_wire()
+            details.hint = None if hint is None else repeating(self.given, hint)
+            text = text.replace(BELOW, "\n  ")
             members = {"kind": kind, "message": text, **msgspec.to_builtins(details)}
             self.complain(msgspec.json.encode({"error": members}).decode())
             return
-        self.complain(f"sd: {error.text}")
-        if error.advice:
-            self.complain(f"hint: {error.advice}")
+        text = sentence_for(error, names_fields=self.names_fields)
+        self._say(f"sd: {repeating(self.given, text)}")
+        if hint is not None:
+            self.complain(f"hint: {repeating(self.given, hint)}")
 
     def usage(self, error: click.ClickException) -> None:
         """What is wrong with the command line."""
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "sd"
         if self.json:
-            members = {"code": "usage", "message": error.format_message()}
+            members = {"code": "usage", "message": error.format_message().replace(BELOW, "\n  ")}
             self.complain(msgspec.json.encode({"error": members}).decode())
             return
         if type(error).__name__ == "NoArgsIsHelpError":  # its message is the help, from click 8.2
             self.complain(error.format_message())
             return
         sentence = error.format_message().rstrip(".")
-        self.complain(f"sd: {sentence[:1].lower()}{sentence[1:]}")
+        self._say(f"sd: {sentence[:1].lower()}{sentence[1:]}")
         self.complain(f"hint: '{path} --help' shows how it is meant")
+
+    def _say(self, text: str) -> None:
+        """A sentence, and the lines that it may have below it."""
+        first, *below = text.split(BELOW)
+        self.complain(first)
+        for line in below:
+            self.complain(f"  {line}")
 
     def complain(self, text: str) -> None:
         """A line on standard error, whatever was asked for."""

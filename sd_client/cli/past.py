@@ -95,5 +95,5 @@ def _operation(session: Session, text: str) -> UUID:
     if known is not None:
         return known
     listed = session.call(ListHistory(limit=LATEST)).operations
-    things = [Named(one.id, ()) for one in listed]
+    things = [Named(one.id, (), one.title) for one in listed]
     return choose(text, things, "operations", OperationNotFound(operation=text))

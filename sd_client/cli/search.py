@@ -197,4 +197,4 @@ def _sort(field: str | None, *, reverse: bool) -> SortOptions:
     return SortOptions(chosen, SortDirection.ASC if ascending else SortDirection.DESC)
 
 
-search.operation = SearchFiles.operation  # type: ignore[attr-defined]
+search.operation = SearchFiles.operation

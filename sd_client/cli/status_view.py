@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sd_client.cli.answer import finish, is_terminal
-from sd_client.cli.text import encoded, number, shown, size, span
+from sd_client.cli.text import encoded, number, repeating, shown, size, span, word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from sd_client.cli.quick import Asked
 
 
-def _libraries(libraries: list[dict[str, Any]]) -> list[str]:
+def _libraries(libraries: list[dict[str, Any]], given: str) -> list[str]:
     if not libraries:
-        return ["none yet: 'sd library create NAME' makes one"]
+        return [repeating(given, "none yet: 'sd library create NAME' makes one")]
     lines = []
     for library in libraries:
         stats = library.get("stats")
@@ -36,15 +36,15 @@ def _service(service: dict[str, Any]) -> str:
     return ("on" if service["running"] else "off") + (f" ({details})" if details else "")
 
 
-def status_lines(status: dict[str, Any], *, terminal: bool) -> list[str]:
-    """A CoreStatus as lines of text."""
+def status_lines(status: dict[str, Any], *, terminal: bool, given: str = "") -> list[str]:
+    """A CoreStatus as lines of text; `given` are the options that say which daemon it is."""
     system = status["system"]
     instance = f", instance {system['instance_name']}" if system["instance_name"] else ""
     lines = [
         f"spacedrive {status['version']} runs for {span(system['uptime'])}"
         f" (pid {system['pid']}, {size(system['memory_resident'])}{instance})"
     ]
-    rows = [("libraries", line) for line in _libraries(status["libraries"])]
+    rows = [("libraries", line) for line in _libraries(status["libraries"], given)]
     rows.append(("jobs", _jobs(status["jobs"])))
     rows.append(("watcher", _service(status["services"]["location_watcher"])))
     rows.append(("network", _service(status["services"]["networking"])))
@@ -60,8 +60,9 @@ def status_lines(status: dict[str, Any], *, terminal: bool) -> list[str]:
     return [shown(line) for line in lines] if terminal else lines
 
 
-def _show(_asked: Asked, status: dict[str, Any]) -> tuple[bytes, bytes]:
-    lines = status_lines(status, terminal=is_terminal(1))
+def _show(asked: Asked, status: dict[str, Any]) -> tuple[bytes, bytes]:
+    given = " ".join(f"{option} {word(value)}" for option, value in asked.line.values.items())
+    lines = status_lines(status, terminal=is_terminal(1), given=given)
     return encoded("\n".join(lines) + "\n"), b""
 
 

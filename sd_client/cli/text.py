@@ -53,6 +53,22 @@ def size(count: int) -> str:
     return f"{amount:.1f} {unit}" if amount < 9.95 else f"{amount:.0f} {unit}"
 
 
+_PLAIN = "-_./=:@%+,"
+
+
+def word(text: str) -> str:
+    """A word as a shell takes it."""
+    if text and all(char.isalnum() or char in _PLAIN for char in text):
+        return text
+    return '"' + "".join(f"\\{char}" if char in '"$`\\' else char for char in text) + '"'
+
+
+def repeating(given: str, text: str) -> str:
+    """A sentence whose suggestions, such as 'sd start', repeat what was given: the options that
+    say which daemon is meant."""
+    return text.replace("'sd ", f"'sd {given} ") if given else text
+
+
 def number(count: int, noun: str = "", plural: str = "") -> str:
     """12345 as '12,345', and with a noun as '12,345 files'."""
     text = f"{count:,}"

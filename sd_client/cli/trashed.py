@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from sd_client.cli.advice import TAKING
 from sd_client.cli.command import command
-from sd_client.cli.names import local_path
+from sd_client.cli.names import ambiguous, local_path
 from sd_client.cli.places import Places, expanded
 from sd_client.cli.session import Session, pass_session
 from sd_client.cli.tables import Column, table
 from sd_client.cli.text import moment, number, path_of, size
 from sd_client.cli.values import TypedPath, absolute
 from sd_client.cli.waiting import ask_first, job_options, waited
-from sd_wire.errors import TrashItemNotFound
+from sd_wire.errors import InvalidValue, TrashItemNotFound
 from sd_wire.operations.files import ConflictResolution
 from sd_wire.operations.trash import EmptyTrash, ListTrash, RestoreTrash, TrashItem
 
@@ -64,11 +65,17 @@ def _meant(word: str, known: list[TrashItem]) -> TrashItem:
     found = [item for item in known if item.name == word]
     found = found or [item for item in known if len(word) >= 4 and item.id.startswith(word)]
     if len(found) > 1:
-        ids = ", ".join(item.id[:8] for item in found[:5])
-        raise click.UsageError(f"{word!r} is {len(found)} things in the trash: {ids}")
+        listed = [(item.id, _described(item)) for item in found]
+        raise ambiguous(f"{word!r} is {len(found)} things in the trash, say which", listed)
     if not found:
         raise TrashItemNotFound(item=word)
     return found[0]
+
+
+def _described(item: TrashItem) -> str:
+    place = item.name if item.original_path is None else local_path(item.original_path)
+    when = item.deleted_at
+    return place if when is None else f"{place}, deleted {moment(when.isoformat())}"
 
 
 @command("list", "sd trash", "sd trash list --json")
@@ -85,7 +92,12 @@ def list_command(session: Session) -> None:
         session.output.remark("the trash is empty")
 
 
-@command("restore", "sd trash restore ~/Documents/report.pdf", "sd trash restore 3f2a --to /tmp")
+@command(
+    "restore",
+    "sd trash restore ~/Documents/report.pdf",
+    "sd trash restore 3f2a --to /tmp",
+    hints={**TAKING, InvalidValue: "--to DIR says where it goes"},
+)
 @click.argument("items", nargs=-1, required=True, metavar="ITEM...")
 @click.option(
     "--to", type=TypedPath(folder=True), metavar="DIR", help="a folder to put them in instead"

@@ -107,6 +107,19 @@ class Bytes(click.ParamType):  # type: ignore[type-arg]
             self.fail(f"{value!r} is not a size (1500, 10K, 1.5G)", param, ctx)
 
 
+class Mode(click.ParamType):  # type: ignore[type-arg]
+    """The permissions of a folder in octal: 700, 0755."""
+
+    name = "mode"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number."""
+        text = str(value)
+        if not re.fullmatch("[0-7]{1,5}", text) or int(text, 8) > 0o7777:
+            self.fail(f"{value!r} is not a mode in octal (700, 0755)", param, ctx)
+        return int(text, 8)
+
+
 class TypedPath(AbsolutePath):
     """A path as it was typed, which a command may have to take as a pattern."""
 

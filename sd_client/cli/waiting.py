@@ -7,15 +7,16 @@ is meanwhile. With --detach it prints the id of the job instead.
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from sd_client.cli.names import local_path
-from sd_client.cli.text import number, size
+from sd_client.cli.text import number, shown, size
 from sd_client.cli.values import Bytes, Choice
 from sd_client.cli.watch import fail, followed
-from sd_wire.errors import ExitStatus
+from sd_wire.errors import ExitStatus, SdError
 from sd_wire.types.jobs import DiskShare, JobLimits, JobPriority, JobStatus
 
 if TYPE_CHECKING:
@@ -71,8 +72,8 @@ def waited(
     first: Callable[[JobInfo], None] | None = None,
 ) -> JobInfo | None:
     """The job when it is over, with what went wrong said on standard error; None where nobody
-    waits. Ends the command with 1 where anything went wrong, and where the job failed as its error
-    does; `first` is called with the job before that."""
+    waits. Where the job failed the command ends as its error does; where single things did, as the
+    error that all of these share, or with 1. `first` is called with the job before that."""
     output = session.output
     if detach:
         output.document({"job_id": str(job)}) if output.json else output.line(str(job))
@@ -89,12 +90,15 @@ def waited(
     for warning in info.warnings:
         output.remark(f"note: {warning}")
     if info.status is not JobStatus.COMPLETED:
-        reason = info.error_message or f"it was {info.status}"
-        output.complain(f"sd: {reason}")
         fail(output, info)
     if data.get("failed_count"):
-        click.get_current_context().exit(ExitStatus.FAILED)
+        click.get_current_context().exit(status_of(data.get("failure_code")))
     return info
+
+
+def status_of(code: str | None) -> ExitStatus:
+    """How a command ends where everything that went wrong has this code."""
+    return SdError.catalogue.get(code or "", SdError).exit_status
 
 
 def is_asked(session: Session) -> bool:
@@ -108,7 +112,19 @@ def ask_first(session: Session, question: str, *, confirmed: bool, option: str =
         return
     if not is_asked(session):
         raise click.UsageError(f"this needs {option} where nobody can be asked")
-    click.confirm(question, abort=True, err=True)
+    if not agrees(question):
+        session.output.remark("nothing was done")
+        click.get_current_context().exit(ExitStatus.FAILED)
+
+
+def agrees(question: str) -> bool:
+    """Whether a person says yes; anything else is no, also the end of what they type."""
+    sys.stderr.write(f"{shown(question)} [y/N]: ")
+    sys.stderr.flush()
+    answer = sys.stdin.readline()
+    if not answer.endswith("\n"):
+        sys.stderr.write("\n")
+    return answer.strip().lower() in ("y", "yes")
 
 
 def counted(preview: Preview) -> str:
@@ -121,6 +137,13 @@ def counted(preview: Preview) -> str:
 def show_items(output: Output, items: list[PreviewItem]) -> None:
     """What is or would be done, line by line: `copy a -> b`."""
     output.lines(output.safe(_line(item)) for item in items)
+
+
+def show_done(output: Output, preview: Preview) -> None:
+    """What was done, as it had been foreseen."""
+    show_items(output, preview.items)
+    if preview.truncated:
+        output.remark("and more, which is not listed")
 
 
 def _line(item: PreviewItem) -> str:

@@ -21,10 +21,12 @@ from sd_wire.errors import (
     ConnectionLost,
     ConnectionRefused,
     DaemonNotRunning,
+    ErrorDetails,
     ExitStatus,
     JobNotFound,
     SdError,
     ShuttingDown,
+    from_wire,
 )
 from sd_wire.events import JobProgress
 from sd_wire.messages import EventFilter
@@ -195,17 +197,19 @@ def _end(session: Session, job: UUID, last: View | None) -> None:
         output.line(output.safe(_summary(info, last)))
         for warning in info.warnings[:10]:
             output.remark(f"note: {warning}")
-    if info.status is not JobStatus.COMPLETED:
+    if info.status is JobStatus.FAILED:
         fail(output, info)
+    if info.status is not JobStatus.COMPLETED:
+        raise Exit(ExitStatus.FAILED)
 
 
 def fail(output: Output, info: JobInfo) -> NoReturn:
-    """End the command as the error does that the job failed with, and say what to do about it."""
-    code = info.error_code if info.status is JobStatus.FAILED else None
-    known = SdError.catalogue.get(code or "", SdError)
-    # A job keeps its sentence, and not what the sentence was made of.
-    if known.hint is not None and "{" not in known.hint and not output.json:
-        output.complain(f"hint: {known.hint}")
+    """Say why a job did not succeed and what to do about it, and end the command as that error
+    does."""
+    text = info.error_message or f"the job was {info.status}"
+    details = ErrorDetails(info.error_code or "", fields=info.error_fields)
+    known = from_wire(SdError.kind, text, details)
+    output.problem(known)
     raise Exit(known.exit_status)
 
 
@@ -213,7 +217,7 @@ def _summary(info: JobInfo, last: View | None) -> str:
     text = f"{info.name} {info.status}"
     if info.started_at and info.completed_at:
         text += f" in {span((info.completed_at - info.started_at).total_seconds())}"
-    if info.status is JobStatus.FAILED and info.error_message:
-        return f"{text}: {info.error_message}"
+    if info.status is JobStatus.FAILED:
+        return text
     message = last.message if last else ""
     return f"{text}: {message}" if message else text

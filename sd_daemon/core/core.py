@@ -132,7 +132,7 @@ class Core:
         queued, running = self.runner.counts()
         paused = 0
         for library in list(self.libraries.open_libraries.values()):
-            paused += len(await library.jobs.listed(JobStatus.PAUSED))
+            paused += await library.jobs.count(JobStatus.PAUSED)
         return JobCounts(queued, running, paused)
 
     @property

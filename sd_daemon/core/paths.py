@@ -27,6 +27,19 @@ def shown(path: str) -> str:
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
+def ending(path: PathInput) -> str:
+    """What stands at the end of a path as it was sent: `/`, which says that it is a folder, `/.`,
+    which says that what is in it is meant, or nothing."""
+    text = path if isinstance(path, str) else ""
+    if not isinstance(path, str) and path.Physical is not None:
+        exact = path.Physical.path_bytes
+        text = path.Physical.path if exact is None else os.fsdecode(exact)
+    inner = text.rstrip("/")
+    if inner.endswith("/."):
+        return "/."
+    return "/" if inner and inner != text else ""
+
+
 def absolute(path: str, path_bytes: bytes | None = None, *, field: str = "path") -> str:
     """The path that `path`, or where they are given the exact `path_bytes`, stands for.
 

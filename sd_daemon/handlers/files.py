@@ -24,7 +24,7 @@ from sd_daemon.core.files import contents, directory, find
 from sd_daemon.core.files.usage import disk_usage
 from sd_daemon.core.jobs.apart import done_apart
 from sd_daemon.core.jobs.params import encoded_path
-from sd_daemon.core.paths import resolve
+from sd_daemon.core.paths import ending, resolve
 from sd_daemon.handlers.handler import Context, handles
 from sd_daemon.handlers.indexing import submit
 from sd_wire.errors import InvalidValue
@@ -154,6 +154,12 @@ async def paths_of(library: Library, paths: list[PathInput], field: str) -> list
     return await library.database.read(read)
 
 
+async def named_paths(library: Library, paths: list[PathInput], field: str) -> list[str]:
+    """The same, each with its ending: see `core.paths.ending`."""
+    clean = await paths_of(library, paths, field)
+    return [one + ending(path) for one, path in zip(clean, paths, strict=True)]
+
+
 async def protected_of(context: Context) -> Protected:
     """What may not be changed, as it is now."""
     libraries = list(context.core.libraries.open_libraries.values())
@@ -166,7 +172,7 @@ async def protected_of(context: Context) -> Protected:
 
 async def _to_delete(context: Context, request: DeleteFiles) -> list[str]:
     """The targets of a deletion, when nothing speaks against it."""
-    paths = await paths_of(context.library, request.targets.paths, "targets.paths")
+    paths = await named_paths(context.library, request.targets.paths, "targets.paths")
     protected = await protected_of(context)
 
     def check() -> list[str]:
@@ -201,8 +207,8 @@ async def delete_files(context: Context, request: DeleteFiles) -> JobReceipt:
 async def _to_copy(context: Context, request: CopyFiles) -> CopyOrder:
     """The order that a request is for, when nothing but names that are taken speaks against it."""
     library = context.library
-    sources = await paths_of(library, request.sources.paths, "sources.paths")
-    (destination,) = await paths_of(library, [request.destination], "destination")
+    sources = await named_paths(library, request.sources.paths, "sources.paths")
+    (destination,) = await named_paths(library, [request.destination], "destination")
     places = [decision.target for decision in request.decisions]
     decided = await paths_of(library, places, "decisions")
     resolutions = [decision.resolution for decision in request.decisions]
@@ -229,7 +235,7 @@ async def copy_files(context: Context, request: CopyFiles) -> JobReceipt:
 @handles(RenameFile)
 async def rename_file(context: Context, request: RenameFile) -> JobReceipt:
     """Give a file or folder another name."""
-    (target,) = await paths_of(context.library, [request.target], "target")
+    (target,) = await named_paths(context.library, [request.target], "target")
     protected = await protected_of(context)
     name = _name(request.new_name, request.new_name_bytes)
     order = await asyncio.to_thread(rename_order, target, name, request.on_conflict, protected)
@@ -249,7 +255,14 @@ async def create_folder(context: Context, request: CreateFolder) -> CreatedFolde
     protected = await protected_of(context)
     name = _name(request.name, request.name_bytes)
     path = await asyncio.to_thread(
-        new_folder, parent, name, items, protected, library.path, parents=request.parents
+        new_folder,
+        parent,
+        name,
+        items,
+        protected,
+        library.path,
+        parents=request.parents,
+        mode=request.mode,
     )
     made = CreatedFolder(physical(library.device_slug, os.fsencode(path)))
     if items:

@@ -42,10 +42,11 @@ def _newest(context: Context, jobs: list[Job]) -> list[Job]:
 
 @handles(ListJobs)
 async def list_jobs(context: Context, request: ListJobs) -> JobList:
-    """All jobs, newest first."""
-    jobs = _newest(context, await context.library.jobs.listed(request.status))
+    """Jobs, newest first."""
+    jobs = _newest(context, await context.library.jobs.listed(request.status, request.limit))
     wanted = [job for job in jobs if request.status in (None, job.status)]
-    return JobList([job.as_list_item(context.core.device.id) for job in wanted])
+    total = await context.library.jobs.count(request.status)
+    return JobList([job.as_list_item(context.core.device.id) for job in wanted], total)
 
 
 @handles(ListActiveJobs)
@@ -94,6 +95,7 @@ async def get_job(context: Context, request: GetJob) -> JobInfo | None:
         attempts=job.attempts,
         limits=job.limits,
         error_code=job.error_code,
+        error_fields=job.error_fields,
     )
 
 

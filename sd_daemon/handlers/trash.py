@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from sd_daemon.core.fileops import trash_listing
+from sd_daemon.core.fileops.copying.planning import look, mixed_kinds
 from sd_daemon.core.fileops.failures import refusal
 from sd_daemon.core.fileops.journal import used_trashes
 from sd_daemon.core.fileops.names import EMPTY, RESTORE
@@ -109,8 +110,15 @@ def _target(item: Item, folder: str | None) -> str:
 def _check_targets(
     pairs: list[tuple[Item, str]], resolution: ConflictResolution | None, protected: Protected
 ) -> None:
-    """Raise FileConflict where names are taken that may not be, PathProtected."""
+    """Raise KindConflict or FileConflict where names are taken that may not be, PathProtected."""
     taken = [target for _, target in pairs if os.path.lexists(target)]
+    if resolution in (None, ConflictResolution.ABORT, ConflictResolution.OVERWRITE):
+        for item, target in pairs:
+            found, there = look(item.path), look(target)
+            if found is not None and there is not None:
+                mixed = mixed_kinds(item.original or item.path, found, target, there)
+                if mixed is not None:
+                    raise mixed
     if resolution is ConflictResolution.OVERWRITE:
         for target in taken:
             protected.check(target)

@@ -43,6 +43,15 @@ class ConnectionRefused(SdError):
     retryable = True
 
 
+class NotASocket(SdError):
+    """Something else has the name that the daemon's socket should have."""
+
+    kind = "ConnectionFailed"
+    message = "{socket} is something else than a socket: whether a daemon runs cannot be told"
+    hint = "move it away; 'sd start' makes a new socket"
+    exit_status = ExitStatus.NOT_RUNNING
+
+
 class ConnectionLost(SdError):
     """The connection ended before the answer came."""
 

@@ -17,7 +17,6 @@ class PathNotFound(SdError):
     """Nothing is there."""
 
     message = "{path} does not exist"
-    hint = "is the disk it is on mounted?"
     exit_status = ExitStatus.NOT_FOUND
 
 
@@ -95,11 +94,44 @@ class PathNotWritable(SdError):
     exit_status = ExitStatus.DENIED
 
 
+class PathUnusable(SdError):
+    """Something else than permissions keeps a path from being worked with: its disk fails, links
+    lead round in a circle, it was changed meanwhile."""
+
+    message = "{path}: {reason}"
+
+
+class SpecialFile(SdError):
+    """A device, pipe or socket that is to be copied by its own name."""
+
+    kind = "ValidationError"
+    message = "{path} is {what}, and not copied: it holds no content of its own"
+    hint = "copy the folder that it is in: such things are kept there as they are"
+    exit_status = ExitStatus.USAGE
+
+
+class KindConflict(SdError):
+    """A folder has the name that something else would get, or the other way round. Neither
+    overwrites the other."""
+
+    message = "the {there} {path} cannot be overwritten by the {newcomer} {source}"
+    hint = "move it away first, or say what else is to happen (on_conflict): Skip, AutoModifyName"
+    exit_status = ExitStatus.CONFLICT
+
+
+class DoubledTarget(SdError):
+    """Two of the things that one operation names would get the same name."""
+
+    message = "{source} would become {path}, and so would something else that is named"
+    hint = "do one after the other, or say what is to happen (on_conflict): Skip, AutoModifyName"
+    exit_status = ExitStatus.CONFLICT
+
+
 class FileConflict(SdError):
     """Something has the name that a file operation would give."""
 
     message = "{path} already exists"
-    hint = "say what is to happen: on_conflict, or 'sd' with -f, -n or --keep-both; {count} in all"
+    hint = "say what is to happen (on_conflict): Overwrite, Skip, AutoModifyName; {count} in all"
     exit_status = ExitStatus.CONFLICT
 
 
@@ -121,10 +153,10 @@ class NameInvalid(SdError):
 
 
 class TargetInsideSource(SdError):
-    """A folder cannot go into itself."""
+    """A folder cannot go into itself, nor anything take the place of what it is in."""
 
     kind = "ValidationError"
-    message = "{source} cannot go into {target}, which is inside it or the same"
+    message = "{source} cannot become {target}: {why}"
     exit_status = ExitStatus.USAGE
 
 
@@ -132,7 +164,7 @@ class FolderNotEmpty(SdError):
     """A folder with something in it was to be deleted for good, without saying so."""
 
     message = "{path} is not empty"
-    hint = "say that everything in it goes, too (recursive, or 'sd rm -r')"
+    hint = "say that everything in it goes, too (recursive)"
     exit_status = ExitStatus.CONFLICT
 
 
@@ -154,7 +186,7 @@ class TrashUnavailable(SdError):
 class TrashItemNotFound(SdError):
     """Nothing in the trash has that id."""
 
-    message = "there is no {item} in the trash"
+    message = "{item} is not in the trash"
     hint = "'sd trash list' shows what is"
     exit_status = ExitStatus.NOT_FOUND
 

@@ -10,7 +10,7 @@ class LibraryRequired(SdError):
 
     kind = "ValidationError"
     message = "Library ID required for {method}: {count} libraries are open"
-    hint = "name one with --library (library_id): {names}"
+    hint = "name one (library_id): {names}"
     exit_status = ExitStatus.USAGE
 
 

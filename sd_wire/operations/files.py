@@ -10,9 +10,11 @@ from uuid import UUID
 import msgspec
 
 from sd_wire.errors import (
+    DoubledTarget,
     FileConflict,
     FolderNotEmpty,
     InvalidValue,
+    KindConflict,
     LocationNotFound,
     NameInvalid,
     NotADirectory,
@@ -22,6 +24,8 @@ from sd_wire.errors import (
     PathNotIndexed,
     PathNotWritable,
     PathProtected,
+    PathUnusable,
+    SpecialFile,
     TargetInsideSource,
     TrashUnavailable,
     UnsupportedPath,
@@ -196,13 +200,17 @@ _FILE_ERRORS = (
     PathNotFound,
     PathNotWritable,
     PathProtected,
+    PathUnusable,
     UnsupportedPath,
 )
+_CARRYING = (KindConflict, DoubledTarget, NameInvalid, TargetInsideSource)
 
 
-@action("files.copy", errors=(*_FILE_ERRORS, TargetInsideSource))
+@action("files.copy", errors=(*_FILE_ERRORS, *_CARRYING, SpecialFile))
 class CopyFiles(Request[JobReceipt]):
-    """Copy or move files and folders. A source appears in its new place when it is whole."""
+    """Copy or move files and folders. A source appears in its new place when it is whole. A path
+    with a slash at its end is a folder: of what is copied also the one that a link leads to, and
+    with /. at its end all that is in it."""
 
     sources: Annotated[SdPathBatch, doc("what to copy")]
     destination: Annotated[
@@ -243,7 +251,7 @@ class DeleteFiles(Request[JobReceipt]):
     limits: Annotated[JobLimits | None, doc("how much of the machine it may have")] = None
 
 
-@action("files.rename", errors=(*_FILE_ERRORS, NameInvalid))
+@action("files.rename", errors=(*_FILE_ERRORS, *_CARRYING))
 class RenameFile(Request[JobReceipt]):
     """Give a file or folder another name in the same folder."""
 
@@ -256,6 +264,9 @@ class RenameFile(Request[JobReceipt]):
     ] = None
 
 
+Mode = Annotated[int, msgspec.Meta(ge=0, le=0o7777)]
+
+
 class CreatedFolder(msgspec.Struct):
     """A folder that is there now."""
 
@@ -263,7 +274,7 @@ class CreatedFolder(msgspec.Struct):
     job_receipt: Annotated[JobReceipt | None, doc("the job that moves the items into it")] = None
 
 
-@action("files.createFolder", errors=(*_FILE_ERRORS, NameInvalid))
+@action("files.createFolder", errors=(*_FILE_ERRORS, *_CARRYING))
 class CreateFolder(Request[CreatedFolder]):
     """Make a folder, and move what is named into it."""
 
@@ -274,6 +285,9 @@ class CreateFolder(Request[CreatedFolder]):
     )
     name_bytes: Annotated[bytes | None, doc("exact bytes of a name that is not UTF-8")] = None
     parents: Annotated[bool, doc("make the folders above it, too")] = False
+    mode: Annotated[
+        Mode | None, doc("its permissions, as chmod(2) has them (448 is 0700); null: the usual")
+    ] = None
 
 
 class PreviewItem(msgspec.Struct):
@@ -295,6 +309,7 @@ class Conflict(msgspec.Struct):
     target_size: int
     source_modified_at: datetime
     target_modified_at: datetime
+    source_kind: EntryKind
     target_kind: EntryKind
     resolution: Annotated[ConflictResolution | None, doc("what would happen; null: not decided")]
 
@@ -317,7 +332,10 @@ class Preview(msgspec.Struct):
     problems: Annotated[list[str], doc("what would go wrong: what cannot be read, for one")]
 
 
-@query("files.preview", errors=(*_FILE_ERRORS, FolderNotEmpty, TargetInsideSource))
+@query(
+    "files.preview",
+    errors=(*_FILE_ERRORS, *_CARRYING, SpecialFile, FolderNotEmpty, TrashUnavailable),
+)
 class PreviewFiles(Request[Preview]):
     """What files.copy or files.delete would do, to the letter. Nothing is changed."""
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from sd_wire.errors import JobNotFound, JobStateConflict
-from sd_wire.operation import Natural, Request, action, doc, query
+from sd_wire.operation import Natural, PageSize, Request, action, doc, query
 from sd_wire.operations.files import CopyMethod
 from sd_wire.types.files import File
 from sd_wire.types.jobs import (
@@ -30,6 +30,7 @@ class JobList(msgspec.Struct):
     """Jobs, newest first."""
 
     jobs: list[JobListItem]
+    total_count: Annotated[int, doc("with those that are not listed")] = 0  # ours
 
 
 @query("jobs.list")
@@ -37,6 +38,9 @@ class ListJobs(Request[JobList]):
     """The jobs of a library, finished ones included."""
 
     status: Annotated[JobStatus | None, doc("only jobs in this state")] = None
+    limit: Annotated[  # ours
+        PageSize | None, doc("how many of those that are over, the newest; null: all")
+    ] = None
 
 
 class ActiveJob(msgspec.Struct):
@@ -81,6 +85,7 @@ class JobInfo(msgspec.Struct):
     attempts: Annotated[int, doc("how often a worker was started for it")] = 0
     limits: Annotated[JobLimits | None, doc("how much of the machine it may have")] = None
     error_code: Annotated[str | None, doc("of the error it failed with, where it has one")] = None
+    error_fields: Annotated[dict[str, str], doc("what that error's sentence and hint name")] = {}
 
 
 @query("jobs.info")

@@ -10,11 +10,13 @@ import msgspec
 from sd_wire.errors import (
     FileConflict,
     InvalidValue,
+    KindConflict,
     NotADirectory,
     PathNotFound,
     PathNotIndexed,
     PathNotWritable,
     PathProtected,
+    PathUnusable,
     TrashItemNotFound,
     UnsupportedPath,
 )
@@ -61,11 +63,13 @@ class ListTrash(Request[TrashList]):
     errors=(
         FileConflict,
         InvalidValue,
+        KindConflict,
         NotADirectory,
         PathNotFound,
         PathNotIndexed,
         PathNotWritable,
         PathProtected,
+        PathUnusable,
         TrashItemNotFound,
         UnsupportedPath,
     ),

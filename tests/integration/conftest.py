@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from cli_command import Sd, Terminal
 from recording import TAP, read_all, report
 from running import Daemon
 from trash_bin import Bin
@@ -122,3 +123,50 @@ def home(daemon: Daemon) -> Daemon:
     """A daemon with a library."""
     daemon.call("action:libraries.create.input", {"name": "Home", "path": None})
     return daemon
+
+
+# --- the command ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def sd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sd]:
+    """The command beside a daemon with a library, whose user has a home of their own."""
+    place = tmp_path_factory.mktemp("cli-files")
+    before = os.environ.get("XDG_DATA_HOME")
+    os.environ["XDG_DATA_HOME"] = str(place / "share")
+    made = Sd(place / "data")
+    # Only jobs change the index: damage, as a test does it, must not be taken for a change.
+    (place / "data").mkdir(mode=0o700)
+    (place / "data" / "spacedrive.json").write_text('{"services": {"fs_watcher_enabled": false}}')
+    made.good("start")
+    made.good("library", "create", "Home")
+    yield made
+    made.good("stop")
+    if before is None:
+        del os.environ["XDG_DATA_HOME"]
+    else:
+        os.environ["XDG_DATA_HOME"] = before
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of a person's files."""
+    made = tmp_path / "files"
+    (made / "sub").mkdir(parents=True)
+    for name in ("a.txt", "b.txt", "c.log", "sub/d.txt"):
+        (made / name).write_text(name)
+    return made
+
+
+@pytest.fixture
+def terminal(sd: Sd) -> Iterator[Callable[..., Terminal]]:
+    """Start a command on a terminal."""
+    opened: list[Terminal] = []
+
+    def start(*words: str, **environment: str) -> Terminal:
+        opened.append(Terminal(sd, *words, **environment))
+        return opened[-1]
+
+    yield start
+    for one in opened:
+        one.close()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Manifest = dict[str, tuple[str, str]]
 
-SCENARIOS = ("copy", "move", "across", "overwrite", "replace")
+SCENARIOS = ("copy", "move", "across", "overwrite")
 PREFIX = ".spacedrive-"
 
 
@@ -133,8 +133,6 @@ class Campaign:
         target = folder / "tree"
         if scenario == "overwrite":
             subprocess.run(["cp", "-a", self._old_tree, target], check=True)
-        if scenario == "replace":
-            target.write_text("a file that a folder takes the place of")
         return source, target
 
     def _made(self, path: Path) -> Path:
@@ -146,7 +144,7 @@ class Campaign:
             "sources": {"paths": [str(source)]},
             "destination": str(target.parent),
             "move_files": scenario in ("move", "across"),
-            "on_conflict": "Overwrite" if scenario in ("overwrite", "replace") else None,
+            "on_conflict": "Overwrite" if scenario == "overwrite" else None,
             "verify_checksum": self.chance.random() < 0.2,
         }
 
@@ -175,7 +173,7 @@ class Campaign:
         there, here = manifest(target.parent), manifest(source.parent)
         new = {f"tree/{name}": one for name, one in self._new.items()}
         old = {f"tree/{name}": one for name, one in self._old.items()}
-        if scenario in ("copy", "overwrite", "replace"):
+        if scenario in ("copy", "overwrite"):
             assert here == {"tree": ("folder", ""), **new}
         elif "tree" in here:
             left = {name: one for name, one in here.items() if name != "tree"}
@@ -184,8 +182,6 @@ class Campaign:
             for name, one in there.items():
                 assert one in (old.get(name), new.get(name), ("folder", "")), name
             assert old.keys() <= there.keys()
-        elif scenario == "replace" and there["tree"][0] == "file":
-            assert there == {"tree": ("file", _digest("a file that a folder takes the place of"))}
         elif "tree" in there:
             assert there == {"tree": ("folder", ""), **new}, "the target is neither there nor not"
         else:
@@ -201,10 +197,6 @@ class Campaign:
             assert os.stat(target / "0002" / "hard").st_ino == hard
         sparse = os.stat(target / "0003" / "sparse")
         assert sparse.st_blocks * 512 < sparse.st_size
-
-
-def _digest(text: str) -> str:
-    return hashlib.blake2b(text.encode()).hexdigest()
 
 
 def rounds(chance: random.Random) -> Iterator[str]:

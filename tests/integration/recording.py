@@ -46,6 +46,7 @@ UNREACHED: dict[str, str] = {
     "daemon-not-running": "raised by a client before there is a connection",
     "invalid-instance-name": "raised by whoever reads a command line",
     "job-failed": "raised by a client that waits for a job",
+    "not-a-socket": "raised by a client before there is a connection",
     "socket-of-another": "raised by a client before there is a connection",
     "socket-path-too-long": "raised where a socket is made or looked for",
     "socket-permission-denied": "raised by a client before there is a connection",

@@ -233,7 +233,7 @@ def test_deleting_asks_a_person_and_never_a_script(
     asked = terminal("library", "delete", "Spare")
     asked.read_until(b"[y/N]")
     asked.type(b"n\n")
-    assert asked.read_all()[0] == 130
+    assert asked.read_all()[0] == 1
     sd.good("library", "delete", "Spare", "--delete-data", "--yes")
     assert [one["name"] for one in json.loads(sd.good("library", "list", "--json").out)] == ["Home"]
 

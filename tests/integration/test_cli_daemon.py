@@ -168,7 +168,7 @@ def test_the_machines_daemon_is_nobodys_to_start_without_a_service_manager(
     assert ran.err.splitlines() == [
         "sd: no service manager listens on /run/spacedrive/daemon.sock: it cannot"
         f" {verb} the daemon",
-        "hint: 'sd start' starts your own without one; the package brings units for systemd",
+        "hint: sd start starts your own without one; the package brings units for systemd",
     ]
     assert not sd.data_dir.exists()
 

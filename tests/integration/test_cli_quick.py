@@ -106,8 +106,8 @@ def test_a_socket_of_somebody_else_is_asked_only_where_it_is_named(
 def test_an_error_of_the_daemon_is_told_by_the_full_command(daemon: Daemon) -> None:
     ran = Sd(daemon.data_dir)("search", "x")
     assert ran.status == 2
-    assert "Library ID required" in ran.err
-    assert "hint: name one with --library" in ran.err
+    assert "sd: no library is open" in ran.err
+    assert "hint: 'sd library create NAME' makes one" in ran.err
 
 
 def test_a_library_may_be_named(sd: Sd) -> None:

@@ -200,7 +200,7 @@ def test_with_several_libraries_each_request_names_its_own(person: Person) -> No
     refused = person.refused("locations.list")
     assert refused.code == "library-required"
     assert "2 libraries are open" in refused.text
-    assert refused.hint == "name one with --library (library_id): Home, Work"
+    assert refused.hint == "name one (library_id): Home, Work"
     assert person.locations(home) == person.locations(work) == {}
 
 

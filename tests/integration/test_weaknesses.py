@@ -400,6 +400,6 @@ def test_rule_9_what_earlier_clients_say_is_understood(
 ) -> None:
     create(daemon, "Home")
     jobs = {"JsonQuery": {"method": "query:jobs.list.v1", "payload": {"status": None}}}
-    assert ask(daemon.socket_path, jobs)["JsonOk"] == {"jobs": []}
+    assert ask(daemon.socket_path, jobs)["JsonOk"]["jobs"] == []
     made = {"method": "action:libraries.create.input.v1", "payload": {"name": "Two", "path": None}}
     assert ask(daemon.socket_path, {"JsonAction": made})["JsonOk"]["name"] == "Two"

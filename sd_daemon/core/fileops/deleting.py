@@ -19,7 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sd_daemon.core.fileops.erasing import Eraser, caveats, hidden_name
-from sd_daemon.core.fileops.failures import Failures
+from sd_daemon.core.fileops.failures import Failures, refusal
 from sd_daemon.core.fileops.journal import (
     Journal,
     Operation,
@@ -42,8 +42,7 @@ from sd_daemon.core.fileops.taking import (
 from sd_daemon.core.fileops.trashing import BATCH, Trashing
 from sd_daemon.core.index.walk import stat_in
 from sd_daemon.core.jobs.params import path_of
-from sd_daemon.core.paths import shown
-from sd_wire.errors import PathNotWritable, SdError
+from sd_wire.errors import SdError
 
 if TYPE_CHECKING:
     from sd_daemon.core.jobs.context import JobContext
@@ -170,6 +169,6 @@ class Removal(Taking):
             # What cannot be destroyed must not stay hidden.
             rename_new(hidden, source_of(step))
             reason = f"{eraser.error.strerror} ({eraser.failed} in it could not be deleted)"
-            raise PathNotWritable(path=shown(source_of(step)), reason=reason, user=os.geteuid())
+            raise refusal(source_of(step), OSError(eraser.error.errno or 0, reason))
         flush_folder(os.path.dirname(hidden))
         self._finish(step, eraser.bytes)

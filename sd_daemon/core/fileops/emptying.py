@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sd_daemon.core.fileops import trash
 from sd_daemon.core.fileops.deleting import FOR_GOOD
 from sd_daemon.core.fileops.erasing import Eraser, hidden_name
-from sd_daemon.core.fileops.failures import Failures
+from sd_daemon.core.fileops.failures import Failures, refusal
 from sd_daemon.core.fileops.journal import (
     Journal,
     OperationKind,
@@ -39,8 +39,7 @@ from sd_daemon.core.fileops.taking import (
 from sd_daemon.core.fileops.trashes import Trash, Trashes
 from sd_daemon.core.index.walk import stat_in
 from sd_daemon.core.jobs.params import path_of
-from sd_daemon.core.paths import shown
-from sd_wire.errors import PathNotWritable, SdError
+from sd_wire.errors import SdError
 
 if TYPE_CHECKING:
     from sd_daemon.core.jobs.context import JobContext
@@ -132,7 +131,7 @@ class Emptying(Taking):
         if eraser.error is not None:  # what is left of it must not stay hidden
             rename_new(hidden, item)
             reason = f"{eraser.error.strerror} ({eraser.failed} in it could not be deleted)"
-            raise PathNotWritable(path=shown(item), reason=reason, user=os.geteuid())
+            raise refusal(item, OSError(eraser.error.errno or 0, reason))
         if not os.path.lexists(item):
             trash.forget(item)
         return eraser.bytes

@@ -16,7 +16,7 @@ from sd_daemon.core.fileops.journal import Operation, Proof, Step, StepState
 from sd_daemon.core.fileops.rename import flush_folder
 from sd_daemon.core.fileops.taking import Taking, is_the_same, source_of, target_of
 from sd_daemon.core.paths import shown
-from sd_wire.errors import PathNotWritable, SdError
+from sd_wire.errors import PathUnusable, SdError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,10 +65,10 @@ class Linking(Taking):
     def _known(self, path: str, error: Exception) -> Exception:
         if isinstance(error, OSError) and error.errno == errno.EXDEV:
             reason = "it is on another filesystem than the file that stays"
-            return PathNotWritable(path=shown(path), reason=reason, user=os.geteuid())
+            return PathUnusable(path=shown(path), reason=reason)
         if isinstance(error, OSError) and error.errno == errno.EOPNOTSUPP:
             reason = "its filesystem cannot share blocks with the file that stays"
-            return PathNotWritable(path=shown(path), reason=reason, user=os.geteuid())
+            return PathUnusable(path=shown(path), reason=reason)
         return error
 
     def _take(self, step: Step) -> None:

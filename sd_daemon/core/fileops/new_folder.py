@@ -33,6 +33,7 @@ def new_folder(
     library_dir: str,
     *,
     parents: bool,
+    mode: int | None,
 ) -> str:
     """Make the folder `name` in `parent`; its path. Where `items` follow into it, it gets into the
     history with them, and else here. Blocks. Raises NameInvalid, FileConflict, and what is wrong
@@ -48,7 +49,7 @@ def new_folder(
         raise FileConflict(path=shown(path), count=1, pointer="/payload/name")
     wanted = [*paths, path]
     if items:
-        _make(wanted)
+        _make(wanted, mode)
         return path
     with Journal(library_dir) as journal:
         title = f"New folder {shown(path)}"
@@ -57,7 +58,7 @@ def new_folder(
         operation.plan(steps)
         operation.intend(steps)
         try:
-            _make(wanted)
+            _make(wanted, mode)
         except BaseException:
             operation.save(steps, StepState.FAILED)
             operation.finish(OperationState.FAILED)
@@ -78,10 +79,15 @@ def _missing(folder: str) -> list[str]:
     return missing
 
 
-def _make(paths: list[str]) -> None:
+def _make(paths: list[str], mode: int | None) -> None:
+    """Make folders, outermost first; the last one gets the mode."""
     for path in paths:
         try:
-            os.mkdir(path)
+            if mode is None or path != paths[-1]:
+                os.mkdir(path)
+            else:
+                os.mkdir(path, mode & 0o700)  # nobody else looks in before it is as it should be
+                os.chmod(path, mode)
             flush_folder(os.path.dirname(path))
         except FileExistsError:
             raise FileConflict(path=shown(path), count=1, pointer="/payload/name") from None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from sd_daemon.core.fileops.copying.order import CopyOrder
-from sd_daemon.core.fileops.copying.planning import Action, Planner, Task
+from sd_daemon.core.fileops.copying.planning import Action, Planner, Task, conflict_of
 from sd_daemon.core.fileops.copying.room import Needs, available_at
 from sd_daemon.core.paths import shown
 from sd_wire.operations.files import Conflict, Preview, PreviewItem
@@ -60,6 +60,8 @@ class _Found:
             if len(self._conflicts) < self._limit:
                 self._conflicts.append(self._conflict(task, task.taken))
         if task.action is Action.ABORT:
+            if task.taken is None:  # two that are named: to overwrite would not help
+                raise conflict_of([task])
             return
         self._list(task.action, task.source, task.target, task.found)
         if not task.is_transfer:
@@ -110,6 +112,7 @@ class _Found:
             target_size=taken.st_size,
             source_modified_at=datetime.fromtimestamp(task.found.st_mtime, UTC),
             target_modified_at=datetime.fromtimestamp(taken.st_mtime, UTC),
+            source_kind=_kind(task.found),
             target_kind=_kind(taken),
             resolution=task.resolution,
         )

@@ -213,17 +213,15 @@ def _concluded(operation: Operation, failed: Failures, spared: Spared) -> dict[s
     state = OperationState.FAILED if failed.count and not done else OperationState.DONE
     operation.finish(state)
     failed.raise_if_nothing_else(len(done) + spared.count)
-    warnings = [f"{failed.count} could not be dealt with"] if failed.count else []
     return {
         "duplicate_groups": len({step.source for step in steps if step.kind is StepKind.CREATE}),
         "total_duplicates": len(steps),
         "potential_savings": sum(step.proof.size if step.proof else 0 for step in done),
         "resolved_count": len(done),
         "skipped_count": spared.count,
-        "failed_count": failed.count,
         "skipped": spared.listed,
-        "failures": failed.listed(),
-        "warnings": warnings,
+        **failed.as_output(),
+        "warnings": failed.warnings(),
         "dry_run": False,
         "items": [],
     }
@@ -255,9 +253,8 @@ def _dry_run(params: dict[str, Any], context: JobContext) -> dict[str, Any]:
         "potential_savings": saved,
         "resolved_count": count,
         "skipped_count": spared.count,
-        "failed_count": failed.count,
         "skipped": spared.listed,
-        "failures": [],
+        **failed.as_output(),
         "warnings": [],
         "dry_run": True,
         "items": items,

@@ -32,7 +32,7 @@ from sd_daemon.core.fileops.trashing import Trashing
 from sd_daemon.core.index.walk import stat_in
 from sd_daemon.core.jobs.params import path_of
 from sd_daemon.core.paths import shown
-from sd_wire.errors import FileConflict, PathNotWritable, SdError
+from sd_wire.errors import FileConflict, PathUnusable, SdError
 from sd_wire.operations.files import ConflictResolution
 
 if TYPE_CHECKING:
@@ -102,8 +102,7 @@ class Restoring(Taking):
             return FileConflict(path=shown(target_of(step)), count=1)
         if isinstance(error, OSError) and error.errno == errno.EXDEV:
             reason = "its trash is on another filesystem; restore it there, and move it then"
-            user = os.geteuid()
-            return PathNotWritable(path=shown(target_of(step)), reason=reason, user=user)
+            return PathUnusable(path=shown(target_of(step)), reason=reason)
         return error
 
     def _take(self, step: Step) -> None:
@@ -140,9 +139,8 @@ class Restoring(Taking):
         return {
             "restored_count": restored,
             "skipped_count": skipped,
-            "failed_count": failed,
-            "failures": self._failures.listed(),
-            "warnings": [f"{failed} could not be restored"] if failed else [],
+            **self._failures.as_output(),
+            "warnings": self._failures.warnings(),
         }
 
 

@@ -38,14 +38,11 @@ def concluded(
     total = sum(bytes_of(step) for step in operation.steps())
     operation.finish(OperationState.FAILED if failures.count and not done else OperationState.DONE)
     failures.raise_if_nothing_else(done)
-    if failures.count:
-        warnings = [*warnings, f"{failures.count} could not be deleted"]
     return {
         "deleted_count": done,
-        "failed_count": failures.count,
         "total_bytes": total,
-        "failures": failures.listed(),
-        "warnings": warnings,
+        **failures.as_output(),
+        "warnings": [*warnings, *failures.warnings()],
         **more,
     }
 

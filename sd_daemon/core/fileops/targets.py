@@ -9,7 +9,7 @@ from sd_daemon.core.fileops.erasing import is_empty_folder
 from sd_daemon.core.fileops.failures import refusal
 from sd_daemon.core.index.walk import stat_in
 from sd_daemon.core.paths import shown
-from sd_wire.errors import FolderNotEmpty, InvalidValue
+from sd_wire.errors import FolderNotEmpty, InvalidValue, NotADirectory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +22,25 @@ def real_path(path: str) -> str:
     """The path with the symbolic links on the way to a thing followed, and not the thing."""
     folder, name = os.path.split(path)
     return os.path.join(os.path.realpath(folder), name)
+
+
+def without_ending(named: str) -> str:
+    """The path of what is named with an ending (see `core.paths.ending`)."""
+    return named.removesuffix("/.").rstrip("/") or "/"
+
+
+def itself(named: str, pointer: str) -> str:
+    """The real path of a thing that is to be moved or deleted itself. Raises NotADirectory where a
+    slash at the end says that it is a folder, and it is none, or a link to one."""
+    path = without_ending(named)
+    real = real_path(path)
+    if (
+        path != named
+        and os.path.lexists(real)
+        and (os.path.islink(real) or not os.path.isdir(real))
+    ):
+        raise NotADirectory(path=shown(named), pointer=pointer)
+    return real
 
 
 def outermost(paths: Iterable[str]) -> list[str]:
@@ -38,16 +57,16 @@ def outermost(paths: Iterable[str]) -> list[str]:
 
 
 def targets_to_delete(paths: list[str], protected: Protected) -> list[str]:
-    """The things to delete, as real paths. Raises InvalidValue for none, PathProtected,
-    PathNotFound, PathNotWritable."""
+    """The things to delete, which come with their endings, as real paths. Raises InvalidValue for
+    none, PathProtected, PathNotFound, PathNotWritable, NotADirectory."""
     if not paths:
         reason = "nothing is named"
         raise InvalidValue(field="targets", reason=reason, pointer="/payload/targets/paths")
     found = []
     for number, path in enumerate(paths):
         pointer = f"/payload/targets/paths/{number}"
-        protected.check(path, pointer)
-        real = real_path(path)
+        real = itself(path, pointer)
+        protected.check(real, pointer)
         try:
             stat_in(*os.path.split(real))
             _may_write(os.path.dirname(real))

@@ -68,7 +68,7 @@ class Job(msgspec.Struct):
     output: JobOutput | None = None
     error: str | None = None
     error_code: str | None = None
-    error_fields: dict[str, str] = {}  # not stored: for whoever waits for the job
+    error_fields: dict[str, str] = {}  # what the error's sentence is made of
     warnings: list[str] = []
     attempts: int = 0
     action_type: str | None = None

@@ -14,7 +14,7 @@ import msgspec
 
 from sd_daemon.core.db.access import Database
 from sd_daemon.core.db.connection import DatabaseDamaged
-from sd_daemon.core.jobs.job import ACTIVE, Job
+from sd_daemon.core.jobs.job import ACTIVE, FINAL, Job
 from sd_wire.types.jobs import ActionContext, GenericProgress, JobLimits, JobOutput, JobStatus
 
 if TYPE_CHECKING:
@@ -24,8 +24,11 @@ KEPT_FINISHED = 1000  # finished jobs that a library remembers
 
 _COLUMNS = (
     "id, name, status, params, progress, output, error, error_code, warnings, attempts,"
-    " action_type, action_context, created_at, started_at, completed_at, limits"
+    " action_type, action_context, created_at, started_at, completed_at, limits, error_fields"
 )
+_MARKS = ",".join("?" * len(_COLUMNS.split(",")))
+_ALL = tuple(str(status) for status in JobStatus)
+_OVER = tuple(str(status) for status in FINAL)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _encode = msgspec.json.encode
 
@@ -66,12 +69,13 @@ def _job(row: tuple[Any, ...]) -> Job:
         started_at=None if row[13] is None else from_nanoseconds(row[13]),
         completed_at=None if row[14] is None else from_nanoseconds(row[14]),
         limits=msgspec.json.decode(row[15], type=JobLimits),
+        error_fields=msgspec.json.decode(row[16], type=dict[str, str]),
     )
 
 
 def _save(db: sqlite3.Connection, job: Job) -> None:
     db.execute(
-        f"INSERT OR REPLACE INTO jobs ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        f"INSERT OR REPLACE INTO jobs ({_COLUMNS}) VALUES ({_MARKS})",
         (
             str(job.id),
             job.name,
@@ -89,6 +93,7 @@ def _save(db: sqlite3.Connection, job: Job) -> None:
             to_nanoseconds(job.started_at),
             to_nanoseconds(job.completed_at),
             _text(job.limits),
+            _text(job.error_fields),
         ),
     )
 
@@ -98,13 +103,25 @@ def _get(db: sqlite3.Connection, job_id: str) -> Job | None:
     return None if row is None else _job(row)
 
 
-def _listed(db: sqlite3.Connection, statuses: tuple[str, ...]) -> list[Job]:
-    marks = ",".join("?" * len(statuses))
-    where = f"WHERE status IN ({marks})" if statuses else ""
+def _listed(
+    db: sqlite3.Connection, statuses: tuple[str, ...], limit: int | None = None
+) -> list[Job]:
+    """Jobs in these states, newest first; of those that are over not more than the limit."""
+    marks, over = ",".join("?" * len(statuses)), ",".join("?" * len(_OVER))
+    newest = f"SELECT id FROM jobs WHERE status IN ({marks}) AND status IN ({over})"
     rows = db.execute(
-        f"SELECT {_COLUMNS} FROM jobs {where} ORDER BY created_at DESC, id DESC", statuses
+        f"SELECT {_COLUMNS} FROM jobs WHERE status IN ({marks}) AND (status NOT IN ({over})"
+        f" OR id IN ({newest} ORDER BY created_at DESC, id DESC LIMIT ?))"
+        " ORDER BY created_at DESC, id DESC",
+        (*statuses, *_OVER, *statuses, *_OVER, -1 if limit is None else limit),
     )
     return [_job(row) for row in rows]
+
+
+def _count(db: sqlite3.Connection, statuses: tuple[str, ...]) -> int:
+    marks = ",".join("?" * len(statuses))
+    found = db.execute(f"SELECT count(*) FROM jobs WHERE status IN ({marks})", statuses)
+    return int(found.fetchone()[0])
 
 
 def _readable(db: sqlite3.Connection, statuses: tuple[str, ...]) -> list[Job]:
@@ -153,9 +170,15 @@ class JobStore:
         """One job."""
         return await self.database.read(_get, str(job_id))
 
-    async def listed(self, status: JobStatus | None = None) -> list[Job]:
-        """Jobs, newest first; all of them or those in one state."""
-        return await self.database.read(_listed, () if status is None else (str(status),))
+    async def listed(self, status: JobStatus | None = None, limit: int | None = None) -> list[Job]:
+        """Jobs, newest first, all of them or those in one state; of those that are over not more
+        than the limit."""
+        statuses = _ALL if status is None else (str(status),)
+        return await self.database.read(_listed, statuses, limit)
+
+    async def count(self, status: JobStatus | None = None) -> int:
+        """How many jobs there are, all of them or those in one state."""
+        return await self.database.read(_count, _ALL if status is None else (str(status),))
 
     async def active(self) -> list[Job]:
         """Jobs that are not over, newest first."""

@@ -134,5 +134,7 @@ def test_what_nothing_is_called_is_not_found() -> None:
 
 def test_what_two_are_called_needs_an_id() -> None:
     twins = [Named(A, ("x",)), Named(B, ("x",))]
-    with pytest.raises(click.UsageError, match=r"2 locations are called 'x'.*a0000000, b0000000"):
+    with pytest.raises(
+        click.UsageError, match=r"2 locations are called 'x', say which:\0a0000000\0b0000000"
+    ):
         choose("x", twins, "locations", ABSENT)

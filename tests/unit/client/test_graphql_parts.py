@@ -119,7 +119,7 @@ def test_a_page_costs_what_it_can_hold() -> None:
     assert cost_of(search % ", pagination: {limit: 1000}") == 1 + 1000 * 2
     assert cost_of("query($p: PaginationOptionsInput) " + search % ", pagination: $p",
                    p={"limit": 4}) == 1 + 4 * 2  # fmt: skip
-    assert cost_of("{ jobsList { jobs { id job { id } } } }") == 1 + 1 + 1 + 10 + 1
+    assert cost_of("{ jobsList { jobs { id job { id } } } }") == 1 + 1_000 * (1 + 1 + 10 + 1)
 
 
 @pytest.mark.parametrize("many", ["9", "9.0"])

@@ -6,14 +6,14 @@ import sqlite3
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
 from sd_daemon.core.db.connection import DatabaseDamaged
-from sd_daemon.core.db.migrate import migrate
+from sd_daemon.core.db.migrate import known_migrations, migrate
 from sd_daemon.core.jobs.job import ACTIVE, FINAL, FOLLOWS, Job
 from sd_daemon.core.jobs.progress import ProgressMeter
 from sd_daemon.core.jobs.reports import Progress
@@ -117,6 +117,7 @@ async def test_a_job_comes_back_as_it_was(path: str) -> None:
     kept.output = JobOutput("Indexed", {"files": 3})
     kept.progress = ProgressMeter("here").take(Progress("Processing", 5, 10))
     kept.error, kept.error_code, kept.attempts = "it was dark", "darkness", 3
+    kept.error_fields = {"path": "/cellar"}
     kept.started_at = kept.completed_at = NOW
     await store.save(kept)
     store.close()
@@ -141,6 +142,37 @@ async def test_a_restart_goes_on_with_what_ran_and_what_waited_oldest_first(path
     assert paused is not None
     assert paused.status is JobStatus.PAUSED  # a person paused it; only a person resumes it
     again.close()
+
+
+async def test_jobs_that_were_stored_before_errors_had_fields_are_kept(tmp_path: Path) -> None:
+    path = str(tmp_path / "jobs.db")
+    first = known_migrations("jobs")[0]
+    with sqlite3.connect(path) as db:
+        db.executescript(f"{first.sql}; PRAGMA user_version = 1;")
+        sql = (
+            "INSERT INTO jobs (id, name, status, params, error, error_code, created_at)"
+            " VALUES (?, 'x', 'failed', '{}', 'it was dark', 'darkness', 0)"
+        )
+        db.execute(sql, (str(UUID(int=1)),))
+    db.close()
+    migrate(path, "jobs")
+    store = JobStore(path)
+    known = await store.get(UUID(int=1))
+    assert known is not None
+    assert (known.error, known.error_code, known.error_fields) == ("it was dark", "darkness", {})
+    store.close()
+
+
+async def test_a_limit_is_for_what_is_over(path: str) -> None:
+    store = JobStore(path)
+    over = [job(JobStatus.COMPLETED, age) for age in (1, 2, 4)]
+    waiting = [job(JobStatus.PAUSED, 3), job(JobStatus.QUEUED, 5)]
+    for one in (*over, *waiting):
+        await store.save(one)
+    assert [one.params["n"] for one in await store.listed(limit=2)] == [1, 2, 3, 5]
+    assert [one.params["n"] for one in await store.listed(JobStatus.COMPLETED, 1)] == [1]
+    assert (await store.count(), await store.count(JobStatus.COMPLETED)) == (5, 3)
+    store.close()
 
 
 async def test_lists_are_newest_first(path: str) -> None:

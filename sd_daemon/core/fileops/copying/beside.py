@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from sd_daemon.core.fileops.copying.content import SMALL
 from sd_daemon.core.fileops.copying.file import Base, Copier, How, Place
-from sd_daemon.core.fileops.copying.tally import Counts, Problem
+from sd_daemon.core.fileops.copying.tally import Counts, Why
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,7 @@ class Outcome(NamedTuple):
     files: int
     size: int  # bytes
     left: list[str]  # to be copied by whoever handed them over
-    failed: list[tuple[str, str]]  # and why
+    failed: list[tuple[str, str, int]]  # and why, with the errno if it is the system's reason
     warnings: list[tuple[str, str]]
     error: int | None  # errno of what ends the whole copy; then not all of it was done
 
@@ -159,13 +159,18 @@ class _SmallFiles(Copier):
 
 
 class _Noted(Counts):
-    """Keeps all problems: somebody else counts them."""
+    """Keeps what goes wrong for the other process, which counts it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failed: list[tuple[str, str, int]] = []
+        self.warnings: list[tuple[str, str]] = []
 
     def fail(self, path: str, reason: str) -> None:
-        self.problems.append(Problem(path, reason))
+        self.failed.append((path, str(reason), reason.errno if isinstance(reason, Why) else 0))
 
     def warn(self, path: str, reason: str) -> None:
-        self.warnings.append(Problem(path, reason))
+        self.warnings.append((path, str(reason)))
 
 
 class _Hands:
@@ -223,13 +228,14 @@ class _Hands:
 
     def _share_out(self, outcomes: list[Outcome]) -> None:
         """Tell each batch what went wrong in it."""
-        for path, reason in self._counts.problems:
-            number, _, name = path.partition("/")
-            outcomes[int(number)].failed.append((name, reason))
+        for path, reason, number in self._counts.failed:
+            batch, _, name = path.partition("/")
+            outcomes[int(batch)].failed.append((name, reason, number))
         for path, reason in self._counts.warnings:
-            number, _, name = path.partition("/")
-            outcomes[int(number)].warnings.append((name, reason))
-        self._counts.problems, self._counts.warnings = [], []
+            batch, _, name = path.partition("/")
+            outcomes[int(batch)].warnings.append((name, reason))
+        self._counts.failed.clear()
+        self._counts.warnings.clear()
 
 
 def _live(link: Link, how: How) -> None:

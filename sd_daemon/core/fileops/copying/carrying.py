@@ -275,7 +275,7 @@ class Carrier:
             elif work.failed is not None:
                 self._replacer.undo_choice(work)
                 self._erase(work.hidden)
-                work.detail.reason = work.failed
+                work.detail.reason = str(work.failed)
                 work.note()
                 failed += work.steps
             else:

@@ -197,7 +197,9 @@ class Copier:
         device = place.base.device
         count = self._content.copy(source, target, found, place.path, device, check)
         now = os.fstat(source)
-        if count != found.st_size or _version(now) != _version(found):
+        # What has no blocks may have no size either, but a guess: as in /proc and /sys.
+        is_short = count != found.st_size and found.st_blocks
+        if is_short or _version(now) != _version(found):
             return False
         give = self.metadata.give_all if place.alone else self.metadata.give
         give(target, source, found, place.path)

@@ -13,7 +13,14 @@ from sd_daemon.core.fileops.copying.carrying import Carrier
 from sd_daemon.core.fileops.copying.file import Base, How
 from sd_daemon.core.fileops.copying.leaving import Leavings, TrashingInOrder
 from sd_daemon.core.fileops.copying.order import CopyOrder
-from sd_daemon.core.fileops.copying.planning import Action, Extent, Planner, Task, look
+from sd_daemon.core.fileops.copying.planning import (
+    Action,
+    Extent,
+    Planner,
+    Task,
+    conflict_of,
+    look,
+)
 from sd_daemon.core.fileops.copying.resuming import distrust, recall
 from sd_daemon.core.fileops.copying.room import require_room
 from sd_daemon.core.fileops.copying.tally import Tally
@@ -28,10 +35,8 @@ from sd_daemon.core.fileops.journal import (
     StepKind,
     StepState,
 )
-from sd_daemon.core.fileops.trashes import user_name
-from sd_daemon.core.jobs.params import encoded_path
 from sd_daemon.core.paths import shown
-from sd_wire.errors import FileConflict, PathDenied, SdError
+from sd_wire.errors import SdError
 from sd_wire.operations.files import CopyMethod
 
 if TYPE_CHECKING:
@@ -39,17 +44,18 @@ if TYPE_CHECKING:
 
     from sd_daemon.core.jobs.context import JobContext
 
+_COPYING = "Copying"
 _NO_TRASH = "what it replaced had no trash to go to"
 
 
 def run_copy(params: dict[str, Any], context: JobContext) -> dict[str, Any]:
     """Copy or move; what was done, in the form that existing clients read.
 
-    Raises JobInterrupted, DatabaseFailure, FileConflict, NotEnoughSpace, DiskFull; and where
+    Raises JobInterrupted, DatabaseFailure, DiskFull, what `planned` raises; and where
     nothing at all could be done, what was in the way of the first thing.
     """
     order = CopyOrder.of(params)
-    verb = "Moving" if order.move else "Copying"
+    verb = "Moving" if order.move else _COPYING
     with Journal(context.library_dir) as journal:
         operation = journal.begin_or_continue(
             context.job_id, order.kind, order.title(), boot=this_boot()
@@ -73,7 +79,7 @@ def run_copy(params: dict[str, Any], context: JobContext) -> dict[str, Any]:
 def planned(order: CopyOrder, context: JobContext, tally: Tally) -> list[Step]:
     """The steps of a new order; `tally` learns how much that is.
 
-    Raises FileConflict, NotEnoughSpace.
+    Raises KindConflict, DoubledTarget, FileConflict, NotEnoughSpace.
     """
     planner = Planner(order)
     tasks: list[Task] = []
@@ -84,7 +90,7 @@ def planned(order: CopyOrder, context: JobContext, tally: Tally) -> list[Step]:
             context.progress("Preparation", len(tasks), message="Looking what is where")
     conflicts = [task for task in tasks if task.action is Action.ABORT]
     if conflicts:
-        raise FileConflict(path=shown(conflicts[0].target), count=len(conflicts))
+        raise conflict_of(conflicts)
     if planner.problems and not tasks:
         path, error = planner.problems[0]
         raise refusal(path, error)
@@ -125,7 +131,7 @@ class Run:
     def __init__(self, operation: Operation, context: JobContext, how: How, verb: str) -> None:
         self._operation = operation
         self._context = context
-        self.tally = Tally(context, verb, verb)
+        self.tally = Tally(context, verb, verb, moves=verb != _COPYING)
         self._carrier = Carrier(operation, context, self.tally, how)
         self._leavings = Leavings(operation, context)
         self._trashing = TrashingInOrder(operation, context, self.tally)
@@ -159,20 +165,14 @@ class Run:
         state = OperationState.FAILED if tally.failed and not done else OperationState.DONE
         self._operation.finish(state)
         if state is OperationState.FAILED:
-            path, reason = tally.problems[0]
-            raise PathDenied(path=shown(path), reason=reason, user=user_name(os.geteuid()))
+            tally.failures.raise_if_nothing_else(done)
         warnings = [f"{shown(path)}: {reason}" for path, reason in tally.warnings]
-        if tally.failed:
-            warnings.append(f"{tally.failed} could not be dealt with")
         return {
             counted: tally.files,
-            "failed_count": tally.failed,
             "skipped_count": self._operation.count(StepState.SKIPPED),
             "total_bytes": tally.size,
-            "failures": [
-                {**encoded_path(path), "reason": reason} for path, reason in tally.problems
-            ],
-            "warnings": warnings,
+            **tally.failures.as_output(),
+            "warnings": [*warnings, *tally.failures.warnings()],
         }
 
     def _take_or_refuse(self, steps: list[Step]) -> None:

@@ -85,7 +85,7 @@ class _Told(Failures):
         super().__init__()
         self._tally = tally
 
-    def add(self, path: str, error: SdError) -> None:
+    def add(self, path: str, error: SdError, reason: str | None = None) -> None:
         """One more."""
-        super().add(path, error)
-        self._tally.fail(path, error.text)
+        super().add(path, error, reason)
+        self._tally.fail_as(path, error)

@@ -77,7 +77,9 @@ class CopyOrder(msgspec.Struct):
         if self.kind is OperationKind.CREATE and self.made is not None:
             return f"New folder {shown(self.made)}"
         if len(self.pairs) == 1:
-            return f"{what} of {shown(os.path.basename(self.pairs[0].source))} to {self._where()}"
+            old, new = (os.path.basename(path) for path in (self.pairs[0].source, self.target))
+            where = self._where() if old == new else shown(self.target)
+            return f"{what} of {shown(old)} to {where}"
         return f"{what} of {len(self.pairs)} things to {self._where()}"
 
     @property

@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sd_daemon.core.index.walk import join, open_folder, stat_in
+from sd_daemon.core.paths import shown
+from sd_wire.errors import DoubledTarget, FileConflict, KindConflict
 from sd_wire.operations.files import ConflictResolution
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
     from sd_daemon.core.fileops.copying.order import CopyOrder, Pair
+    from sd_wire.errors import SdError
 
 _BLOCK = 512
 _PAGE = 4096  # what a file takes at least, and in steps of
@@ -76,6 +79,49 @@ def look(path: str) -> os.stat_result | None:
         return None
 
 
+_WORDS = {
+    stat.S_IFDIR: "folder",
+    stat.S_IFREG: "file",
+    stat.S_IFLNK: "link",
+    stat.S_IFIFO: "pipe",
+    stat.S_IFSOCK: "socket",
+}
+
+
+def kind_word(found: os.stat_result) -> str:
+    """What a person calls such a thing."""
+    return _WORDS.get(stat.S_IFMT(found.st_mode), "device")
+
+
+def mixed_kinds(
+    source: str, found: os.stat_result, target: str, taken: os.stat_result
+) -> KindConflict | None:
+    """What is wrong where a folder has the name that something else would get, or the other way
+    round; or None."""
+    if _are_alike(found, taken):
+        return None
+    return KindConflict(
+        path=shown(target),
+        there=kind_word(taken),
+        newcomer=kind_word(found),
+        source=shown(source),
+    )
+
+
+def conflict_of(tasks: list[Task]) -> SdError:
+    """What is wrong with tasks that would give names which are taken. A folder and what is none
+    come first: to overwrite would not help there."""
+    for task in tasks:
+        if task.taken is not None:
+            mixed = mixed_kinds(task.source, task.found, task.target, task.taken)
+            if mixed is not None:
+                return mixed
+    for task in tasks:
+        if task.taken is None:
+            return DoubledTarget(path=shown(task.target), source=shown(task.source))
+    return FileConflict(path=shown(tasks[0].target), count=len(tasks))
+
+
 class Planner:
     """Finds the tasks of an order."""
 
@@ -86,12 +132,12 @@ class Planner:
         self.problems: list[tuple[str, OSError]] = []  # what could not be looked at
 
     def tasks(self) -> Iterator[Task]:
-        """All of them, in the order in which they are to be done."""
+        """All of them, in the order in which they are to be done. Raises KindConflict."""
         for pair in self._order.pairs:
             yield from self.of_pair(pair)
 
     def of_pair(self, pair: Pair) -> Iterator[Task]:
-        """The tasks of one source."""
+        """The tasks of one source. Raises KindConflict."""
         found = look(pair.source)
         if found is None:
             self.problems.append((pair.source, FileNotFoundError(2, os.strerror(2))))
@@ -123,7 +169,10 @@ class Planner:
             yield Task(Action.SKIP, source, target, found, taken, wanted)
         elif wanted is ConflictResolution.OVERWRITE and target not in self._given:
             self._given.add(target)
-            yield Task(Action.OVERWRITE, source, target, found, taken, wanted, moves)
+            task = Task(Action.OVERWRITE, source, target, found, taken, wanted, moves)
+            if taken is not None and not _are_alike(found, taken):
+                raise conflict_of([task])
+            yield task
         else:
             yield Task(Action.ABORT, source, target, found, taken, None)
 
@@ -160,6 +209,11 @@ class Planner:
             free = join(folder, stem + end)
             if free not in self._given and look(free) is None:
                 return free
+
+
+def _are_alike(one: os.stat_result, other: os.stat_result) -> bool:
+    """Whether both are folders, or none is."""
+    return stat.S_ISDIR(one.st_mode) == stat.S_ISDIR(other.st_mode)
 
 
 def _are_folders(one: os.stat_result, other: os.stat_result) -> bool:

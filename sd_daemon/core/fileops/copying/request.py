@@ -12,11 +12,11 @@ import stat
 from typing import TYPE_CHECKING
 
 from sd_daemon.core.fileops.copying.order import CopyOrder, Pair
-from sd_daemon.core.fileops.copying.planning import Action, Planner, look
+from sd_daemon.core.fileops.copying.planning import Action, Planner, conflict_of, kind_word, look
 from sd_daemon.core.fileops.copying.room import available_at
 from sd_daemon.core.fileops.failures import refusal
 from sd_daemon.core.fileops.journal import OperationKind
-from sd_daemon.core.fileops.targets import outermost, real_path
+from sd_daemon.core.fileops.targets import itself, outermost, real_path, without_ending
 from sd_daemon.core.fileops.trashes import user_name
 from sd_daemon.core.paths import shown
 from sd_wire.errors import (
@@ -28,6 +28,7 @@ from sd_wire.errors import (
     PathDenied,
     PathNotFound,
     PathNotWritable,
+    SpecialFile,
     TargetInsideSource,
 )
 from sd_wire.operations.files import ConflictResolution, CopyFiles
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 _DESTINATION = "/payload/destination"
 _LONGEST = 255  # bytes of a name
+_DENIED = os.strerror(errno.EACCES)
 
 
 def copy_order(
@@ -46,38 +48,36 @@ def copy_order(
     decisions: dict[str, ConflictResolution],
     protected: Protected,
 ) -> CopyOrder:
-    """The order for files.copy; all paths as `core.paths` gives them. Raises what that declares,
-    but for conflicts: see `check`."""
+    """The order for files.copy; all paths as `core.paths` gives them, those of sources and
+    destination with their endings. Raises what that declares, but for conflicts: see `check`."""
     if not sources:
         raise InvalidValue(
             field="sources", reason="nothing is named", pointer="/payload/sources/paths"
         )
-    found = [real_path(source) for source in sources]
-    into = _is_into(request, destination, len(found))
-    for number, source in enumerate(found):
-        pointer = f"/payload/sources/paths/{number}"
-        _look_at_source(source, pointer)
-        if request.move_files:
-            protected.check(source, pointer)
+    names = _named(sources, protected, moves=request.move_files)
+    is_folder = os.path.isdir(next(iter(names)))
+    into = _is_into(request, destination, len(sources), is_folder=is_folder)
+    destination = without_ending(destination)
     folder = os.path.realpath(destination if into else os.path.dirname(destination))
     check_folder(folder, protected)
-    name = None if into else os.path.basename(destination)
-    pairs = [
-        Pair(source, os.path.join(folder, name or os.path.basename(source)))
-        for source in outermost(found)
-    ]
+    if not into:
+        check_name(os.path.basename(destination), "destination")
+        names = dict.fromkeys(names, os.path.basename(destination))
+    decisions = {real_path(path): one for path, one in decisions.items()}
+    if "" in names.values():  # what is in a folder goes into this one, whatever is decided
+        decisions[folder] = ConflictResolution.OVERWRITE
     resolution = request.on_conflict or ConflictResolution.ABORT
     if request.overwrite and request.on_conflict is None:
         resolution = ConflictResolution.OVERWRITE
     order = CopyOrder(
         kind=OperationKind.MOVE if request.move_files else OperationKind.COPY,
-        pairs=pairs,
+        pairs=[Pair(one, _inside(folder, names[one])) for one in outermost(names)],
         move=request.move_files,
         verify=request.verify_checksum,
         keep_times=request.preserve_timestamps,
         method=request.copy_method,
         resolution=resolution,
-        decisions={real_path(path): one for path, one in decisions.items()},
+        decisions=decisions,
     )
     _check_pairs(order, protected)
     return order
@@ -88,8 +88,8 @@ def rename_order(
 ) -> CopyOrder:
     """The order for files.rename."""
     check_name(name, "new_name")
-    source = real_path(target)
-    _look_at_source(source, "/payload/target")
+    source = itself(target, "/payload/target")
+    _look_at_source(source, "/payload/target", moves=True)
     protected.check(source, "/payload/target")
     folder = os.path.dirname(source)
     check_folder(folder, protected, "/payload/target")
@@ -110,7 +110,7 @@ def move_into_order(folder: str, items: list[str], protected: Protected) -> Copy
     pairs = []
     for number, item in enumerate(items):
         source = real_path(item)
-        _look_at_source(source, f"/payload/items/{number}")
+        _look_at_source(source, f"/payload/items/{number}", moves=True)
         protected.check(source, f"/payload/items/{number}")
         pairs.append(Pair(source, os.path.join(folder, os.path.basename(source))))
     order = CopyOrder(kind=OperationKind.CREATE, pairs=pairs, move=True, made=folder)
@@ -137,8 +137,9 @@ def check_name(name: str, field: str) -> None:
 
 
 def check(order: CopyOrder) -> None:
-    """Raise FileConflict where names are taken and nothing was decided about it, NotEnoughSpace
-    where the files that are named are more than there is room for."""
+    """Raise KindConflict, DoubledTarget or FileConflict where names are taken and nothing was
+    decided about it, NotEnoughSpace where the files that are named are more than there is room
+    for."""
     planner = Planner(order)
     conflicts = []
     needed = 0
@@ -147,54 +148,89 @@ def check(order: CopyOrder) -> None:
         if first is None:
             continue
         if first.action is Action.ABORT:
-            conflicts.append(first.target)
+            conflicts.append(first)
         there = look(os.path.dirname(first.target))
         is_written = there is not None and there.st_dev != first.found.st_dev
         if is_written and stat.S_ISREG(first.found.st_mode) and first.is_transfer:
             needed += min(first.found.st_size, first.found.st_blocks * 512)
     if conflicts:
-        raise FileConflict(path=shown(conflicts[0]), count=len(conflicts), pointer=_DESTINATION)
+        refused = conflict_of(conflicts)
+        refused.pointer = _DESTINATION
+        raise refused
     folder = os.path.dirname(order.target)
     if needed and needed > available_at(folder):
         available = available_at(folder)
         raise NotEnoughSpace(path=shown(folder), available=available, needed=needed)
 
 
-def _is_into(request: CopyFiles, destination: str, count: int) -> bool:
-    """Whether the destination is the folder that things go into."""
-    is_folder = os.path.isdir(destination)
-    if request.into_folder is None and count == 1 and not is_folder:
+def _is_into(request: CopyFiles, destination: str, count: int, *, is_folder: bool) -> bool:
+    """Whether the destination is the folder that things go into, and not the new path of the only
+    source. That path may have a slash at its end where the source is a folder."""
+    if request.into_folder is False and count > 1:
+        reason = "several things cannot have one path"
+        raise InvalidValue(field="into_folder", reason=reason, pointer="/payload/into_folder")
+    if os.path.isdir(destination):
+        return request.into_folder is not False
+    path = without_ending(destination)
+    is_named = request.into_folder is not True and count == 1
+    if is_named and (path == destination or (is_folder and not os.path.lexists(path))):
         return False
-    if request.into_folder is False:
-        if count > 1:
-            reason = "several things cannot have one path"
-            raise InvalidValue(field="into_folder", reason=reason, pointer="/payload/into_folder")
-        return False
-    if not is_folder:
-        if os.path.lexists(destination) and os.path.exists(destination):
-            raise NotADirectory(path=shown(destination), pointer=_DESTINATION)
-        raise PathNotFound(path=shown(destination), pointer=_DESTINATION)
-    return True
+    if os.path.exists(path):
+        raise NotADirectory(path=shown(destination), pointer=_DESTINATION)
+    raise PathNotFound(path=shown(destination), pointer=_DESTINATION)
 
 
-def _look_at_source(source: str, pointer: str) -> None:
+def _named(sources: list[str], protected: Protected, *, moves: bool) -> dict[str, str]:
+    """The real paths of what is to be copied or moved, and what each is called in the folder that
+    it goes into: nothing where what is in it goes there."""
+    names: dict[str, str] = {}
+    for number, named in enumerate(sources):
+        pointer = f"/payload/sources/paths/{number}"
+        if moves:
+            source = itself(named, pointer)
+            name = os.path.basename(source)
+            protected.check(source, pointer)
+        else:
+            source, name = _to_read(named, pointer)
+        _look_at_source(source, pointer, moves=moves)
+        names.setdefault(source, name)
+    return names
+
+
+def _to_read(named: str, pointer: str) -> tuple[str, str]:
+    """The real path of something that is to be copied, and its name in the folder it goes into,
+    which is empty where what is in it goes there. Raises NotADirectory."""
+    path = without_ending(named)
+    real = real_path(path)
+    if path == named or not os.path.lexists(real):
+        return real, os.path.basename(path)
+    real = os.path.realpath(path)
+    if not os.path.isdir(real):
+        raise NotADirectory(path=shown(named), pointer=pointer)
+    return real, "" if named.endswith("/.") else os.path.basename(path)
+
+
+def _inside(folder: str, name: str) -> str:
+    return os.path.join(folder, name) if name else folder
+
+
+def _look_at_source(source: str, pointer: str, *, moves: bool) -> None:
     try:
         found = look(source)
     except OSError as error:
-        raise _denied(source, error, pointer) from None
+        known = refusal(source, error, reading=True)
+        known.pointer = pointer
+        raise known from None
     if found is None:
         raise PathNotFound(path=shown(source), pointer=pointer)
     is_folder = stat.S_ISDIR(found.st_mode)
     is_content = is_folder or stat.S_ISREG(found.st_mode)
+    if not (moves or is_content or stat.S_ISLNK(found.st_mode)):
+        raise SpecialFile(path=shown(source), what=f"a {kind_word(found)}", pointer=pointer)
     needed = os.R_OK | (os.X_OK if is_folder else 0)
     if is_content and len(source) < 1000 and not os.access(source, needed):
-        raise _denied(source, PermissionError(errno.EACCES, "Permission denied"), pointer)
-
-
-def _denied(path: str, error: OSError, pointer: str) -> PathDenied:
-    reason = error.strerror or str(error)
-    user = user_name(os.geteuid())
-    return PathDenied(path=shown(path), reason=reason, user=user, pointer=pointer)
+        user = user_name(os.geteuid())
+        raise PathDenied(path=shown(source), reason=_DENIED, user=user, pointer=pointer)
 
 
 def check_folder(folder: str, protected: Protected, pointer: str = _DESTINATION) -> None:
@@ -210,7 +246,7 @@ def check_folder(folder: str, protected: Protected, pointer: str = _DESTINATION)
     if not is_folder:
         raise NotADirectory(path=shown(folder), pointer=pointer)
     if read_only or not os.access(folder, os.W_OK | os.X_OK):
-        reason = "the filesystem is read-only" if read_only else "Permission denied"
+        reason = "the filesystem is read-only" if read_only else _DENIED
         user = user_name(os.geteuid())
         raise PathNotWritable(path=shown(folder), reason=reason, user=user, pointer=pointer)
 
@@ -222,8 +258,9 @@ def _check_pairs(order: CopyOrder, protected: Protected) -> None:
     for pair in order.pairs:
         inside = f"{pair.target}/".startswith(f"{pair.source}/")
         if inside and not (may_stay and pair.target == pair.source):
-            known = {"source": shown(pair.source), "target": shown(pair.target)}
-            raise TargetInsideSource(**known, pointer=_DESTINATION)
+            raise _circular(
+                pair, "it is that already" if pair.target == pair.source else "that is in it"
+            )
         taken = look(pair.target)
         source = look(pair.source)
         if taken is None or source is None:
@@ -233,7 +270,10 @@ def _check_pairs(order: CopyOrder, protected: Protected) -> None:
         if resolution is not ConflictResolution.OVERWRITE or both_folders:
             continue
         if f"{pair.source}/".startswith(f"{pair.target}/"):
-            # what is at the target holds the source: to replace it would take the source away
-            known = {"source": shown(pair.target), "target": shown(pair.source)}
-            raise TargetInsideSource(**known, pointer=_DESTINATION)
+            raise _circular(pair, "it is in that")
         protected.check(pair.target, _DESTINATION)
+
+
+def _circular(pair: Pair, why: str) -> TargetInsideSource:
+    known = {"source": shown(pair.source), "target": shown(pair.target)}
+    return TargetInsideSource(**known, why=why, pointer=_DESTINATION)

@@ -16,7 +16,7 @@ from sd_daemon.core.fileops.copying.beside import BATCH, Beside
 from sd_daemon.core.fileops.copying.file import Base, Copier, Place
 from sd_daemon.core.fileops.copying.kernel import FULL
 from sd_daemon.core.fileops.copying.metadata import strip_access_lists
-from sd_daemon.core.fileops.copying.tally import why
+from sd_daemon.core.fileops.copying.tally import Why, why
 from sd_daemon.core.index.walk import join, open_folder
 
 if TYPE_CHECKING:
@@ -191,8 +191,8 @@ class TreeCopier:
         tally = self._tally
         for folder, outcome in self._beside.outcomes(wait=wait):
             folder.lent -= 1
-            for name, reason in outcome.failed:
-                tally.fail(join(folder.source, name), reason)
+            for name, reason, number in outcome.failed:
+                tally.fail(join(folder.source, name), Why(number) if number else reason)
                 with suppress(FileNotFoundError):  # it is there where it was rejected
                     os.unlink(name, dir_fd=folder.fds[1])
             for name, reason in outcome.warnings:

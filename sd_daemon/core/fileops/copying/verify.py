@@ -53,15 +53,17 @@ class Check:
         self.place = place
         self.target = target
         self.found = found
-        self.digest: bytes | None = None  # of a small file
+        self.digest: blake3 | None = None  # of all that was read of a small file
         self.source = -1  # of a larger one
         self.reason: str | None = None  # why it is not what it should be
         self.is_void = False  # nobody wants to know any more
         self._verifier = verifier
 
-    def holds(self, data: bytes) -> None:
-        """This is all that was read from the source."""
-        self.digest = blake3(data).digest()
+    def read(self, data: bytes) -> None:
+        """This was read from the source, after what was read before."""
+        if self.digest is None:
+            self.digest = blake3()
+        self.digest.update(data)
 
     def grew(self, source: int, start: int, end: int) -> None:
         """All between these offsets was copied. Raises OSError, JobInterrupted."""
@@ -190,7 +192,7 @@ class Verifier:
         while count := os.preadv(check.target, [view], at):
             digest.update(view[:count])
             at += count
-        if digest.digest() != check.digest:
+        if check.digest is None or digest.digest() != check.digest.digest():
             check.reason = ROTTEN
 
     def _judge(self, check: Check) -> None:

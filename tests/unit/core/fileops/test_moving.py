@@ -281,16 +281,16 @@ def test_what_is_replaced_is_in_the_trash(
         monkeypatch.setattr(replacing, "exchange", lambda *_: False)
     to = tmp_path / "to"
     to.mkdir()
-    (to / "tree").write_text("old")
+    (to / "1").write_text("old")
     was = copy_of(tree)
     context = desk.context()
     overwrite = ConflictResolution.OVERWRITE
-    desk.copy(tree, to=to, move=move, resolution=overwrite, context=context)
-    assert differences(was, to / "tree") == ""
+    desk.copy(tree / "1", to=to, move=move, resolution=overwrite, context=context)
+    assert (to / "1").read_text() == "1"
     (kept,) = (tmp_path / "home" / "Trash" / "files").iterdir()
     assert kept.read_text() == "old"
     desk.undo(context)
-    assert (to / "tree").read_text() == "old"
+    assert (to / "1").read_text() == "old"
     assert differences(was, tree) == ""
     assert temporaries(tmp_path) == []
 

@@ -8,9 +8,10 @@ import pytest
 
 from sd_daemon.core.fileops.comparing import compare
 from sd_daemon.core.fileops.erasing import caveats
+from sd_daemon.core.fileops.failures import LISTED, Failures
 from sd_daemon.core.fileops.protected import Protected
 from sd_daemon.core.fileops.targets import outermost
-from sd_wire.errors import PathProtected
+from sd_wire.errors import PathNotFound, PathProtected, PathUnusable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +28,20 @@ if TYPE_CHECKING:
 )
 def test_what_is_inside_another_goes_with_it(paths: list[str], left: list[str]) -> None:
     assert outermost(paths) == left
+
+
+def test_failures_have_one_code_where_they_share_it() -> None:
+    failures = Failures()
+    for number in range(LISTED):
+        failures.add(f"/{number}", PathUnusable(path=f"/{number}", reason="it is odd"), "it is odd")
+    assert (failures.code, len(failures.listed()), failures.warnings()) == (
+        "path-unusable",
+        LISTED,
+        [],
+    )
+    failures.add("/gone", PathNotFound(path="/gone"))
+    assert (failures.count, failures.code, len(failures.listed())) == (LISTED + 1, None, LISTED)
+    assert failures.warnings() == ["101 could not be dealt with; the first 100 are listed"]
 
 
 def test_what_is_left_alone(tmp_path: Path) -> None:
