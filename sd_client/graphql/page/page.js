@@ -12,9 +12,9 @@ const OF_LIBRARY = `query($library: String!) {
   jobsActive(library: $library) { jobs { id name status progress genericProgress { message phase } } }
 }`;
 const SEARCH = `query($library: String!, $query: String!) {
-  searchFiles(library: $library, query: $query, mode: FAST, pagination: { limit: 100 }) {
+  searchFiles(library: $library, query: $query, mode: FAST, first: 100) {
     totalFound totalIsExact
-    results { highlights { field start end }
+    nodes { highlights { field start end }
       file { id name extension kind size modifiedAt contentKind sdPath { physical { path } } } } } }`;
 const EVENTS = `subscription { events { time libraryId event { type
   ... on JobQueued { jobId jobType } ... on JobStarted { jobId jobType }
@@ -220,7 +220,7 @@ const search = trying(async () => {
   const exact = found.every((one) => one.totalIsExact);
   at("found").textContent = `${exact ? "" : "more than "}${number(total)} found`;
   at("results").replaceChildren(
-    ...found.flatMap((one) => one.results.map((hit) => showHit(one.id, hit))),
+    ...found.flatMap((one) => one.nodes.map((hit) => showHit(one.id, hit))),
   );
 });
 

@@ -115,10 +115,8 @@ def test_a_page_costs_what_it_can_hold() -> None:
     assert cost_of(listing % ", first: 7") == 1 + 7 * 3
     assert cost_of("query($n: Int!) " + listing % ", first: $n", n=9) == 1 + 9 * 3
     search = '{ searchFiles(query: "x"%s) { files { id } } }'
-    assert cost_of(search % "") == 1 + 50 * 2
-    assert cost_of(search % ", pagination: {limit: 1000}") == 1 + 1000 * 2
-    assert cost_of("query($p: PaginationOptionsInput) " + search % ", pagination: $p",
-                   p={"limit": 4}) == 1 + 4 * 2  # fmt: skip
+    assert cost_of(search % "") == 1 + 100 * 2
+    assert cost_of(search % ", first: 1000") == 1 + 1000 * 2
     assert cost_of("{ jobsList { jobs { id job { id } } } }") == 1 + 1 + 1 + 10 + 1
 
 
@@ -130,13 +128,9 @@ def test_a_page_costs_the_same_however_it_is_said(many: str) -> None:
     assert cost_of(default) == 1 + 9 * 3
     assert cost_of(default, n=4) == 1 + 4 * 3
     assert cost_of(f"query($n: Int!) {{ filesDirectoryListing{listing}", n=float(many)) == 28
-    search = 'searchFiles(query: "x", pagination: %s) { files { id } } }'
-    pages = f"query($p: PaginationOptionsInput = {{limit: {many}}}) {{ {search % '$p'}"
-    assert cost_of(pages) == 1 + 9 * 2
-    assert cost_of(pages, p={"limit": float(many) + 1}) == 1 + 10 * 2
-    limit = f"query($n: Int = {many}) {{ {search % '{limit: $n}'}"
-    assert cost_of(limit) == 1 + 9 * 2
-    assert cost_of(limit, n=None) == 1 + 50 * 2
+    limit = f"query($n: Int = {many}) {{ filesUniqueToLocation(limit: $n) {{ totalCount }} }}"
+    assert cost_of(limit) == 1 + 9
+    assert cost_of(limit, n=None) == 1 + 1_000
 
 
 def test_fragments_hide_nothing() -> None:
