@@ -35,7 +35,11 @@ _BY_NAME = (
     " ORDER BY name COLLATE NOCASE, id LIMIT ?) n CROSS JOIN entries e ON e.id = n.id"
 )
 _NAMED = "name COLLATE NOCASE >= ? AND name COLLATE NOCASE < ?"
-_NAMED_UP_TO = "name COLLATE NOCASE >= ? AND (name COLLATE NOCASE, id) <= (?, ?) AND id <= ?"
+# An index of an expression does not look into rows of values, so the first stands alone, too.
+_NAMED_UP_TO = (
+    "name COLLATE NOCASE >= ? AND name COLLATE NOCASE <= ?"
+    " AND (name COLLATE NOCASE, id) <= (?, ?) AND id <= ?"
+)
 _LAST_NAMED = (
     f"SELECT name, id FROM entries INDEXED BY entries_name WHERE {_NAMED}"
     " ORDER BY name COLLATE NOCASE, id LIMIT 1 OFFSET ?"
@@ -169,7 +173,7 @@ class Sources:
         found: dict[int, Hit] = {}
         for (low, high), end in zip(_beginnings(phrase), ends, strict=False):
             last = (high, 0) if end is None else (end.name, end.number)
-            named = self._named(_NAMED_UP_TO, [low, *last, newest], _ANY)
+            named = self._named(_NAMED_UP_TO, [low, last[0], *last, newest], _ANY)
             found |= {hit.number: hit for hit in named}
         return list(found.values())
 
