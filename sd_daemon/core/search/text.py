@@ -28,7 +28,8 @@ class SearchText:
     """The words of a query, folded.
 
     `parts` occur in the name, `ends` are ends of paths, `name_words` occur in every name that fits.
-    `phrase` is all that is looked for in the name. `blank` says that nothing was typed; `hopeless` that no name can have what was typed.
+    `phrase` is all that is looked for in the name. `blank` says that nothing was typed; `hopeless`
+    that no name can have what was typed.
     """
 
     __slots__ = ("_ascii", "_letters", "blank", "ends", "hopeless", "name_words", "parts", "phrase")

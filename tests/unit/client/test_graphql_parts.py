@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from enum import StrEnum
+from pathlib import Path
+from textwrap import dedent
 from types import SimpleNamespace
 from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 import pytest
-from graphql import GraphQLObjectType, OperationDefinitionNode, parse, print_type
+from graphql import GraphQLObjectType, OperationDefinitionNode, parse, print_type, validate
 
 from sd_client.graphql.admission import Admission, NotAdmitted
 from sd_client.graphql.answers import EVENTS, GRAPHQL, JSON, accepted
@@ -27,6 +30,8 @@ from sd_client.graphql.shapes import fields_of
 from sd_client.graphql.websocket import framed
 from sd_client.occurrences import Position
 from sd_wire.operation import doc
+
+ROOT = Path(__file__).parents[3]
 
 
 class Colour(StrEnum):
@@ -215,3 +220,14 @@ def test_metrics_are_prometheus_text() -> None:
     assert 'spacedrive_graphql_http_request_seconds_bucket{le="0.001"} 1' in lines
     assert 'spacedrive_graphql_http_request_seconds_bucket{le="+Inf"} 2' in lines
     assert "spacedrive_graphql_websockets 2" in lines
+
+
+def test_the_examples_of_the_documents_are_valid() -> None:
+    text = (ROOT / "docs/graphql.md").read_text()
+    blocks = re.findall(r"(?:^    .*\n)+", text, re.MULTILINE)
+    kinds = ("query", "mutation", "subscription")
+    examples = [dedent(one).strip() for one in blocks]
+    documents = [parse(one) for one in examples if one.startswith(kinds)]
+    assert len(documents) >= 4
+    for document in documents:
+        assert validate(contract_schema(), document) == []
