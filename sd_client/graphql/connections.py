@@ -6,6 +6,7 @@ in the order, which files that come and go do not shift.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from graphql import (
@@ -21,6 +22,7 @@ from graphql import (
 )
 from msgspec import inspect
 
+from sd_client.graphql.failures import refusal
 from sd_client.graphql.naming import pascal
 from sd_client.graphql.shapes import class_of, fields_of, item_of, shape_of
 from sd_wire.operations.search import PaginationOptions
@@ -52,23 +54,42 @@ class Page(NamedTuple):
 
 
 def page_of(operation: Operation, first: int, after: str | None) -> dict[str, Any]:
-    """What the request says that stands for `first` and `after`."""
+    """What the request says that stands for `first` and `after`. Raises GraphQLError."""
+    if not 1 <= first <= largest(operation):
+        text = f"first: it must be from 1 to {largest(operation)}"
+        raise refusal("invalid-value", text, "go on with the cursor of the last edge as `after`")
     many: dict[str, Any] = {"limit": first}
     if "pagination" in operation.request.__struct_fields__:
         many = {"pagination": PaginationOptions(first)}
     return {**many, "cursor": after, "cursors": True}
 
 
-PAGE_ARGUMENTS = {
-    "first": GraphQLArgument(
-        GraphQLNonNull(GraphQLInt),
-        default=GraphQLDefaultInput(FIRST),
-        description="how many at most",
-    ),
-    "after": GraphQLArgument(
-        GraphQLString, description="the cursor of an edge: what comes behind it"
-    ),
-}
+@cache
+def largest(operation: Operation) -> int:
+    """How many items one page may have, as it is declared."""
+    request: type[Any] = operation.request
+    if "pagination" in operation.request.__struct_fields__:
+        request = PaginationOptions
+    (limit,) = (one for one in fields_of(request) if one.name == "limit")
+    (kind,) = limit.shape.kinds
+    assert isinstance(kind, inspect.IntType)
+    assert kind.le is not None
+    return kind.le
+
+
+def page_arguments(operation: Operation) -> dict[str, GraphQLArgument]:
+    """What a connection takes."""
+    return {
+        "first": GraphQLArgument(
+            GraphQLNonNull(GraphQLInt),
+            default=GraphQLDefaultInput(FIRST),
+            description=f"how many at most, up to {largest(operation)}",
+        ),
+        "after": GraphQLArgument(
+            GraphQLString, description="the cursor of an edge: what comes behind it"
+        ),
+    }
+
 
 PAGE_INFO = GraphQLObjectType(
     "PageInfo",

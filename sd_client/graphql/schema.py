@@ -22,9 +22,9 @@ from msgspec import inspect
 
 import sd_wire.operations  # noqa: F401  (declares the operations)
 from sd_client.graphql.connections import (
-    PAGE_ARGUMENTS,
     Connections,
     Page,
+    page_arguments,
     page_of,
 )
 from sd_client.graphql.enums import Enums
@@ -86,7 +86,7 @@ class Derivation:
         without = OF_REQUESTS if items else ()
         arguments = self.inputs.arguments(operation.request, without=without)
         if items:
-            arguments |= PAGE_ARGUMENTS
+            arguments |= page_arguments(operation)
         if operation.scope is Scope.LIBRARY:
             if LIBRARY in arguments:
                 raise TypeError(f"{operation.name} has an input {LIBRARY!r} of its own")

@@ -246,6 +246,22 @@ def test_a_listing_is_a_connection_with_the_daemons_cursors(
         )
 
 
+@pytest.mark.parametrize(
+    ("listing", "largest"),
+    [('searchFiles(query: "txt"', 1000), ("historyList(library: null", 10000)],
+)
+def test_a_page_has_its_bounds(graphql: GraphQLServer, listing: str, largest: int) -> None:
+    text = f"query($n: Int!) {{ found: {listing}, first: $n) {{ __typename }} }}"
+    assert graphql.post(text, n=largest).data["found"]
+    for many in (0, -1, largest + 1):
+        (error,) = graphql.post(text, n=many).json["errors"]
+        assert error["message"] == f"first: it must be from 1 to {largest}"
+        assert (error["extensions"]["code"], error["path"]) == ("invalid-value", ["found"])
+    for other in ("last: 1", 'before: "x"'):
+        (error,) = graphql.post(f"{{ {listing}, {other}) {{ __typename }} }}").json["errors"]
+        assert "Unknown argument" in error["message"]
+
+
 def test_a_cursor_of_another_listing_is_refused(graphql: GraphQLServer) -> None:
     first = graphql.post('{ searchFiles(query: "txt", first: 1) { edges { cursor } } }').data
     cursor = first["searchFiles"]["edges"][0]["cursor"]
