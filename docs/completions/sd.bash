@@ -25,7 +25,7 @@ _sd_verbs() { # COMMAND
 _sd_options() { # COMMAND
   case $1 in
     '') echo '--version --json -q --quiet --trace --library --instance --data-dir --socket --system -h --help' ;;
-    'search') echo '-n --limit --offset -l --long -0 --null --in --location --ext --kind --min-size --max-size --newer --older --hidden --no-hidden --sort --reverse --mode' ;;
+    'search') echo '-n --limit --offset --all -l --long -0 --null --in --location --ext --kind --min-size --max-size --newer --older --hidden --no-hidden --sort --reverse --mode' ;;
     'ls') echo '-l --long -a -A --hidden --no-hidden --sort -n --limit' ;;
     'du') echo '-d --depth -s --summarize -a --all -b --bytes' ;;
     'cp' | 'mv') echo '--idle --bandwidth --priority --detach --no-wait -t --target-directory -T --no-target-directory -n --no-clobber -f --force --keep-both -i --interactive -r -R -a -p -v --verbose --dry-run --verify --method' ;;
