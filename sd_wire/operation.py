@@ -56,6 +56,14 @@ def doc(text: str, **constraints: Any) -> msgspec.Meta:
     return msgspec.Meta(description=text, **constraints)
 
 
+ID_OF = "id_of"
+
+
+def id_of(noun: str, text: str) -> msgspec.Meta:
+    """The documentation of a field with the id of a noun that its name does not say."""
+    return msgspec.Meta(description=text, extra={ID_OF: noun})
+
+
 LARGEST = 2**53 - 1
 """The largest integer a request may have: every reader of JSON keeps it exact, and SQLite and
 MessagePack can carry it."""
@@ -76,6 +84,7 @@ class Operation(msgspec.Struct, frozen=True):
     request: type[Request[Any]]
     result: Any  # the annotation of the result
     errors: tuple[type[SdError], ...]
+    pages: str | None = None  # the field of the result with the items, where they come in pages
 
     @property
     def method(self) -> str:
@@ -106,13 +115,18 @@ METHODS: dict[str, Operation] = {}
 
 
 def _declare(
-    kind: Kind, name: str, scope: Scope, permission: Permission, errors: tuple[type[SdError], ...]
+    kind: Kind,
+    name: str,
+    scope: Scope,
+    permission: Permission,
+    errors: tuple[type[SdError], ...],
+    pages: str | None = None,
 ) -> Callable[[type[T]], type[T]]:
     def register(request: type[T]) -> type[T]:
         if name in CATALOGUE:
             raise TypeError(f"two operations are called {name!r}")
         (result,) = get_args(request.__orig_bases__[0])  # type: ignore[attr-defined]
-        operation = Operation(name, kind, scope, permission, request, result, errors)
+        operation = Operation(name, kind, scope, permission, request, result, errors, pages)
         request.operation = operation
         CATALOGUE[name] = operation
         METHODS.update(dict.fromkeys(operation.aliases, operation))
@@ -127,9 +141,14 @@ def query(
     scope: Scope = Scope.LIBRARY,
     permission: Permission = Permission.READ,
     errors: tuple[type[SdError], ...] = (),
+    pages: str | None = None,
 ) -> Callable[[type[T]], type[T]]:
-    """Declare an operation that reads."""
-    return _declare(Kind.QUERY, name, scope, permission, errors)
+    """Declare an operation that reads.
+
+    One that answers in pages names the field of its result that has the items; what else it needs
+    for that is in `sd_wire.paging`.
+    """
+    return _declare(Kind.QUERY, name, scope, permission, errors, pages)
 
 
 def action(

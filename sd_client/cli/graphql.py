@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import secrets
@@ -27,7 +28,9 @@ from sd_wire.operation import Permission
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DEFAULT_PORT = 8080
+PORT = 8080
+SYSTEM_PORT = 8081
+"""Of the machine's service, as its unit says: beside it a person can have a server of their own."""
 FIRST_INHERITED = 3
 TOKEN_BYTES = 32
 SYSTEM_TOKEN = "/var/lib/spacedrive-graphql/token"
@@ -50,6 +53,15 @@ class CannotListen(SdError):
     exit_status = ExitStatus.CONFLICT
 
 
+class AddressTaken(CannotListen):
+    """An address that another program listens on."""
+
+    hint = (
+        "another 'sd graphql', spacedrive-graphql.socket or another program is there"
+        " (ss -ltnp); stop it, or name another address with --listen HOST:PORT"
+    )
+
+
 class TokenUnusable(SdError):
     """A token file that cannot be read, written, or trusted."""
 
@@ -64,7 +76,12 @@ class TokenUnusable(SdError):
     "sd graphql --url",
     "sd graphql --unix /run/user/1000/spacedrive.sock --permission read",
 )
-@click.option("--listen", multiple=True, metavar="HOST:PORT", help="where; default localhost:8080")
+@click.option(
+    "--listen",
+    multiple=True,
+    metavar="HOST:PORT",
+    help="where; default localhost:8080, for the machine 8081",
+)
 @click.option("--unix", type=click.Path(), help="listen on this Unix socket, too")
 @click.option("--token-file", type=click.Path(), help="the file with the token callers need")
 @click.option("--host", multiple=True, metavar="NAME", help="another name of this server")
@@ -88,7 +105,7 @@ def graphql(session: Session, /, **given: Any) -> None:
     unless you say --always-token, which you have to before a proxy.
     """
     token = token_in(given["token_file"] or default_token_file(session), make=not given["url"])
-    addresses = list(given["listen"]) or [f"localhost:{DEFAULT_PORT}"]
+    addresses = list(given["listen"]) or [f"localhost:{SYSTEM_PORT if session.system else PORT}"]
     page = f"http://{addresses[0]}/#token={token}"
     if given["url"]:
         session.output.line(page)
@@ -203,19 +220,24 @@ def listeners(addresses: list[str], path: str | None) -> Iterator[list[socket.so
 
 
 def tcp(address: str) -> list[socket.socket]:
-    """Sockets for HOST:PORT; a name may stand for several. Raises CannotListen."""
+    """Sockets for HOST:PORT; a name may stand for several. Raises CannotListen, and AddressTaken
+    where another program has one of them: whoever is sent to the name could meet that one."""
     host, _, port = address.rpartition(":")
-    made = []
+    made: list[socket.socket] = []
     failure: OSError | None = None
     try:
-        kind = socket.SOCK_STREAM
-        for family, *_, where in socket.getaddrinfo(host.strip("[]") or None, port, type=kind):
-            try:
-                made.append(socket.create_server(where[:2], family=family))
-            except OSError as error:  # a machine without IPv6 has localhost twice all the same
-                failure = error
+        found = socket.getaddrinfo(host.strip("[]") or None, port, type=socket.SOCK_STREAM)
     except OSError as error:
-        failure = error
+        raise CannotListen(address=address, reason=error.strerror) from error
+    for family, where in dict.fromkeys((family, where[:2]) for family, *_, where in found):
+        try:
+            made.append(socket.create_server(where, family=family))
+        except OSError as error:  # a machine without IPv6 has localhost twice all the same
+            failure = error
+            if error.errno == errno.EADDRINUSE:
+                for one in made:
+                    one.close()
+                raise AddressTaken(address=address, reason="it is taken") from error
     if not made:
         reason = failure.strerror if failure else "it is no address"
         raise CannotListen(address=address, reason=reason)

@@ -36,7 +36,10 @@ from sd_wire.types.files import ContentKind
 from sd_wire.types.paths import physical
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from uuid import UUID
+
+    from sd_client.cli.output import Output
 
 LARGEST_PAGE = 1000
 _SPANS = {"h": 1 / 24, "d": 1, "w": 7, "m": 30, "y": 365}
@@ -65,7 +68,7 @@ class Moment(click.ParamType):  # type: ignore[type-arg]
     "sd search sunset",
     "sd search report --ext pdf --newer 2w --sort modified-at",
     "sd search --kind image --min-size 10M --sort size -l",
-    "sd search sunset -0 | xargs -0 ls -l",
+    "sd search sunset --all -0 | xargs -0 ls -l",
 )
 @click.argument("words", nargs=-1)
 @click.option(
@@ -79,6 +82,7 @@ class Moment(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "--offset", type=click.IntRange(0), metavar="NUMBER", default=0, help="how many to pass over"
 )
+@click.option("--all", "everything", is_flag=True, help="everything, however much; no limit counts")
 @click.option("-l", "--long", "detailed", is_flag=True, help="with sizes and times")
 @click.option("-0", "--null", "null", is_flag=True, help="end each path with NUL, for xargs -0")
 @click.option(
@@ -137,8 +141,23 @@ def search(
     Prints one path per line; on a terminal what was looked for is marked."""
     # As names are shown, so that one that is not UTF-8 can be looked for, too.
     text = os.fsencode(" ".join(words)).decode("utf-8", "replace")
-    raw = session.raw(SearchFiles.operation, _request(session, text, options))
-    output = session.output
+    request = _request(session, text, options)
+    for raw in _pages(session, request, everything=options["everything"]):
+        _print(session.output, raw, null=null, detailed=detailed, whole=options["everything"])
+
+
+def _pages(session: Session, request: SearchFiles, *, everything: bool) -> Iterator[bytes]:
+    """What is found: one page, or all of them, which files that come and go do not shift."""
+    while True:
+        raw = session.raw(SearchFiles.operation, request)
+        yield raw
+        cursor = msgspec.json.decode(raw).get("next_cursor")
+        if not everything or cursor is None:
+            return
+        request.cursor, request.pagination.offset = cursor, 0
+
+
+def _print(output: Output, raw: bytes, *, null: bool, detailed: bool, whole: bool) -> None:
     if output.json:
         output.document(raw)
         return
@@ -150,12 +169,13 @@ def search(
     lines = search_lines(found, terminal=output.terminal, colour=output.colour, detailed=detailed)
     output.lines(lines)
     footer = search_footer(found)
-    if footer and output.remarks_to_terminal:
+    if footer and output.remarks_to_terminal and not (whole and lines):
         output.remark(footer)
 
 
 def _request(session: Session, text: str, options: dict[str, Any]) -> SearchFiles:
-    pagination = PaginationOptions(options["limit"], options["offset"])
+    limit = LARGEST_PAGE if options["everything"] else options["limit"]
+    pagination = PaginationOptions(limit, options["offset"])
     return SearchFiles(
         text,
         scope=_scope(session, options["folder"], options["location"]),

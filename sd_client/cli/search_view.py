@@ -68,7 +68,7 @@ def search_footer(found: dict[str, Any]) -> str:
     if total <= shown_count:
         return ""
     more = "" if found.get("total_is_exact", True) else "more than "
-    return f"{number(shown_count)} of {more}{number(total)} shown; --limit N shows more"
+    return f"{number(shown_count)} of {more}{number(total)} shown; --limit N or --all shows more"
 
 
 def _show(asked: Asked, found: dict[str, Any]) -> tuple[bytes, bytes]:

@@ -8,7 +8,8 @@ request comes from is looked at first:
     Origin               has to be this server, or one that was allowed
     Authorization        `Bearer TOKEN`; browsers do not send it by themselves
     Unix socket          the kernel says who the peer is: this server's user and root need no
-                         token, unless it is a proxy that may run as one of them
+                         token, unless it is a proxy that may run as one of them. A browser comes
+                         here through such a proxy only, so without a token Host has to be right
 
 A token in a URL is refused even where it is right: URLs end in histories and logs.
 """
@@ -56,7 +57,7 @@ class Admission(msgspec.Struct, frozen=True):
 
     def check_source(self, request: BaseRequest) -> None:
         """Raise NotAdmitted where a request comes from a place that it must not come from."""
-        if peer_uid(request) is None:  # no browser talks to a Unix socket
+        if peer_uid(request) is None:  # on a Unix socket that depends on whether there is a token
             self._check_host(request.headers.get("Host", ""))
         self._check_origin(request.headers)
         if any(name in request.query for name in TOKEN_PARAMETERS):
@@ -70,9 +71,11 @@ class Admission(msgspec.Struct, frozen=True):
     def check_caller(self, request: BaseRequest) -> None:
         """Raise NotAdmitted where it is not known who asks."""
         uid = peer_uid(request)
-        if self.trusts_users and uid is not None and uid in (0, os.geteuid()):
+        given = request.headers.get("Authorization")
+        if given is None and self.trusts_users and uid is not None and uid in (0, os.geteuid()):
+            self._check_host(request.headers.get("Host", ""))
             return
-        self.check_authorization(request.headers.get("Authorization", ""))
+        self.check_authorization(given or "")
 
     def check_authorization(self, header: str) -> None:
         """Raise NotAdmitted where this is not the token."""

@@ -1,12 +1,12 @@
 """Listings that come in pages, as Relay's connections: first, after, edges, pageInfo.
 
-An operation is one when its result has `next_cursor` and one list, and its request `cursor` and
-`limit`. The cursors are the daemon's own: a place in the order, which files that come and go do not
-shift. It gives one where a page ends, so the last edge of a page has a cursor and no other.
+Which operations do is declared with them. The cursors are the daemon's own: the place of an item
+in the order, which files that come and go do not shift.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from graphql import (
@@ -22,8 +22,11 @@ from graphql import (
 )
 from msgspec import inspect
 
+from sd_client.graphql.failures import refusal
 from sd_client.graphql.naming import pascal
 from sd_client.graphql.shapes import class_of, fields_of, item_of, shape_of
+from sd_wire.operations.search import PaginationOptions
+from sd_wire.paging import OF_RESULTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,10 +34,6 @@ if TYPE_CHECKING:
     from sd_client.graphql.outputs import Outputs
     from sd_client.graphql.upstream import Info
     from sd_wire.operation import Operation
-
-REPLACED = ("limit", "cursor")
-"""What the request has in the place of `first` and `after`."""
-_OF_PAGES = ("next_cursor", "has_more")
 
 FIRST = 100
 """How many come where nobody says how many."""
@@ -47,28 +46,50 @@ class Page(NamedTuple):
     items: list[Any]
     after: str | None
 
-
-def listed_in(operation: Operation) -> str | None:
-    """The field of the result that has the items, where this is a listing in pages."""
-    cls = class_of(shape_of(inspect.type_info(operation.result)).kinds[0])
-    if cls is None or not set(REPLACED) <= set(operation.request.__struct_fields__):
-        return None
-    fields = fields_of(cls)
-    lists = [one.name for one in fields if item_of(one.shape.kinds[0]) is not None]
-    paged = "next_cursor" in [one.name for one in fields]
-    return lists[0] if paged and len(lists) == 1 else None
+    @property
+    def cursors(self) -> list[str]:
+        """That of each item."""
+        found: list[str] = self.result.cursors
+        return found
 
 
-PAGE_ARGUMENTS = {
-    "first": GraphQLArgument(
-        GraphQLNonNull(GraphQLInt),
-        default=GraphQLDefaultInput(FIRST),
-        description="how many at most",
-    ),
-    "after": GraphQLArgument(
-        GraphQLString, description="where an earlier page ended (its pageInfo.endCursor)"
-    ),
-}
+def page_of(operation: Operation, first: int, after: str | None) -> dict[str, Any]:
+    """What the request says that stands for `first` and `after`. Raises GraphQLError."""
+    if not 1 <= first <= largest(operation):
+        text = f"first: it must be from 1 to {largest(operation)}"
+        raise refusal("invalid-value", text, "go on with the cursor of the last edge as `after`")
+    many: dict[str, Any] = {"limit": first}
+    if "pagination" in operation.request.__struct_fields__:
+        many = {"pagination": PaginationOptions(first)}
+    return {**many, "cursor": after, "cursors": True}
+
+
+@cache
+def largest(operation: Operation) -> int:
+    """How many items one page may have, as it is declared."""
+    request: type[Any] = operation.request
+    if "pagination" in operation.request.__struct_fields__:
+        request = PaginationOptions
+    (limit,) = (one for one in fields_of(request) if one.name == "limit")
+    (kind,) = limit.shape.kinds
+    assert isinstance(kind, inspect.IntType)
+    assert kind.le is not None
+    return kind.le
+
+
+def page_arguments(operation: Operation) -> dict[str, GraphQLArgument]:
+    """What a connection takes."""
+    return {
+        "first": GraphQLArgument(
+            GraphQLNonNull(GraphQLInt),
+            default=GraphQLDefaultInput(FIRST),
+            description=f"how many at most, up to {largest(operation)}",
+        ),
+        "after": GraphQLArgument(
+            GraphQLString, description="the cursor of an edge: what comes behind it"
+        ),
+    }
+
 
 PAGE_INFO = GraphQLObjectType(
     "PageInfo",
@@ -78,17 +99,19 @@ PAGE_INFO = GraphQLObjectType(
             resolve=lambda page, _info: page.result.next_cursor is not None,
         ),
         "hasPreviousPage": GraphQLField(
-            GraphQLNonNull(GraphQLBoolean), resolve=lambda page, _info: page.after is not None
+            GraphQLNonNull(GraphQLBoolean),
+            resolve=lambda page, _info: page.after is not None,
+            description="whether it was asked for behind another item",
         ),
         "startCursor": GraphQLField(
             GraphQLString,
-            resolve=lambda page, _info: page.after,
-            description="the `after` of this page",
+            resolve=lambda page, _info: page.cursors[0] if page.items else None,
+            description="the cursor of the first edge",
         ),
         "endCursor": GraphQLField(
             GraphQLString,
-            resolve=lambda page, _info: page.result.next_cursor,
-            description="give it as `after` to go on; null where nothing follows",
+            resolve=lambda page, _info: page.cursors[-1] if page.items else None,
+            description="the cursor of the last edge: give it as `after` to go on",
         ),
     },
     description="Where a page begins and ends.",
@@ -112,7 +135,7 @@ class Connections:
         node = self._outputs.of(shape_of(kind))
 
         def made() -> dict[str, GraphQLField]:
-            beside = self._outputs.fields(cls, without=(items, *_OF_PAGES))
+            beside = self._outputs.fields(cls, without=(items, *OF_RESULTS))
             return {
                 "edges": GraphQLField(_list_of(self._edge(node)), resolve=_edges),
                 "nodes": GraphQLField(_list_of(node), resolve=lambda page, _info: page.items),
@@ -133,9 +156,9 @@ class Connections:
                 {
                     "node": GraphQLField(node, resolve=lambda edge, _info: edge[0]),
                     "cursor": GraphQLField(
-                        GraphQLString,
+                        GraphQLNonNull(GraphQLString),
                         resolve=lambda edge, _info: edge[1],
-                        description="set where the page ends and another follows",
+                        description="give it as `after` for what comes behind",
                     ),
                 },
                 description="One of a page, and its place.",
@@ -143,11 +166,8 @@ class Connections:
         return GraphQLNonNull(self._edges[name])
 
 
-def _edges(page: Page, _info: Info) -> list[tuple[Any, str | None]]:
-    places: list[str | None] = [None] * len(page.items)
-    if places:
-        places[-1] = page.result.next_cursor
-    return list(zip(page.items, places, strict=True))
+def _edges(page: Page, _info: Info) -> list[tuple[Any, str]]:
+    return list(zip(page.items, page.cursors, strict=True))
 
 
 def _of_result(field: GraphQLField) -> GraphQLField:

@@ -233,17 +233,13 @@ def _page(field: FieldNode, declared: Any, variables: dict[str, Any]) -> int:
     given = {
         one.name.value: value_from_ast_untyped(one.value, variables)
         for one in field.arguments or ()
-        if one.name.value in (*_PAGE, "pagination")
+        if one.name.value in _PAGE
     }
     for name in _PAGE:
         if name in declared.args:
             default = declared.args[name].default
             known = _number(given.get(name))
             return max(1, known if known is not None else default.value if default else 1_000)
-    if "pagination" in declared.args:
-        pagination = given.get("pagination")
-        known = _number(pagination.get("limit")) if isinstance(pagination, dict) else None
-        return max(1, known or 50)
     return 1
 
 

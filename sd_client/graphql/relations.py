@@ -1,8 +1,8 @@
 """Fields that lead from one noun to another: a result that names a job by its id also has the job.
 
 They follow from the contract. A query whose one input is the id of its noun (`jobs.info(job_id)`)
-is how such a thing is found, so every object with a field `job_id` has a field `job`. What a whole
-answer needs of them is asked in one Batch.
+is how such a thing is found, so every object with a field `job_id`, or with one that is declared to
+be the id of a job, has a field `job`. What a whole answer needs of them is asked in one Batch.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sd_client.graphql.outputs import Outputs
-    from sd_client.graphql.shapes import Shape
+    from sd_client.graphql.shapes import Field, Shape
     from sd_client.graphql.upstream import Info
     from sd_wire.operation import Operation
 
@@ -61,6 +61,11 @@ def is_id(shape: Shape) -> bool:
     return [type(kind) for kind in shape.kinds] == [inspect.UUIDType]
 
 
+def _id_in(field: Field) -> str:
+    """What the id in a field is called elsewhere."""
+    return field.name if field.shape.noun is None else f"{field.shape.noun}_id"
+
+
 class Relations:
     """Those of one schema."""
 
@@ -70,14 +75,14 @@ class Relations:
 
     def __call__(self, cls: type[Any]) -> dict[str, GraphQLField]:
         """The fields that lead from a struct to other nouns."""
+        named = [(field, _id_in(field)) for field in fields_of(cls) if is_id(field.shape)]
         return {
-            camel(field.name.removesuffix("_id")): self._leading(field.name)
-            for field in fields_of(cls)
-            if field.name in self._finders and is_id(field.shape)
+            camel(name.removesuffix("_id")): self._leading(field.name, self._finders[name])
+            for field, name in named
+            if name in self._finders
         }
 
-    def _leading(self, name: str) -> GraphQLField:
-        finder = self._finders[name]
+    def _leading(self, name: str, finder: Finder) -> GraphQLField:
         return GraphQLField(
             self._outputs.of(finder.result._replace(nullable=True)),
             resolve=_follow(name, finder.operation),

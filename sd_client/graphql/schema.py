@@ -22,11 +22,10 @@ from msgspec import inspect
 
 import sd_wire.catalogue  # noqa: F401  (declares the operations)
 from sd_client.graphql.connections import (
-    PAGE_ARGUMENTS,
-    REPLACED,
     Connections,
     Page,
-    listed_in,
+    page_arguments,
+    page_of,
 )
 from sd_client.graphql.enums import Enums
 from sd_client.graphql.happenings import Happenings
@@ -37,6 +36,7 @@ from sd_client.graphql.relations import Relations, finders
 from sd_client.graphql.shapes import documentation_of, shape_of
 from sd_client.graphql.upstream import Wanted
 from sd_wire.operation import CATALOGUE, Kind, Scope
+from sd_wire.paging import OF_REQUESTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,11 +82,11 @@ class Derivation:
 
     def field(self, operation: Operation) -> GraphQLField:
         """The field that calls an operation."""
-        items = listed_in(operation)
-        without = REPLACED if items else ()
+        items = operation.pages
+        without = OF_REQUESTS if items else ()
         arguments = self.inputs.arguments(operation.request, without=without)
         if items:
-            arguments |= PAGE_ARGUMENTS
+            arguments |= page_arguments(operation)
         if operation.scope is Scope.LIBRARY:
             if LIBRARY in arguments:
                 raise TypeError(f"{operation.name} has an input {LIBRARY!r} of its own")
@@ -136,9 +136,10 @@ def _page(operation: Operation, items: str) -> Callable[..., Any]:
     call = _call(operation)
 
     async def resolve(root: Any, info: Info, **given: Any) -> Page:
-        given["limit"], given["cursor"] = given.pop("first"), given.pop("after", None)
+        after = given.pop("after", None)
+        given |= page_of(operation, given.pop("first"), after)
         result = await call(root, info, **given)
-        return Page(result, getattr(result, items), given["cursor"])
+        return Page(result, getattr(result, items), after)
 
     return resolve
 

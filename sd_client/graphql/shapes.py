@@ -14,6 +14,7 @@ from graphql import GraphQLBoolean, GraphQLFloat, GraphQLInt, GraphQLScalarType,
 from msgspec import inspect
 
 from sd_client.graphql.scalars import Base64, DateTime, Json, Long, Uuid
+from sd_wire.operation import ID_OF
 
 _INT32 = 2**31
 
@@ -47,6 +48,7 @@ class Shape(NamedTuple):
     kinds: tuple[inspect.Type, ...]  # several: one of them
     nullable: bool
     about: str | None
+    noun: str | None = None  # whose id it is, where a field's name does not say so
 
 
 class Field(NamedTuple):
@@ -60,12 +62,13 @@ class Field(NamedTuple):
 
 def shape_of(found: inspect.Type) -> Shape:
     """Take a type apart."""
-    about = None
+    about = noun = None
     while isinstance(found, inspect.Metadata):
         about = (found.extra_json_schema or {}).get(ABOUT, about)
+        noun = (found.extra or {}).get(ID_OF, noun)
         found = found.type
     if not isinstance(found, inspect.UnionType):
-        return Shape((found,), isinstance(found, inspect.NoneType | inspect.AnyType), about)
+        return Shape((found,), isinstance(found, inspect.NoneType | inspect.AnyType), about, noun)
     inner = [shape_of(one) for one in found.types if not isinstance(one, inspect.NoneType)]
     kinds = tuple(kind for one in inner for kind in one.kinds)
     about = about or next((one.about for one in inner if one.about), None)

@@ -25,9 +25,10 @@ _set = object.__setattr__
 class EntryIds:
     """The translation for one library."""
 
-    __slots__ = ("_prefix",)
+    __slots__ = ("_prefix", "library_id")
 
     def __init__(self, library_id: UUID) -> None:
+        self.library_id = library_id
         digest = blake2b(library_id.bytes, digest_size=8, person=b"sd entry id").digest()
         key = int.from_bytes(digest, "big")
         self._prefix = ((key >> 16) << 80) | _VERSION_8 | ((key & 0xFFF) << 64) | _VARIANT

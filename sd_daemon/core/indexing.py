@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from sd_daemon.core import locations
+from sd_daemon.core.cursors import Cursors, Number, is_key, refused
 from sd_daemon.core.db.connection import DatabaseFailure
 from sd_daemon.core.files.announce import announce_rest
 from sd_daemon.core.index.catalogue import RULES
@@ -28,7 +29,7 @@ from sd_wire.events import (
     ResourceChanged,
     ResourceMetadata,
 )
-from sd_wire.operations.indexing import IndexRule, IndexRules, Omission, Omissions
+from sd_wire.operations.indexing import IndexRule, IndexRules, ListOmissions, Omission, Omissions
 from sd_wire.types.jobs import JobStatus
 from sd_wire.types.locations import (
     Duration,
@@ -235,36 +236,40 @@ def rules_report(db: sqlite3.Connection, settings: dict[str, bool]) -> IndexRule
 
 
 def omissions_page(
-    db: sqlite3.Connection,
-    device_slug: str,
-    rule: str | None,
-    errors_only: bool,  # noqa: FBT001
-    limit: int,
-    offset: int,
+    db: sqlite3.Connection, library: UUID, device_slug: str, request: ListOmissions
 ) -> Omissions:
-    """What is left out, in the order of folders."""
+    """One page of what is left out, in the order of folders. Raises InvalidValue for a cursor of
+    something else."""
     where, params = "WHERE 1", []
-    if errors_only:
+    if request.errors_only:
         where += " AND reason <> 'rule'"
-    if rule is not None:
+    if request.rule is not None:
         where += " AND reason = 'rule' AND detail = ?"
-        params.append(rule)
+        params.append(request.rule)
+    cursors = Cursors(library, request, tuple[Number, Any])
+    place = cursors.read()
+    if place is not None and not is_key(place[1]):
+        raise refused()
+    after = "" if place is None else " AND (folder, omissions.name) > (?, ?)"
     total = db.execute(f"SELECT count(*) FROM omissions {where}", params).fetchone()[0]
     rows = db.execute(
-        "SELECT folders.path, omissions.name, reason, detail FROM omissions"
-        f" JOIN folders ON folders.id = omissions.folder {where}"
-        " ORDER BY folder, omissions.name LIMIT ? OFFSET ?",
-        (*params, limit, offset),
-    )
+        "SELECT folders.path, omissions.name, reason, detail, folder FROM omissions"
+        f" JOIN folders ON folders.id = omissions.folder {where}{after}"
+        " ORDER BY folder, omissions.name LIMIT ?",
+        (*params, *(place or ()), request.limit + 1),
+    ).fetchall()
+    more = len(rows) > request.limit
+    del rows[request.limit :]
+    ends = cursors.ends(lambda number: (rows[number][4], rows[number][1]), len(rows), more=more)
     found = [
         Omission(
             physical(device_slug, os.fsencode(os.path.join(loose(folder), loose(name)))),
             reason,
             detail,
         )
-        for folder, name, reason, detail in rows
+        for folder, name, reason, detail, _ in rows
     ]
-    return Omissions(found, total, offset + len(found) < total)
+    return Omissions(found, total, more, *ends)
 
 
 def settings_of(library: Library) -> dict[str, bool]:

@@ -10,15 +10,12 @@ from sd_daemon.handlers.indexing import submit
 from sd_wire.operations.history import History, ListHistory, UndoOperation
 from sd_wire.types.jobs import JobReceipt
 
-_PAGE = 100
-
 
 @handles(ListHistory)
 async def list_history(context: Context, request: ListHistory) -> History:
     """What was done to files."""
-    return await context.library.operations.read(
-        history.page, request.limit or _PAGE, request.cursor
-    )
+    library = context.library
+    return await library.operations.read(history.page, library.id, request)
 
 
 @handles(UndoOperation)

@@ -188,11 +188,4 @@ async def catch_up(context: Context, _request: CatchUp) -> UpToDate:
 async def list_omissions(context: Context, request: ListOmissions) -> Omissions:
     """What is left out, one by one."""
     library = context.library
-    return await library.database.read(
-        omissions_page,
-        library.device_slug,
-        request.rule,
-        request.errors_only,
-        request.limit,
-        request.offset,
-    )
+    return await library.database.read(omissions_page, library.id, library.device_slug, request)

@@ -13,7 +13,6 @@ from sd_daemon.core.fileops.journal import used_trashes
 from sd_daemon.core.fileops.names import EMPTY, RESTORE
 from sd_daemon.core.fileops.targets import titled
 from sd_daemon.core.fileops.trashes import Trashes
-from sd_daemon.core.files import directory
 from sd_daemon.core.jobs.params import encoded_path
 from sd_daemon.core.paths import resolve, shown
 from sd_daemon.handlers.files import protected_of
@@ -42,9 +41,9 @@ async def list_trash(context: Context, request: ListTrash) -> TrashList:
     return await asyncio.to_thread(
         trash_listing.page,
         await _trashes(context),
+        context.library.id,
         context.library.device_slug,
-        request.limit or directory.DEFAULT_PAGE,
-        request.cursor,
+        request,
     )
 
 

@@ -51,4 +51,6 @@ async def get_validation_results(
 ) -> ValidationResults:
     """What a validation has found."""
     library = context.library
-    return await library.operations.read(validation.results, library.device_slug, request)
+    return await library.operations.read(
+        validation.results, library.id, library.device_slug, request
+    )

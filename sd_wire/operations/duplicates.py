@@ -16,6 +16,7 @@ from sd_wire.errors import (
     UnsupportedPath,
 )
 from sd_wire.operation import Natural, PageSize, Request, action, doc, query
+from sd_wire.paging import Cursor, ItemCursors, NextCursor, WithCursors
 from sd_wire.types.files import ContentKind
 from sd_wire.types.jobs import JobLimits, JobReceipt
 from sd_wire.types.paths import PathInput, SdPath
@@ -49,10 +50,11 @@ class DuplicateList(msgspec.Struct):
     total_groups: int
     total_wasted_bytes: int
     has_more: bool
-    next_cursor: Annotated[str | None, doc("give it back to go on")] = None
+    next_cursor: NextCursor = None
+    cursors: ItemCursors = None
 
 
-@query("duplicates.list", errors=(InvalidValue, LocationNotFound))
+@query("duplicates.list", errors=(InvalidValue, LocationNotFound), pages="groups")
 class ListDuplicates(Request[DuplicateList]):
     """Files with the same content identity, from the index. Of files above 100 KiB that is made of
     samples: 'duplicates.resolve' compares them byte for byte."""
@@ -61,7 +63,8 @@ class ListDuplicates(Request[DuplicateList]):
     min_size: Annotated[Natural, doc("only files of at least so many bytes")] = 1
     kind: Annotated[ContentKind | None, doc("only files of this kind")] = None
     limit: Annotated[PageSize | None, doc("how many groups at most; 100 by default")] = None
-    cursor: Annotated[str | None, doc("where an earlier page ended (its next_cursor)")] = None
+    cursor: Cursor = None
+    cursors: WithCursors = False
 
 
 class Keep(StrEnum):

@@ -31,6 +31,7 @@ from sd_wire.errors import (
     UnsupportedPath,
 )
 from sd_wire.operation import Natural, PageSize, Request, action, doc, query
+from sd_wire.paging import Cursor, ItemCursors, NextCursor, WithCursors
 from sd_wire.types.files import ContentKind, EntryKind, File
 from sd_wire.types.jobs import JobLimits, JobReceipt
 from sd_wire.types.paths import PathInput, SdPath, SdPathBatch
@@ -66,10 +67,15 @@ class DirectoryListing(msgspec.Struct):
     files: list[File]
     total_count: int
     has_more: bool
-    next_cursor: Annotated[str | None, doc("give it back to go on")] = None  # ours
+    next_cursor: NextCursor = None  # ours
+    cursors: ItemCursors = None  # ours
 
 
-@query("files.directory_listing", errors=(PathNotIndexed, UnsupportedPath, InvalidValue))
+@query(
+    "files.directory_listing",
+    errors=(PathNotIndexed, UnsupportedPath, InvalidValue),
+    pages="files",
+)
 class ListDirectory(Request[DirectoryListing]):
     """The children of a folder."""
 
@@ -78,7 +84,8 @@ class ListDirectory(Request[DirectoryListing]):
     include_hidden: Annotated[bool | None, doc("with names that begin with a dot")] = None
     sort_by: Annotated[DirectorySort, doc("the order")] = DirectorySort.NAME
     folders_first: Annotated[bool | None, doc("folders before everything else")] = None
-    cursor: Annotated[str | None, doc("where an earlier page ended (its next_cursor)")] = None
+    cursor: Cursor = None
+    cursors: WithCursors = False
 
 
 class MediaSort(StrEnum):
@@ -97,10 +104,11 @@ class MediaListing(msgspec.Struct):
     files: list[File]
     total_count: int
     has_more: bool
-    next_cursor: Annotated[str | None, doc("give it back to go on")] = None  # ours
+    next_cursor: NextCursor = None  # ours
+    cursors: ItemCursors = None  # ours
 
 
-@query("files.media_listing", errors=(PathNotIndexed, UnsupportedPath, InvalidValue))
+@query("files.media_listing", errors=(PathNotIndexed, UnsupportedPath, InvalidValue), pages="files")
 class ListMedia(Request[MediaListing]):
     """The pictures and videos in a folder."""
 
@@ -111,7 +119,8 @@ class ListMedia(Request[MediaListing]):
     ] = None
     limit: Annotated[PageSize | None, doc("how many at most; 1000 by default")] = None
     sort_by: Annotated[MediaSort, doc("the order; times come newest first")] = MediaSort.MODIFIED
-    cursor: Annotated[str | None, doc("where an earlier page ended (its next_cursor)")] = None
+    cursor: Cursor = None
+    cursors: WithCursors = False
 
 
 class AlternateInstances(msgspec.Struct):

@@ -9,14 +9,15 @@ from uuid import UUID
 import msgspec
 
 from sd_wire.errors import CannotUndo, InvalidValue, OperationNotFound
-from sd_wire.operation import PageSize, Request, action, doc, query
+from sd_wire.operation import PageSize, Request, action, doc, id_of, query
+from sd_wire.paging import Cursor, ItemCursors, NextCursor, WithCursors
 from sd_wire.types.jobs import JobLimits, JobReceipt
 
 
 class HistoryItem(msgspec.Struct):
     """One file operation."""
 
-    id: Annotated[UUID, doc("that of its job")]
+    id: Annotated[UUID, id_of("job", "that of its job")]
     kind: Annotated[str, doc("copy, move, delete, rename, create, restore, empty, resolve, undo")]
     title: Annotated[str, doc("what it is called: Copy of a.txt to /mnt")]
     state: Annotated[str, doc("doing, done, failed, cancelled")]
@@ -37,15 +38,17 @@ class History(msgspec.Struct):
 
     operations: list[HistoryItem]
     total_count: int
-    next_cursor: Annotated[str | None, doc("give it back to go on")] = None
+    next_cursor: NextCursor = None
+    cursors: ItemCursors = None
 
 
-@query("history.list", errors=(InvalidValue,))
+@query("history.list", errors=(InvalidValue,), pages="operations")
 class ListHistory(Request[History]):
     """What was done to files in this library, newest first. The last thousand are kept."""
 
     limit: Annotated[PageSize | None, doc("how many at most; 100 by default")] = None
-    cursor: Annotated[str | None, doc("where an earlier page ended (its next_cursor)")] = None
+    cursor: Cursor = None
+    cursors: WithCursors = False
 
 
 @action("history.undo", errors=(OperationNotFound, CannotUndo))

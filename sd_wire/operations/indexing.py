@@ -15,7 +15,8 @@ from sd_wire.errors import (
     NotADirectory,
     PathNotIndexed,
 )
-from sd_wire.operation import Natural, Request, action, doc, query
+from sd_wire.operation import PageSize, Request, action, doc, query
+from sd_wire.paging import Cursor, ItemCursors, NextCursor, WithCursors
 from sd_wire.types.jobs import JobReceipt
 from sd_wire.types.locations import IndexMode
 from sd_wire.types.paths import SdPath
@@ -160,6 +161,8 @@ class Omissions(msgspec.Struct):
     omissions: list[Omission]
     total_count: int
     has_more: bool
+    next_cursor: NextCursor = None
+    cursors: ItemCursors = None
 
 
 class UpToDate(msgspec.Struct):
@@ -176,11 +179,12 @@ class CatchUp(Request[UpToDate]):
     times. Contents are identified soon after."""
 
 
-@query("indexing.omissions")
+@query("indexing.omissions", errors=(InvalidValue,), pages="omissions")
 class ListOmissions(Request[Omissions]):
     """What is on the disk and not in the index, one by one, with the reason."""
 
     rule: Annotated[str | None, doc("only what this rule left out")] = None
     errors_only: Annotated[bool, doc("only what could not be read")] = False
-    limit: Annotated[int, doc("how many at most", ge=1, le=10000)] = 1000
-    offset: Annotated[Natural, doc("how many to pass over")] = 0
+    limit: Annotated[PageSize, doc("how many at most")] = 1000
+    cursor: Cursor = None
+    cursors: WithCursors = False

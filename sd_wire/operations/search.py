@@ -11,6 +11,7 @@ import msgspec
 
 from sd_wire.errors import InvalidValue, LocationNotFound, PathNotIndexed, UnsupportedPath
 from sd_wire.operation import Natural, Request, doc, query
+from sd_wire.paging import Cursor, ItemCursors, NextCursor, WithCursors
 from sd_wire.types.files import ContentKind, File
 from sd_wire.types.paths import SdPath
 
@@ -156,7 +157,7 @@ class SearchHit(msgspec.Struct):
 
 
 class SearchFacets(msgspec.Struct):
-    """How many of the files that were found are of which sort."""
+    """How many of the files that were found are of which sort. Only the first page has them."""
 
     file_types: dict[str, int] = {}
     tags: dict[str, int] = {}
@@ -212,12 +213,19 @@ class SearchResult(msgspec.Struct):
     available_filters: list[FilterKind]
     # ours
     total_is_exact: Annotated[bool, doc("false where more were found than were counted")] = True
+    next_cursor: NextCursor = None
+    cursors: ItemCursors = None
 
 
-@query("search.files", errors=(InvalidValue, LocationNotFound, PathNotIndexed, UnsupportedPath))
+@query(
+    "search.files",
+    errors=(InvalidValue, LocationNotFound, PathNotIndexed, UnsupportedPath),
+    pages="results",
+)
 class SearchFiles(Request[SearchResult]):
     """Find files by any parts of their names, in any order. Case and accents do not matter. An
-    empty query is allowed together with a filter or a sort order."""
+    empty query is allowed together with a filter or a sort order. To read on, a cursor is better
+    than an offset: files that come and go meanwhile do not shift it."""
 
     query: Annotated[str, doc("parts of a name, separated by blanks", max_length=1000)]
     scope: Annotated[WholeLibrary | ScopedSearch, doc("where to look")] = WholeLibrary.LIBRARY
@@ -229,3 +237,6 @@ class SearchFiles(Request[SearchResult]):
     pagination: Annotated[PaginationOptions, doc("which part")] = msgspec.field(
         default_factory=PaginationOptions
     )
+    # ours
+    cursor: Cursor = None
+    cursors: WithCursors = False

@@ -22,6 +22,7 @@ from sd_wire.errors import (
 )
 from sd_wire.operation import Natural, PageSize, Request, action, doc, query
 from sd_wire.operations.files import ConflictResolution
+from sd_wire.paging import Cursor, ItemCursors, NextCursor, WithCursors
 from sd_wire.types.files import EntryKind
 from sd_wire.types.jobs import JobLimits, JobReceipt
 from sd_wire.types.paths import PathInput, SdPath
@@ -46,16 +47,18 @@ class TrashList(msgspec.Struct):
     items: list[TrashItem]
     total_count: int
     has_more: bool
-    next_cursor: Annotated[str | None, doc("give it back to go on")] = None
+    next_cursor: NextCursor = None
+    cursors: ItemCursors = None
 
 
-@query("trash.list", errors=(InvalidValue,))
+@query("trash.list", errors=(InvalidValue,), pages="items")
 class ListTrash(Request[TrashList]):
     """What is in the trashes of the daemon's user, on every mounted filesystem: also what other
     programs put there."""
 
     limit: Annotated[PageSize | None, doc("how many at most; 1000 by default")] = None
-    cursor: Annotated[str | None, doc("where an earlier page ended (its next_cursor)")] = None
+    cursor: Cursor = None
+    cursors: WithCursors = False
 
 
 @action(

@@ -10,6 +10,7 @@ import msgspec
 
 from sd_wire.errors import InvalidValue, JobNotFound, PathNotIndexed, UnsupportedPath
 from sd_wire.operation import PageSize, Request, action, doc, query
+from sd_wire.paging import Cursor, ItemCursors, NextCursor, WithCursors
 from sd_wire.types.jobs import JobLimits, JobReceipt
 from sd_wire.types.paths import PathInput, SdPath
 
@@ -62,14 +63,16 @@ class ValidationResults(msgspec.Struct):
     error_count: int
     critical_count: int
     has_more: bool
-    next_cursor: Annotated[str | None, doc("give it back to go on")] = None
+    next_cursor: NextCursor = None
+    cursors: ItemCursors = None
 
 
-@query("validation.results", errors=(InvalidValue, JobNotFound))
+@query("validation.results", errors=(InvalidValue, JobNotFound), pages="issues")
 class GetValidationResults(Request[ValidationResults]):
     """What a validation has found, also while it runs."""
 
     job_id: Annotated[UUID, doc("the job")]
     severity: Annotated[Severity | None, doc("only issues at least as bad")] = None
     limit: Annotated[PageSize | None, doc("how many at most; 1000 by default")] = None
-    cursor: Annotated[str | None, doc("where an earlier page ended (its next_cursor)")] = None
+    cursor: Cursor = None
+    cursors: WithCursors = False

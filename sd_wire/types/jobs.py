@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from sd_wire.operation import Positive, doc
+from sd_wire.operation import Positive, doc, id_of
 from sd_wire.types.locations import Duration
 from sd_wire.types.paths import SdPath
 
@@ -56,7 +56,7 @@ class JobLimits(msgspec.Struct, omit_defaults=True):
 class JobReceipt(msgspec.Struct):
     """What an action that starts a job answers."""
 
-    id: UUID
+    id: Annotated[UUID, id_of("job", "that of the job")]
     job_name: str
 
 

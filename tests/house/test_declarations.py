@@ -16,6 +16,7 @@ from sd_daemon.server.routes import route_of
 from sd_wire.errors import SdError
 from sd_wire.events import EVENTS
 from sd_wire.operation import CATALOGUE, Operation
+from sd_wire.paging import OF_REQUESTS, OF_RESULTS
 
 OPERATIONS = sorted(CATALOGUE.values(), key=lambda operation: operation.name)
 
@@ -56,6 +57,20 @@ def test_an_operation_is_documented_field_by_field(operation: Operation) -> None
         )
     ]
     assert not undocumented
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_what_comes_in_pages_says_so(operation: Operation) -> None:
+    """With all that pages need, or none of it: no listing is paged by offsets alone."""
+    result = set(getattr(operation.result, "__struct_fields__", ()))
+    request = set(operation.request.__struct_fields__)
+    if operation.pages is None:
+        assert not request & {"cursor", "cursors", "pagination", "offset"}
+        assert not result & set(OF_RESULTS)
+    else:
+        assert {operation.pages, "next_cursor", "cursors"} <= result
+        assert {"cursor", "cursors"} <= request
+        assert len(request & set(OF_REQUESTS)) == 3
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)

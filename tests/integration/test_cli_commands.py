@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 from cli_command import LAUNCHER, Sd, Terminal
 
+from sd_client.cli.quick import DEFAULT_LIMIT
+from sd_client.cli.search import LARGEST_PAGE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -71,6 +74,27 @@ def terminal(sd: Sd) -> Iterator[Callable[..., Terminal]]:
 def test_a_search_prints_paths(sd: Sd, folder: Path) -> None:
     assert sd.good("search", "beach", "sun").lines == [f"{folder}/2024/sunset beach.jpg"]
     assert sd.good("search", "no such file").out == b""
+
+
+def test_a_search_for_everything_goes_on_page_by_page(tmp_path: Path) -> None:
+    made, sd = tmp_path / "many", Sd(tmp_path / "data")
+    made.mkdir()
+    paths = {str(made / f"page {number}.txt") for number in range(LARGEST_PAGE * 2 + 5)}
+    for path in paths:
+        Path(path).touch()
+    sd.good("start")
+    try:
+        sd.good("library", "create", "Home")
+        sd.good("location", "add", str(made), "--wait")
+        found = sd.good("search", "page", "--all").lines
+        assert (len(found), set(found)) == (len(paths), paths)
+        rest = sd.good("search", "page", "--all", "--offset", "5", "-0").out
+        assert rest == b"".join(os.fsencode(path) + b"\0" for path in found[5:])
+        documents = sd.good("search", "page", "--all", "--json").lines
+        assert [len(json.loads(one)["results"]) for one in documents] == [1000, 1000, 5]
+        assert len(sd.good("search", "page").lines) == DEFAULT_LIMIT
+    finally:
+        sd.good("stop")
 
 
 def test_a_search_can_be_narrowed(sd: Sd, folder: Path) -> None:

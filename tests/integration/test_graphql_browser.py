@@ -111,9 +111,11 @@ def test_a_person_indexes_searches_and_survives_a_restart(browser: Browser, daem
     daemon.call("action:libraries.create.input", {"name": "Back again", "path": None})
     browser.go_on()
     assert set(browser.sees("libraries")) == {"Home", "Back again"}
+    assert browser.sees("chosen") == {"chosen": "Index", "locations": 0}
 
     assert browser.sees("tabs") > 8
     assert '"version"' in browser.sees("result")
+    assert browser.sees("scheme") in ("dark", "light dark")
     last = browser.sees("origins")
     assert len(last["origins"]) == 1, "nothing is fetched from elsewhere"
     assert last["problems"] == []

@@ -130,12 +130,26 @@ def test_it_listens_where_it_is_told_and_cleans_up(home: Daemon, tmp_path: Path)
     assert path.stat().st_mode & 0o777 == 0o600
     answered = over_unix(path)
     assert "uid" in answered["data"]["coreStatus"]["peer"], "this user needs no token there"
+    rebound = over_unix(path, Host="evil.example", Origin="http://evil.example")
+    assert rebound["errors"][0]["extensions"]["code"] == "host-unknown"
+    proxied = over_unix(path, Host="files.example", Authorization=f"Bearer {token}")
+    assert "uid" in proxied["data"]["coreStatus"]["peer"], "a token will do under any name"
     second = sd(*words)
     assert (second.status, "cannot listen" in second.err) == (6, True)
+    assert "it is taken" in second.err
+    assert "spacedrive-graphql.socket" in second.err
     server.terminate()
     assert server.wait(PATIENCE) == 0
     server.stderr.close()
     assert not path.exists()
+
+
+def test_half_of_a_name_is_not_enough(home: Daemon) -> None:
+    """localhost may stand for two addresses: who is sent there must not meet somebody else."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        refused = Sd(home.data_dir)("graphql", "--listen", f"localhost:{port}")
+    assert (refused.status, "it is taken" in refused.err) == (6, True)
 
 
 def test_a_token_that_others_can_read_is_none(home: Daemon, tmp_path: Path) -> None:

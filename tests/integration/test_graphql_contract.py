@@ -180,27 +180,103 @@ def test_what_names_a_job_leads_to_it(graphql: GraphQLServer) -> None:
     assert started["job"] == {"id": started["jobId"], "name": started["job"]["name"]}
 
 
-def test_a_listing_is_a_connection_with_the_daemons_cursors(graphql: GraphQLServer) -> None:
-    query = """query($path: String!, $after: String) {
-      filesDirectoryListing(path: {text: $path}, first: 2, after: $after) {
-        totalCount
-        edges { cursor node { id name extension sdPath { physical { path pathBytes } } } }
-        pageInfo { hasNextPage hasPreviousPage endCursor startCursor }
-      }
-    }"""
-    after, pages, names = None, 0, []
-    while True:
-        page = graphql.post(query, path=str(graphql.pictures), after=after).data
-        page = page["filesDirectoryListing"]
-        assert page["totalCount"] == 6
-        assert page["pageInfo"]["startCursor"] == after
-        assert page["edges"][-1]["cursor"] == page["pageInfo"]["endCursor"]
-        names += [edge["node"]["name"] for edge in page["edges"]]
-        pages, after = pages + 1, page["pageInfo"]["endCursor"]
-        if not page["pageInfo"]["hasNextPage"]:
-            break
-    assert pages == 3
-    assert len(set(names)) == 6
+def test_a_receipt_leads_to_its_job(graphql: GraphQLServer) -> None:
+    before = graphql.gauge("daemon_messages")
+    started = graphql.post(
+        """mutation($path: String!) {
+          validationStart(paths: [{text: $path}]) {
+            id jobName job { id name status } again: job { id } }
+        }""",
+        path=str(graphql.pictures),
+    ).data["validationStart"]
+    assert graphql.gauge("daemon_messages") == before + 2
+    assert started["job"] == {
+        "id": started["id"],
+        "name": started["jobName"],
+        "status": started["job"]["status"],
+    }
+    assert started["again"] == {"id": started["id"]}
+
+
+LISTINGS = {
+    "filesDirectoryListing": "path: {text: $path}",
+    "filesMediaListing": "path: {text: $path}, mediaTypes: [TEXT, IMAGE], includeDescendants: true",
+    "searchFiles": 'query: "", filters: {fileTypes: ["txt", "png"]}',
+}
+
+
+@pytest.mark.parametrize("listing", LISTINGS)
+def test_a_listing_is_a_connection_with_the_daemons_cursors(
+    graphql: GraphQLServer, listing: str
+) -> None:
+    node = "file { id }" if listing == "searchFiles" else "id"
+    query = f"""query($path: String!, $first: Int!, $after: String) {{
+      {listing}({LISTINGS[listing]}, first: $first, after: $after) {{
+        edges {{ cursor node {{ {node} }} }}
+        pageInfo {{ hasNextPage hasPreviousPage endCursor startCursor }}
+        __typename
+      }}
+      filesByPath(path: $path) {{ id }}
+    }}"""
+
+    def page(first: int, after: str | None) -> dict[str, Any]:
+        found = graphql.post(query, path=str(graphql.pictures), first=first, after=after)
+        return dict(found.data[listing])
+
+    whole = page(100, None)
+    count = len(whole["edges"])
+    assert count >= 3
+    assert whole["pageInfo"] == {
+        "hasNextPage": False,
+        "hasPreviousPage": False,
+        "startCursor": whole["edges"][0]["cursor"],
+        "endCursor": whole["edges"][-1]["cursor"],
+    }
+    assert len({edge["cursor"] for edge in whole["edges"]}) == count
+    for number, edge in enumerate(whole["edges"]):
+        rest = page(2, edge["cursor"])
+        expected = [one["node"] for one in whole["edges"][number + 1 : number + 3]]
+        assert [one["node"] for one in rest["edges"]] == expected
+        assert rest["pageInfo"]["hasPreviousPage"] is True
+        assert rest["pageInfo"]["hasNextPage"] is (number + 3 < count)
+        ends = [one["cursor"] for one in rest["edges"]] or [None]
+        assert (rest["pageInfo"]["startCursor"], rest["pageInfo"]["endCursor"]) == (
+            ends[0],
+            ends[-1],
+        )
+
+
+@pytest.mark.parametrize(
+    ("listing", "largest"),
+    [('searchFiles(query: "txt"', 1000), ("historyList(library: null", 10000)],
+)
+def test_a_page_has_its_bounds(graphql: GraphQLServer, listing: str, largest: int) -> None:
+    text = f"query($n: Int!) {{ found: {listing}, first: $n) {{ __typename }} }}"
+    assert graphql.post(text, n=largest).data["found"]
+    for many in (0, -1, largest + 1):
+        (error,) = graphql.post(text, n=many).json["errors"]
+        assert error["message"] == f"first: it must be from 1 to {largest}"
+        assert (error["extensions"]["code"], error["path"]) == ("invalid-value", ["found"])
+    for other in ("last: 1", 'before: "x"'):
+        (error,) = graphql.post(f"{{ {listing}, {other}) {{ __typename }} }}").json["errors"]
+        assert "Unknown argument" in error["message"]
+
+
+def test_a_cursor_of_another_listing_is_refused(graphql: GraphQLServer) -> None:
+    first = graphql.post('{ searchFiles(query: "txt", first: 1) { edges { cursor } } }').data
+    cursor = first["searchFiles"]["edges"][0]["cursor"]
+    for other in (
+        'searchFiles(query: "png", after: $after)',
+        'searchFiles(query: "txt", sort: {field: SIZE}, after: $after)',
+        "historyList(after: $after)",
+        "trashList(after: $after)",
+        "duplicatesList(after: $after)",
+        "indexingOmissions(after: $after)",
+    ):
+        text = f"query($after: String) {{ found: {other} {{ __typename }} }}"
+        (error,) = graphql.post(text, after=cursor).json["errors"]
+        assert error["extensions"]["code"] == "invalid-value"
+        assert "another listing" in error["message"]
 
 
 def test_a_name_that_is_not_utf8_goes_out_and_comes_back(graphql: GraphQLServer) -> None:

@@ -83,6 +83,18 @@ await page.locator("#libraries b", { hasText: "Back again" }).waitFor();
 await page.locator("#state[data-state=connected]").waitFor();
 tell({ libraries: await page.locator("#libraries b").allTextContents() });
 
+// Of several libraries one is chosen by keyboard, and is remembered.
+await page.locator("#library").focus();
+await page.keyboard.type("Back");
+await page.locator("#locations li").first().waitFor({ state: "detached" });
+await page.locator("#found", { hasText: "0 found" }).waitFor();
+await page.reload();
+await page.locator("#state[data-state=connected]").waitFor();
+await page.locator("#library option:checked", { hasText: "Back again" }).waitFor({ state: "attached" });
+tell({ chosen: await page.locator("#index").textContent(), locations: await page.locator("#locations li").count() });
+await page.locator("#library").selectOption("");
+await page.locator("#locations li").first().waitFor();
+
 // GraphiQL, with a tab for each noun.
 await page.emulateMedia({ colorScheme: "light" });
 await page.goto(`${origin}/graphiql`);
@@ -94,5 +106,8 @@ await page.locator(".graphiql-execute-button").click();
 await page.locator(".result-window .cm-property", { hasText: "version" }).waitFor();
 tell({ result: await page.locator(".result-window .CodeMirror-code").textContent() });
 await page.screenshot({ path: `${pictures}/graphiql.png` });
+await page.emulateMedia({ colorScheme: "dark" });
+tell({ scheme: await page.evaluate(() => getComputedStyle(document.body).colorScheme) });
+await page.screenshot({ path: `${pictures}/graphiql-dark.png` });
 tell({ problems, origins: [...requests].filter((one) => one !== "null") });
 await browser.close();

@@ -61,11 +61,11 @@ def test_the_first_client_starts_it_and_the_daemon(machine: Machine) -> None:
 
 
 def test_over_tcp_the_token_of_root_is_needed(machine: Machine) -> None:
-    assert ask(machine, "127.0.0.1:8080")[0] == 401
+    assert ask(machine, "127.0.0.1:8081")[0] == 401
     url = machine.output("sd --system graphql --url")
-    assert url.startswith("http://localhost:8080/#token=")
+    assert url.startswith("http://localhost:8081/#token=")
     token = url.partition("token=")[2]
-    assert ask(machine, "127.0.0.1:8080", token)[0] == 200
+    assert ask(machine, "127.0.0.1:8081", token)[0] == 200
     tried = machine.run("sd --system graphql --url", user="bob", check=False)
     assert tried.returncode == 78
 

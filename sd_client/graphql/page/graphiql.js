@@ -29,6 +29,17 @@ const accept = ({ query, operationName }) => {
   return watching ? "text/event-stream" : "application/json";
 };
 
+const START = `# What an action answers that starts a job leads to it. Give its id to Follow, in the next tab.
+mutation Start($path: String! = "/home/you/Pictures") {
+  validationStart(paths: [{ text: $path }]) { job { id name status } }
+}
+`;
+const FOLLOW = `# How a job stands, now and whenever that changes, until it is over.
+subscription Follow($job: UUID! = "00000000-0000-0000-0000-000000000000") {
+  jobUpdates(jobId: $job) { status progress }
+}
+`;
+
 const inner = (type) => (type.ofType ? inner(type.ofType) : type);
 
 // The plain fields of a type, or those of what it lists.
@@ -67,7 +78,7 @@ async function examples() {
   byNoun.set("events", {
     query: "# What happens, as it happens.\nsubscription Events {\n  events { sequence time event { type } }\n}\n",
   });
-  return [...byNoun.values()];
+  return [...byNoun.values(), { query: START }, { query: FOLLOW }];
 }
 
 const root = ReactDOM.createRoot(document.getElementById("graphiql"));

@@ -12,9 +12,9 @@ const OF_LIBRARY = `query($library: String!) {
   jobsActive(library: $library) { jobs { id name status progress genericProgress { message phase } } }
 }`;
 const SEARCH = `query($library: String!, $query: String!) {
-  searchFiles(library: $library, query: $query, mode: FAST, pagination: { limit: 100 }) {
+  searchFiles(library: $library, query: $query, mode: FAST, first: 100) {
     totalFound totalIsExact
-    results { highlights { field start end }
+    nodes { highlights { field start end }
       file { id name extension kind size modifiedAt contentKind sdPath { physical { path } } } } } }`;
 const EVENTS = `subscription { events { time libraryId event { type
   ... on JobQueued { jobId jobType } ... on JobStarted { jobId jobType }
@@ -41,6 +41,7 @@ const STATUS_OF = {
 };
 const OVER = ["COMPLETED", "FAILED", "CANCELLED"];
 const KEPT = 200; // events on the page
+const CHOSEN = "spacedrive-library"; // kept over visits
 const jobs = new Map();
 let libraries = [];
 
@@ -91,11 +92,33 @@ function soon() {
   }, 250);
 }
 
+// The libraries that the page is about: the chosen one, or all where none is, or not any more.
+function looked() {
+  const chosen = libraries.filter(({ id }) => id === localStorage.getItem(CHOSEN));
+  return chosen.length ? chosen : libraries;
+}
+
+function showChoice() {
+  const about = looked();
+  const one = about.length === 1 ? about[0] : undefined;
+  const options = [["", "All"], ...libraries.map(({ id, name }) => [id, name])];
+  const shown = JSON.stringify(options);
+  if (at("library").dataset.shown !== shown) {
+    // Not while somebody chooses, unless there is something else to choose from.
+    at("library").dataset.shown = shown;
+    at("library").replaceChildren(...options.map(([value, name]) => make("option", { value }, name)));
+  }
+  at("library").value = one?.id ?? "";
+  at("choice").hidden = libraries.length < 2;
+  at("index").textContent = about.length > 1 ? `Index in ${about[0].name}` : "Index";
+}
+
 const refresh = trying(async () => {
   libraries = (await ask(LIBRARIES)).librariesList;
+  showChoice();
   at("libraries").replaceChildren(...libraries.map(showLibrary));
   const found = await Promise.all(
-    libraries.map(async ({ id }) => ({ id, ...(await ask(OF_LIBRARY, { library: id })) })),
+    looked().map(async ({ id }) => ({ id, ...(await ask(OF_LIBRARY, { library: id })) })),
   );
   at("locations").replaceChildren(
     ...found.flatMap((one) => one.locationsList.locations.map((place) => showLocation(one.id, place))),
@@ -169,6 +192,8 @@ function newJob(id) {
 }
 
 function noteJob({ event, libraryId }) {
+  const about = looked(); // all: with those that were made just now
+  if (about !== libraries && libraryId && !about.some(({ id }) => id === libraryId)) return;
   const status = STATUS_OF[event.type];
   const known = jobs.get(event.jobId) ?? { library: libraryId };
   const { type: _, ...facts } = event;
@@ -211,7 +236,7 @@ const search = trying(async () => {
   }
   const { signal } = asking;
   const found = await Promise.all(
-    libraries.map(async ({ id }) => ({
+    looked().map(async ({ id }) => ({
       id,
       ...(await ask(SEARCH, { library: id, query }, signal)).searchFiles,
     })),
@@ -220,7 +245,7 @@ const search = trying(async () => {
   const exact = found.every((one) => one.totalIsExact);
   at("found").textContent = `${exact ? "" : "more than "}${number(total)} found`;
   at("results").replaceChildren(
-    ...found.flatMap((one) => one.results.map((hit) => showHit(one.id, hit))),
+    ...found.flatMap((one) => one.nodes.map((hit) => showHit(one.id, hit))),
   );
 });
 
@@ -264,7 +289,7 @@ async function showFile(library, file) {
 // --- keyboard, forms, beginning ----------------------------------------------------------------
 
 document.addEventListener("keydown", (event) => {
-  const typing = event.target.matches("input");
+  const typing = event.target.matches("input, select");
   if (event.key === "/" && !typing) {
     event.preventDefault();
     at("query").focus();
@@ -281,13 +306,20 @@ document.addEventListener("keydown", (event) => {
   (rows[place + step] ?? (step > 0 ? event.target : at("query"))).focus();
 });
 
+at("library").addEventListener("change", () => {
+  localStorage.setItem(CHOSEN, at("library").value);
+  at("file").hidden = true;
+  refresh();
+  search();
+});
+
 at("query").addEventListener("input", () => {
   clearTimeout(pause);
   pause = setTimeout(search, 60);
 });
 
 at("add").addEventListener("submit", trying(async () => {
-  const [library] = libraries;
+  const [library] = looked();
   const id = library?.id ?? (await ask(`mutation { librariesCreate(name: "Home") { libraryId } }`)).librariesCreate.libraryId;
   await ask(`mutation($library: String!, $path: String!) {
     locationsAdd(library: $library, path: { text: $path }) { jobId } }`,

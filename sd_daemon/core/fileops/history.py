@@ -8,9 +8,10 @@ from uuid import UUID
 
 import msgspec
 
+from sd_daemon.core.cursors import Cursors, Number
 from sd_daemon.core.index.walk import exact, loose
 from sd_daemon.core.jobs.store import from_nanoseconds
-from sd_wire.errors import CannotUndo, InvalidValue, OperationNotFound
+from sd_wire.errors import CannotUndo, OperationNotFound
 from sd_wire.operations.files import CopyMethod
 from sd_wire.operations.history import History, HistoryItem
 from sd_wire.operations.jobs import (
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
     import sqlite3
 
     from sd_daemon.core.fileops.copying.order import CopyOrder
+    from sd_wire.operations.history import ListHistory
 
 
+DEFAULT_PAGE = 100
 _COLUMNS = "id, kind, title, state, undoes, undone_by, lasting, created_at, finished_at"
 _ENTRIES = 1000  # of a job that are listed
 _STATUSES = {
@@ -40,24 +43,22 @@ _STATUSES = {
 _LEFT = ("planned", "doing")
 
 
-def page(db: sqlite3.Connection, limit: int, cursor: str | None) -> History:
-    """One page of the history. Raises InvalidValue for a cursor that is none."""
-    where, params = "", []
-    if cursor is not None:
-        created, _, job = cursor.partition(" ")
-        if not created.isdigit() or not job:
-            reason = "it is not what an earlier page gave"
-            raise InvalidValue(field="cursor", reason=reason, pointer="/payload/cursor")
-        where = "WHERE (created_at, id) < (?, ?)"
-        params = [int(created), job]
+def page(db: sqlite3.Connection, library: UUID, request: ListHistory) -> History:
+    """One page of the history. Raises InvalidValue for a cursor of something else."""
+    cursors = Cursors(library, request, tuple[Number, str])
+    limit = request.limit or DEFAULT_PAGE
+    place = cursors.read()
+    where = "" if place is None else "WHERE (created_at, id) < (?, ?)"
     rows = db.execute(
         f"SELECT {_COLUMNS} FROM operations {where} ORDER BY created_at DESC, id DESC LIMIT ?",
-        (*params, limit + 1),
+        (*(place or ()), limit + 1),
     ).fetchall()
     total = db.execute("SELECT count(*) FROM operations").fetchone()[0]
     shown = rows[:limit]
-    more = f"{shown[-1][7]} {shown[-1][0]}" if len(rows) > limit else None
-    return History([_item(db, row) for row in shown], total, more)
+    ends = cursors.ends(
+        lambda number: (shown[number][7], shown[number][0]), len(shown), more=len(rows) > limit
+    )
+    return History([_item(db, row) for row in shown], total, *ends)
 
 
 def undoable(db: sqlite3.Connection, operation: UUID | None) -> HistoryItem:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import stat
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import msgspec
+
+from sd_daemon.core.cursors import Cursors
 from sd_daemon.core.fileops import trash_sizes
 from sd_daemon.core.fileops.trash import Item, items
 from sd_daemon.core.hashes import blake2b
@@ -18,11 +21,14 @@ from sd_wire.types.paths import physical
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from uuid import UUID
 
     from sd_daemon.core.fileops.trashes import Trash
+    from sd_wire.operations.trash import ListTrash
 
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)  # where nothing says when
-_Key = tuple[datetime, str]
+_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+DEFAULT_PAGE = 1000
 
 
 def item_id(item: Item) -> str:
@@ -33,7 +39,7 @@ def item_id(item: Item) -> str:
     return blake2b(text, digest_size=8, person=b"sd trash item").hexdigest()
 
 
-def _key(item: Item, identity: str) -> _Key:
+def _key(item: Item, identity: str) -> tuple[datetime, str]:
     return item.deleted_at or _NEVER, identity
 
 
@@ -65,32 +71,24 @@ def _beginning(identity: str, known: dict[str, Item]) -> list[str]:
     return [one for one in known if len(identity) >= 4 and one.startswith(identity)]
 
 
-def page(trashes: Iterable[Trash], device_slug: str, limit: int, cursor: str | None) -> TrashList:
+def page(
+    trashes: Iterable[Trash], library: UUID, device_slug: str, request: ListTrash
+) -> TrashList:
     """One page of what is in the trash. Raises InvalidValue for a cursor of something else."""
+    cursors = Cursors(library, request, tuple[_Moment, str])
     known = everything(trashes)
     rest = list(known.items())
-    if cursor is not None:
-        after = _read_cursor(cursor)
+    after = cursors.read()
+    if after is not None:
         rest = [(one, item) for one, item in rest if _key(item, one) < after]
-    chosen = rest[:limit]
+    chosen = rest[: request.limit or DEFAULT_PAGE]
     sizes: dict[str, dict[str, int]] = {}
     listed = [_as_wire(one, item, device_slug, sizes) for one, item in chosen]
     more = len(rest) > len(chosen)
-    end = _write_cursor(_key(chosen[-1][1], chosen[-1][0])) if more else None
-    return TrashList(listed, len(known), more, end)
-
-
-def _write_cursor(key: _Key) -> str:
-    return f"{key[0].isoformat()}/{key[1]}"
-
-
-def _read_cursor(cursor: str) -> _Key:
-    text, _, identity = cursor.partition("/")
-    try:
-        return datetime.fromisoformat(text).astimezone(UTC), identity
-    except (ValueError, OverflowError):
-        reason = "it does not come from an earlier page"
-        raise InvalidValue(field="cursor", reason=reason, pointer="/payload/cursor") from None
+    ends = cursors.ends(
+        lambda number: _key(chosen[number][1], chosen[number][0]), len(chosen), more=more
+    )
+    return TrashList(listed, len(known), more, *ends)
 
 
 def _as_wire(

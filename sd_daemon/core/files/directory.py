@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sd_daemon.core.cursors import Cursors
 from sd_daemon.core.files.build import COLUMNS, FileBuilder
 from sd_daemon.core.files.extensions import extensions_of, having_extension
 from sd_daemon.core.files.find import indexed_folder
@@ -16,6 +17,7 @@ from sd_wire.types.files import ContentKind, File
 if TYPE_CHECKING:
     import sqlite3
 
+    from sd_daemon.core.cursors import Ends
     from sd_daemon.core.ids import EntryIds
 
 DEFAULT_PAGE = 1000  # files
@@ -31,18 +33,15 @@ def directory_listing(
     InvalidValue.
     """
     folder = indexed_folder(db, resolve(db, request.path, device_slug))
-    order = Order(
-        f"{folder}/{request.sort_by}",
-        DIRECTORY_KEYS[request.sort_by],
-        folders_first=bool(request.folders_first),
-    )
+    order = Order(DIRECTORY_KEYS[request.sort_by], folders_first=bool(request.folders_first))
     where = "e.parent = ?"
     if request.include_hidden is False:
         where += " AND e.name NOT LIKE '.%'"
     (total,) = db.execute(f"SELECT count(*) FROM entries e WHERE {where}", (folder,)).fetchone()
     page = _Page(db, FileBuilder(db, ids, device_slug), order)
-    files, cursor = page.read(where, [folder], request.cursor, request.limit or DEFAULT_PAGE)
-    return DirectoryListing(files, total, cursor is not None, cursor)
+    cursors = Cursors(ids.library_id, request, list[Any])
+    files, more, ends = page.read(where, [folder], cursors, request.limit or DEFAULT_PAGE)
+    return DirectoryListing(files, total, more, *ends)
 
 
 def media_listing(
@@ -65,15 +64,12 @@ def media_listing(
     else:
         where += " AND e.parent = ?"
         values.append(folder)
-    order = Order(
-        f"{folder}/{bool(request.include_descendants)}/{request.sort_by}/{'+'.join(kinds)}",
-        MEDIA_KEYS[request.sort_by],
-    )
     count = f"SELECT count(*) FROM folders f JOIN entries e ON e.parent = f.id WHERE {where}"
     (total,) = db.execute(count, values).fetchone()
-    page = _Page(db, FileBuilder(db, ids, device_slug), order)
-    files, cursor = page.read(where, values, request.cursor, request.limit or DEFAULT_PAGE)
-    return MediaListing(files, total, cursor is not None, cursor)
+    page = _Page(db, FileBuilder(db, ids, device_slug), Order(MEDIA_KEYS[request.sort_by]))
+    cursors = Cursors(ids.library_id, request, list[Any])
+    files, more, ends = page.read(where, values, cursors, request.limit or DEFAULT_PAGE)
+    return MediaListing(files, total, more, *ends)
 
 
 class _Page:
@@ -85,17 +81,19 @@ class _Page:
         self._order = order
 
     def read(
-        self, where: str, values: list[Any], cursor: str | None, limit: int
-    ) -> tuple[list[File], str | None]:
-        """Up to `limit` files after the cursor, and the cursor for more if there are more."""
-        after, keys = self._order.after(cursor)
+        self, where: str, values: list[Any], cursors: Cursors[list[Any]], limit: int
+    ) -> tuple[list[File], bool, Ends]:
+        """Up to `limit` files after the cursor, whether there are more, and the page's cursors."""
+        place = cursors.read()
+        after = self._order.after(place)
         rows = self._db.execute(
             f"SELECT {COLUMNS}, {self._order.columns}"
             " FROM folders f JOIN entries e ON e.parent = f.id"
             f" WHERE {where} AND {after} ORDER BY {self._order.columns} LIMIT ?",
-            [*values, *keys, limit + 1],
+            [*values, *(place or ()), limit + 1],
         ).fetchall()
         more = len(rows) > limit
         del rows[limit:]
         files = self._builder.build([row[:_WIDTH] for row in rows])
-        return files, self._order.cursor(rows[-1][_WIDTH:]) if more else None
+        ends = cursors.ends(lambda number: list(rows[number][_WIDTH:]), len(rows), more=more)
+        return files, more, ends

@@ -11,11 +11,11 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from sd_daemon.core import locations
+from sd_daemon.core.cursors import Cursors, Number
 from sd_daemon.core.files.build import moment
 from sd_daemon.core.index.identity_text import id_to_text
 from sd_daemon.core.index.walk import Subtree, join, loose
 from sd_daemon.core.paths import content_uuid
-from sd_wire.errors import InvalidValue
 from sd_wire.operations.duplicates import (
     Duplicate,
     DuplicateGroup,
@@ -157,29 +157,25 @@ def page(
     if request.location_id is not None:
         within = locations.get(db, request.location_id).path
     kind = None if request.kind is None else CONTENT_KINDS.index(request.kind)
-    after = _FIRST if request.cursor is None else _read_cursor(request.cursor)
+    cursors = Cursors(ids.library_id, request, tuple[Number, Number])
+    after = cursors.read() or _FIRST
     limit = request.limit or DEFAULT_PAGE
     found = groups(
         db, min_size=request.min_size, kind=kind, within=within, after=after, limit=limit + 1
     )
     chosen = found.found[:limit]
     more = len(found.found) > limit
+    ends = cursors.ends(
+        lambda number: (chosen[number].wasted, chosen[number].content), len(chosen), more=more
+    )
     return DuplicateList(
         groups=[_as_wire(db, ids, device_slug, one, within) for one in chosen],
         total_groups=found.total,
         total_wasted_bytes=found.wasted,
         has_more=more,
-        next_cursor=f"{chosen[-1].wasted}/{chosen[-1].content}" if more else None,
+        next_cursor=ends.next_cursor,
+        cursors=ends.cursors,
     )
-
-
-def _read_cursor(cursor: str) -> tuple[int, int]:
-    wasted, _, content = cursor.partition("/")
-    try:
-        return int(wasted), int(content)
-    except ValueError:
-        reason = "it does not come from an earlier page"
-        raise InvalidValue(field="cursor", reason=reason, pointer="/payload/cursor") from None
 
 
 def _as_wire(

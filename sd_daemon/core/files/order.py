@@ -1,27 +1,20 @@
-"""Orders of a listing, and cursors: places in an order that outlive changes of what is listed.
+"""Orders of a listing of files.
 
-A cursor holds the sort keys of the last row of a page. The next page is what sorts after them, so
-files that come or go in the meantime neither repeat a row nor make one disappear. For that every
-order is total: it ends with the name and, where names of several folders meet, the entry. And all
-keys ascend (a size that is to come largest first is negated), so that "after" is one comparison of
-rows, which SQLite does by itself.
+Every order is total: it ends with the name and, where names of several folders meet, the entry. And
+all keys ascend (a size that is to come largest first is negated), so that "after" is one comparison
+of rows, which SQLite does by itself.
 """
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
+from sd_daemon.core.cursors import is_key, refused
 from sd_daemon.core.files.extensions import EXTENSION
-from sd_wire.errors import InvalidValue
 from sd_wire.operations.files import DirectorySort, MediaSort
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-Key = int | str | bytes
 
 _NAME = ("e.name COLLATE NOCASE", "e.name", "e.id")
 _CREATED = ("-min(e.mtime, e.ctime)", *_NAME)
@@ -42,57 +35,17 @@ MEDIA_KEYS: dict[MediaSort, tuple[str, ...]] = {
 }
 
 
-class Cursor(msgspec.Struct, array_like=True):
-    """Where a page ended: in which listing, and the keys of its last row."""
-
-    listing: str
-    keys: list[Any]  # Key; msgspec does not tell text from bytes in a union
-
-
 class Order:
-    """One order of one listing: SQL that sorts, and the cursor that goes with it."""
+    """One order of a listing, as SQL."""
 
-    def __init__(self, listing: str, keys: Sequence[str], *, folders_first: bool = False) -> None:
-        """`listing` says of which rows this is an order; cursors of others are refused."""
-        if folders_first:
-            keys = (_NOT_A_FOLDER, *keys)
-            listing += "/folders"
-        self._listing = listing
-        self.keys = tuple(keys)
-        self.columns = ", ".join(keys)
+    def __init__(self, keys: Sequence[str], *, folders_first: bool = False) -> None:
+        self._keys = (_NOT_A_FOLDER, *keys) if folders_first else tuple(keys)
+        self.columns = ", ".join(self._keys)
 
-    def after(self, cursor: str | None) -> tuple[str, list[Key]]:
-        """A condition for what follows the cursor, and its values. Raises InvalidValue."""
-        if cursor is None:
-            return "1", []
-        values = self._decode(cursor)
-        marks = ", ".join("?" * len(values))
-        return f"({self.columns}) > ({marks})", values
-
-    def cursor(self, values: Sequence[Key]) -> str:
-        """The cursor for a row with these keys."""
-        encoded = msgspec.msgpack.encode(Cursor(self._listing, list(values)))
-        return urlsafe_b64encode(encoded).decode().rstrip("=")
-
-    def _decode(self, text: str) -> list[Key]:
-        try:
-            encoded = urlsafe_b64decode(text.encode("ascii") + b"===")
-            found = msgspec.msgpack.decode(encoded, type=Cursor)
-        except (ValueError, msgspec.MsgspecError):
-            raise _refused("it is not one that an earlier page gave") from None
-        if found.listing != self._listing or len(found.keys) != len(self.keys):
-            raise _refused("it belongs to a listing of another folder or in another order")
-        if not all(_is_key(key) for key in found.keys):
-            raise _refused("it is not one that an earlier page gave")
-        return found.keys
-
-
-def _is_key(value: object) -> bool:
-    """Whether SQLite can compare rows with it."""
-    if isinstance(value, int):
-        return -(1 << 63) <= value < 1 << 63
-    return isinstance(value, str | bytes)
-
-
-def _refused(reason: str) -> InvalidValue:
-    return InvalidValue(field="cursor", reason=reason, pointer="/payload/cursor")
+    def after(self, place: list[Any] | None) -> str:
+        """A condition for what follows a row with these keys. Raises InvalidValue."""
+        if place is None:
+            return "1"
+        if len(place) != len(self._keys) or not all(is_key(key) for key in place):
+            raise refused()
+        return f"({self.columns}) > ({', '.join('?' * len(place))})"

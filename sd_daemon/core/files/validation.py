@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from sd_daemon.core.cursors import Cursors, Number
 from sd_daemon.core.index.walk import loose
-from sd_wire.errors import InvalidValue, JobNotFound
+from sd_wire.errors import JobNotFound
 from sd_wire.operations.validation import Severity, ValidationIssue, ValidationResults
 from sd_wire.types.paths import physical
 
 if TYPE_CHECKING:
     import sqlite3
+    from uuid import UUID
 
     from sd_wire.operations.validation import GetValidationResults
 
@@ -30,7 +32,7 @@ class Counts(msgspec.Struct):
 
 
 def results(
-    db: sqlite3.Connection, device_slug: str, request: GetValidationResults
+    db: sqlite3.Connection, library: UUID, device_slug: str, request: GetValidationResults
 ) -> ValidationResults:
     """One page of what a validation has found. Raises JobNotFound, InvalidValue for a cursor of
     something else."""
@@ -41,19 +43,22 @@ def results(
     counts = msgspec.json.decode(row[0], type=Counts)
     least = 0 if request.severity is None else SEVERITIES.index(request.severity)
     limit = request.limit or DEFAULT_PAGE
+    cursors = Cursors(library, request, Number)
     rows = db.execute(
         "SELECT number, severity, path, sentence FROM issues"
         " WHERE job = ? AND number > ? AND severity >= ? ORDER BY number LIMIT ?",
-        (job, _after(request.cursor), least, limit + 1),
+        (job, cursors.read() or 0, least, limit + 1),
     ).fetchall()
     more = len(rows) > limit
+    del rows[limit:]
+    ends = cursors.ends(lambda number: rows[number][0], len(rows), more=more)
     info, warning, error, critical = counts.issues
     return ValidationResults(
         issues=[
             ValidationIssue(
                 SEVERITIES[severity], physical(device_slug, os.fsencode(loose(path))), sentence
             )
-            for _, severity, path, sentence in rows[:limit]
+            for _, severity, path, sentence in rows
         ],
         validated_count=counts.files,
         total_bytes=counts.bytes,
@@ -62,13 +67,6 @@ def results(
         error_count=error,
         critical_count=critical,
         has_more=more,
-        next_cursor=str(rows[limit - 1][0]) if more else None,
+        next_cursor=ends.next_cursor,
+        cursors=ends.cursors,
     )
-
-
-def _after(cursor: str | None) -> int:
-    try:
-        return int(cursor or 0)
-    except ValueError:
-        reason = "it does not come from an earlier page"
-        raise InvalidValue(field="cursor", reason=reason, pointer="/payload/cursor") from None

@@ -23,7 +23,7 @@ def highlights(text: SearchText, name: str, folded: str) -> list[TextHighlight]:
     Positions count characters of `name`. Empty where folding mixes what cannot be told apart.
     """
     spans = []
-    for word in text.name_words():
+    for word in text.name_words:
         at = folded.find(word)
         if at >= 0:
             spans.append((at, at + len(word)))

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from sd_daemon.core.search.sources import Hit
     from sd_daemon.core.search.text import SearchText
 
+Ranked = tuple[float, str, int, "Hit"]
+"""A hit behind what it is sorted by: the score and the number are negated."""
+
 EXACT, STEM, PREFIX, WORD_START, ANYWHERE, UNASKED = 1.0, 0.8, 0.6, 0.4, 0.2, 0.0
 
 _DAY = 86_400 * 10**9  # nanoseconds
@@ -66,7 +69,7 @@ def score(by_place: float, by_time: float, by_share: float) -> float:
     return _BY_PLACE * by_place + _BY_TIME * by_time + _BY_SHARE * by_share
 
 
-def ranked(text: SearchText, hits: Iterable[Hit], now: int) -> list[Hit]:
+def ranked(text: SearchText, hits: Iterable[Hit], now: int) -> list[Ranked]:
     """The hits, best first. Of those that are alike, by name; of the same name, the newest."""
     keyed = []
     for hit in hits:
@@ -74,7 +77,7 @@ def ranked(text: SearchText, hits: Iterable[Hit], now: int) -> list[Hit]:
         value = score(place(text, folded), recency(hit.entry[5], now), share(text, folded))
         keyed.append((-value, folded, -hit.number, hit))
     keyed.sort()  # never compares two hits: their numbers differ
-    return [one[3] for one in keyed]
+    return keyed
 
 
 def breakdown(text: SearchText, hit: Hit, now: int) -> ScoreBreakdown:

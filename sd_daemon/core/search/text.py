@@ -27,11 +27,12 @@ class PathEnd(NamedTuple):
 class SearchText:
     """The words of a query, folded.
 
-    `parts` occur in the name, `ends` are ends of paths. `phrase` is all that is looked for in the
-    name. `blank` says that nothing was typed; `hopeless` that no name can have what was typed.
+    `parts` occur in the name, `ends` are ends of paths, `name_words` occur in every name that fits.
+    `phrase` is all that is looked for in the name. `blank` says that nothing was typed; `hopeless`
+    that no name can have what was typed.
     """
 
-    __slots__ = ("_ascii", "_letters", "blank", "ends", "hopeless", "parts", "phrase")
+    __slots__ = ("_ascii", "_letters", "blank", "ends", "hopeless", "name_words", "parts", "phrase")
 
     def __init__(self, query: str) -> None:
         # A name that is not UTF-8 is folded with U+FFFD in it, and so is a query that quotes one.
@@ -42,8 +43,9 @@ class SearchText:
         self.phrase = " ".join([end.name for end in self.ends if end.name] + self.parts)
         self.blank = not typed
         self.hopeless = bool(typed) and (not words or "\0" in query)
-        self._ascii = [word for word in self.name_words() if word.isascii()]
-        others = "".join(word for word in self.name_words() if not word.isascii())
+        self.name_words = [end.name for end in self.ends if end.name] + self.parts
+        self._ascii = [word for word in self.name_words if word.isascii()]
+        others = "".join(word for word in self.name_words if not word.isascii())
         self._letters = frozenset(unicodedata.normalize("NFKD", others))
 
     def fits_name(self, folded: str) -> bool:
@@ -74,17 +76,13 @@ class SearchText:
         path = fold(folder).rstrip("/")
         return all(path.endswith(end.folder) for end in self.ends)
 
-    def name_words(self) -> list[str]:
-        """The texts that occur in every name that fits."""
-        return [end.name for end in self.ends if end.name] + self.parts
-
     def trigrams(self) -> list[str]:
         """Trigrams that every name that fits has; none where all words are too short.
 
         They cover each word without overlap, but for the last: fewer lists to read, at the price
         of a few candidates more.
         """
-        return _covering(self.name_words())
+        return _covering(self.name_words)
 
     def folder_trigrams(self) -> list[str]:
         """Trigrams that the name of the folder has in which everything lies that fits."""

@@ -173,7 +173,7 @@ def test_a_search_says_what_it_does_not_show() -> None:
     assert search_footer(shown_all) == ""
     assert search_footer({"results": [], "total_found": 0}) == "nothing found"
     more = {"results": [{}], "total_found": 1000, "total_is_exact": False}
-    assert search_footer(more) == "1 of more than 1,000 shown; --limit N shows more"
+    assert search_footer(more) == "1 of more than 1,000 shown; --limit N or --all shows more"
 
 
 def status(**changes: Any) -> dict[str, Any]:

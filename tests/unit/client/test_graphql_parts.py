@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from enum import StrEnum
+from pathlib import Path
+from textwrap import dedent
 from types import SimpleNamespace
 from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 import pytest
-from graphql import GraphQLObjectType, OperationDefinitionNode, parse, print_type
+from graphql import GraphQLObjectType, OperationDefinitionNode, parse, print_type, validate
 
 from sd_client.graphql.admission import Admission, NotAdmitted
 from sd_client.graphql.answers import EVENTS, GRAPHQL, JSON, accepted
@@ -27,6 +30,8 @@ from sd_client.graphql.shapes import fields_of
 from sd_client.graphql.websocket import framed
 from sd_client.occurrences import Position
 from sd_wire.operation import doc
+
+ROOT = Path(__file__).parents[3]
 
 
 class Colour(StrEnum):
@@ -115,10 +120,8 @@ def test_a_page_costs_what_it_can_hold() -> None:
     assert cost_of(listing % ", first: 7") == 1 + 7 * 3
     assert cost_of("query($n: Int!) " + listing % ", first: $n", n=9) == 1 + 9 * 3
     search = '{ searchFiles(query: "x"%s) { files { id } } }'
-    assert cost_of(search % "") == 1 + 50 * 2
-    assert cost_of(search % ", pagination: {limit: 1000}") == 1 + 1000 * 2
-    assert cost_of("query($p: PaginationOptionsInput) " + search % ", pagination: $p",
-                   p={"limit": 4}) == 1 + 4 * 2  # fmt: skip
+    assert cost_of(search % "") == 1 + 100 * 2
+    assert cost_of(search % ", first: 1000") == 1 + 1000 * 2
     assert cost_of("{ jobsList { jobs { id job { id } } } }") == 1 + 1_000 * (1 + 1 + 10 + 1)
 
 
@@ -130,13 +133,9 @@ def test_a_page_costs_the_same_however_it_is_said(many: str) -> None:
     assert cost_of(default) == 1 + 9 * 3
     assert cost_of(default, n=4) == 1 + 4 * 3
     assert cost_of(f"query($n: Int!) {{ filesDirectoryListing{listing}", n=float(many)) == 28
-    search = 'searchFiles(query: "x", pagination: %s) { files { id } } }'
-    pages = f"query($p: PaginationOptionsInput = {{limit: {many}}}) {{ {search % '$p'}"
-    assert cost_of(pages) == 1 + 9 * 2
-    assert cost_of(pages, p={"limit": float(many) + 1}) == 1 + 10 * 2
-    limit = f"query($n: Int = {many}) {{ {search % '{limit: $n}'}"
-    assert cost_of(limit) == 1 + 9 * 2
-    assert cost_of(limit, n=None) == 1 + 50 * 2
+    limit = f"query($n: Int = {many}) {{ filesUniqueToLocation(limit: $n) {{ totalCount }} }}"
+    assert cost_of(limit) == 1 + 9
+    assert cost_of(limit, n=None) == 1 + 1_000
 
 
 def test_fragments_hide_nothing() -> None:
@@ -221,3 +220,14 @@ def test_metrics_are_prometheus_text() -> None:
     assert 'spacedrive_graphql_http_request_seconds_bucket{le="0.001"} 1' in lines
     assert 'spacedrive_graphql_http_request_seconds_bucket{le="+Inf"} 2' in lines
     assert "spacedrive_graphql_websockets 2" in lines
+
+
+def test_the_examples_of_the_documents_are_valid() -> None:
+    text = (ROOT / "docs/graphql.md").read_text()
+    blocks = re.findall(r"(?:^    .*\n)+", text, re.MULTILINE)
+    kinds = ("query", "mutation", "subscription")
+    examples = [dedent(one).strip() for one in blocks]
+    documents = [parse(one) for one in examples if one.startswith(kinds)]
+    assert len(documents) >= 4
+    for document in documents:
+        assert validate(contract_schema(), document) == []

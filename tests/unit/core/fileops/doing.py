@@ -17,6 +17,7 @@ from sd_daemon.core.fileops.settling import run_settle
 from sd_daemon.core.fileops.undo import run_undo
 from sd_daemon.core.jobs.context import JobInterrupted
 from sd_daemon.host.forked import fork
+from sd_wire.operations.history import ListHistory
 from sd_wire.types.jobs import JobLimits
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Desk:
     def history(self, context: Context) -> HistoryItem:
         """What the history says of the job of this context."""
         with Journal(str(self.library)) as journal:
-            items = history.page(journal.db, 100, None).operations
+            items = history.page(journal.db, UUID(int=0), ListHistory()).operations
         return next(item for item in items if str(item.id) == context.job_id)
 
     def settle(self, context: Context) -> None:

@@ -68,9 +68,7 @@ def forged(value: object) -> str:
     return urlsafe_b64encode(msgspec.msgpack.encode(value)).decode()
 
 
-@pytest.mark.parametrize(
-    "cursor", ["", "x", "é", "%%%", "AAAA", forged(["", []]), forged(["1/name", [1 << 63, "", 0]])]
-)
+@pytest.mark.parametrize("cursor", ["", "x", "é", "%%%", "AAAA", forged([b"", []]), forged([1, 2])])
 def test_what_is_no_cursor(folder, cursor):
     with pytest.raises(InvalidValue) as refused:
         folder.listing("/f", cursor=cursor)
