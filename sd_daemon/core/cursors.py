@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from functools import cached_property
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Annotated, Any, Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
+from sd_daemon.core.hashes import blake2b
 from sd_wire.errors import InvalidValue
 from sd_wire.paging import OF_REQUESTS
 

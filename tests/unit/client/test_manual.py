@@ -15,7 +15,7 @@ import pytest
 
 from sd_client.cli.main import COMMANDS, root
 from sd_daemon.core.config import StoredConfig
-from sd_daemon.host.main import command_line
+from sd_daemon.host.command_line import command_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
