@@ -53,10 +53,13 @@ def test_five_minutes_of_everything(watching: Daemon, tmp_path: Path) -> None:
 
 
 @pytest.mark.soak
-def test_ids_are_kept_through_renames_seen_live(watching: Daemon, tmp_path: Path) -> None:
+@pytest.mark.parametrize("rate", [500, RATE])
+def test_ids_are_kept_through_renames_seen_live(
+    watching: Daemon, tmp_path: Path, rate: int
+) -> None:
     watched = Watched(watching, plant(tmp_path / "tree", folders=60, files=20))
     before = watched.ids()
-    report = told(mutate(watched, 43, 30.0, 500))
+    report = told(mutate(watched, 43, 60.0, rate))
     watched.agrees()
     now, tree = watched.ids(), watched.tree
     lost = [

@@ -29,7 +29,7 @@ from sd_daemon.core.index.walk import FILE, exact, loose, open_folder, stat_fold
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Container, Iterable, Iterator
 
     from sd_daemon.core.index.follow.places import Place, Places
     from sd_daemon.core.index.follow.watches import Watches
@@ -70,10 +70,12 @@ class Round:
         self.again = Hints()  # what could not be looked at now
         self.unidentified: list[int] = []  # files, in locations where that matters
 
-    def run(self, hints: Hints, *, takes_over: bool, hold: bool) -> None:
+    def run(self, hints: Hints, *, takes_over: bool, hold: bool, lost: Container[int]) -> None:
         """Do all of it. `takes_over`: there may be something left of another round. `hold`: other
-        rounds have yet to see where what is gone from somewhere may be."""
+        rounds have yet to see where what is gone from somewhere may be. `lost`: folders that nobody
+        waits for any more."""
         self._hold = hold
+        self._lost = lost
         self._hints = hints
         self._replay.run(hints.renames)
         if takes_over and (place := self._places.any()) is not None:
@@ -337,7 +339,7 @@ class Round:
         hints = self._hear()
         renamed, half = sources_of(hints.renames), hints.halves()
         for part in parts:
-            names, put_off = part.settle(renamed, half, hold=self._hold)
+            names, put_off = part.settle(renamed, half, hold=self._hold, lost=self._lost)
             self.left = self.left or put_off
             for parent, name in names:
                 self.again.mark(parent, loose(name))

@@ -348,7 +348,8 @@ class Follower:
             hear=self._hear,
         )
         hold = bool(self._sweeps)
-        work.run(hints, takes_over=self._left and not hold, hold=hold)
+        takes_over = self._left and not hold
+        work.run(hints, takes_over=takes_over, hold=hold, lost=self._given_up)
         self._left = work.left or (self._left and hold)
         self._strays = self._on_their_way(work.strays)
         self._calm(places, work)
