@@ -115,7 +115,8 @@ class Round:
                 if not part.visitor.is_away(folder, found):
                     self._put_off(folder, names)
                 return
-            looks = part.reader.look(folder, fd, names, chosen=number in self._places.roots)
+            near = names - self._places.remote_in(folder.path)
+            looks = part.reader.look(folder, fd, near, chosen=number in self._places.roots)
             part.reader.take_stat(folder, found)
             if looks is not None:
                 part.looks.append((folder, looks))
@@ -194,15 +195,16 @@ class Round:
         self, part: Part, folder: Folder, fd: int, found: os.stat_result, *, chosen: bool
     ) -> None:
         """Read a folder whole. One that was read before is looked at name by name: what is being
-        renamed just now is put off there, too."""
+        renamed just now is put off there, too. So is one with names that must not be looked at."""
         names: set[str] | None = None
-        if folder.scan > 0:
+        remote = self._places.remote_in(folder.path)
+        if folder.scan > 0 or remote:
             names = self._names_in(folder, fd)
         if names is None:
             part.reader.read(folder, fd, found, chosen=chosen)
             return
         part.reader.batch.listed.append(folder.id)
-        looks = part.reader.look(folder, fd, names, chosen=chosen)
+        looks = part.reader.look(folder, fd, names - remote, chosen=chosen)
         whole = looks is None or all(one.kind != UNREADABLE for one in looks)
         part.reader.finish(folder, found, whole=whole)
         if looks is not None:
