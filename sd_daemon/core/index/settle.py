@@ -42,7 +42,7 @@ _MATCHES = (
     "SELECT n.id, v.entry, f.path, n.name, n.inode, o.ctime"
     " FROM entries n CROSS JOIN vanished v ON v.inode = n.inode"
     " JOIN entries o ON o.id = v.entry JOIN folders f ON f.id = n.parent"
-    " WHERE n.id > ? AND n.id >= ? AND v.scan = ? AND n.id != v.entry AND f.device = v.device"
+    " WHERE n.id > ? AND n.id >= ? AND v.scan = ? AND n.id > v.entry AND f.device = v.device"
     f" AND n.kind = o.kind AND n.kind != {DIRECTORY}"
     " AND n.size = o.size AND n.mtime = o.mtime"
     " AND n.id NOT IN (SELECT entry FROM vanished)"

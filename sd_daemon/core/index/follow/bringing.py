@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from sd_daemon.core.db.connection import transaction
 from sd_daemon.core.index.follow.hints import Hints
 from sd_daemon.core.index.follow.part import Part
-from sd_daemon.core.index.follow.replay import Replay, sources_of
+from sd_daemon.core.index.follow.replay import Replay, last_entry, sources_of
 from sd_daemon.core.index.listing import UNREADABLE
 from sd_daemon.core.index.names import NameIndex
 from sd_daemon.core.index.reading import MANY, NAMES_AT_ONCE, Folder
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator
 
     from sd_daemon.core.index.follow.places import Place, Places
+    from sd_daemon.core.index.follow.saves import Saves
     from sd_daemon.core.index.follow.watches import Watches
 
 _COLUMNS = "id, path, device, mtime, ctime, inode, scan"
@@ -52,6 +53,7 @@ class Round:
         first_new_id: int,
         announce: Callable[[], None],
         hear: Callable[[], Hints],
+        saves: Saves,
     ) -> None:
         self._db = db
         self._places = places
@@ -62,8 +64,8 @@ class Round:
         self._hear = hear
         self._names = NameIndex(db)
         self._parts: dict[int, Part] = {}
-        self._replay = Replay(db, self._names, places, self._part_of, first_new_id)
-        self._first = _last_entry(db) + 1
+        self._replay = Replay(db, self._names, places, self._part_of, first_new_id, saves)
+        self._first = last_entry(db) + 1
         self._read: set[int] = set()  # folders that were read whole
         self.strays: set[int] = set()  # folders that were not where they were last seen
         self.left = False  # something is left to the next round
@@ -77,7 +79,8 @@ class Round:
         self._hold = hold
         self._lost = lost
         self._hints = hints
-        self._replay.run(hints.renames)
+        for folder, name in self._replay.run(hints.renames):
+            hints.mark(folder, name)
         if takes_over and (place := self._places.any()) is not None:
             self._part(place).take_over()
         for number in sorted(hints.folders):
@@ -400,11 +403,6 @@ def _leads_to(path: str, found: os.stat_result) -> bool:
         return same_folder(stat_folder(path), found.st_dev, found.st_ino)
     except OSError:
         return False
-
-
-def _last_entry(db: sqlite3.Connection) -> int:
-    row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'entries'").fetchone()
-    return int(row[0]) if row else 0
 
 
 def _slices(numbers: list[int]) -> Iterator[list[int]]:

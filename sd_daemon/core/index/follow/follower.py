@@ -31,6 +31,8 @@ from sd_daemon.core.index.follow.contents import Contents
 from sd_daemon.core.index.follow.hints import Hints
 from sd_daemon.core.index.follow.messages import Started, Told
 from sd_daemon.core.index.follow.places import Place, Places
+from sd_daemon.core.index.follow.replay import last_entry
+from sd_daemon.core.index.follow.saves import Saves
 from sd_daemon.core.index.follow.sweep import Sweep
 from sd_daemon.core.index.follow.watches import NO_WATCHES, open_watches
 from sd_daemon.core.index.job import check_names_are_utf8
@@ -107,6 +109,7 @@ class Follower:
         self._taken = Hints()  # what is being done
         self._sweeps: deque[Sweep] = deque()
         self._contents = Contents()
+        self._saves = Saves()
         self._told = list(started.told)
         self._all = started.all and started.watch
         self._prepared = False
@@ -342,6 +345,7 @@ class Follower:
             first_new_id=self._recent_id(),
             announce=self._context.announce,
             hear=self._hear,
+            saves=self._saves,
         )
         hold = bool(self._sweeps)
         takes_over = self._left and not hold
@@ -408,8 +412,7 @@ class Follower:
     def _recent_id(self) -> int:
         """The lowest id that an entry may have that is not older than some seconds."""
         now = time.monotonic()
-        row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'entries'").fetchone()
-        self._recent.append((now, (row[0] if row else 0) + 1))
+        self._recent.append((now, last_entry(self._db) + 1))
         seconds = RECENT_S + (now - self._sweep_began if self._left else 0.0)
         while len(self._recent) > 1 and self._recent[1][0] < now - seconds:
             self._recent.popleft()

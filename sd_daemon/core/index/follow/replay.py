@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sd_daemon.core.db.connection import transaction
 from sd_daemon.core.index.announcements import Change
 from sd_daemon.core.index.follow.hints import Rename
+from sd_daemon.core.index.follow.saves import Away, Saves, is_backup, is_replaced
 from sd_daemon.core.index.roots import adopt
 from sd_daemon.core.index.walk import (
     DIRECTORY,
@@ -60,18 +61,22 @@ class Replay:
         places: Places,
         part_of: Callable[[str], Part | None],
         recent: int,
+        saves: Saves,
     ) -> None:
-        """`recent`: entries from this id on are not older than some seconds."""
+        """`recent`: entries from this id on are not older than some seconds. `saves` outlives
+        this."""
         self._db = db
         self._names = names
         self._places = places
         self._part_of = part_of
         self._recent = recent
+        self._saves = saves
         self._done: set[int] = set()  # renames that were done with the one before them
 
-    def run(self, renames: list[Rename]) -> None:
-        """Replay all of them."""
+    def run(self, renames: list[Rename]) -> list[tuple[int, str]]:
+        """Replay all of them. Returns names to be looked at, each with its folder."""
         self._done.clear()
+        names = [name for away in self._saves.waiting() for name in self._take_back(away)]
         for start in range(0, len(renames), _AT_ONCE):
             some = renames[start : start + _AT_ONCE]
             for one in some:  # a part begins with a transaction of its own
@@ -80,6 +85,7 @@ class Replay:
             with transaction(self._db):
                 for at in range(start, start + len(some)):
                     self._replay(renames, at)
+        return names
 
     def take_place(self, known: Folder, folder: Folder) -> None:
         """Let a known folder take the place of `folder`, which is the same and was taken for
@@ -119,6 +125,8 @@ class Replay:
         there = _stat(to_path, rename.to_name)
         if self._is_past(source, target, here, there):
             return
+        if source.kind == FILE and is_backup(rename) and is_replaced(source.inode, here):
+            return  # it was saved: the entry stays, and the backup is new
         if target is not None:
             if target.id == source.id or target.id in self._places.roots:
                 return
@@ -126,13 +134,39 @@ class Replay:
                 self._done.add(at + 1)
                 self._exchange(part, source, target, rename, old, new)
                 return
-            if source.kind == target.kind == FILE and source.id >= self._recent > target.id:
+            if source.kind == target.kind == FILE and source.id >= max(self._recent, target.id):
                 return  # it was written beside the other to become its next content
             self._give_way(part, target, rename.to_folder)
         self._move(part, source, rename, old, new)
+        if source.kind == FILE:
+            self._saves.note(rename, source.id, last_entry(self._db))
         if there is not None and _is_same(source, there):
             query = "UPDATE entries SET ctime = ? WHERE id = ?"
             self._db.execute(query, (there.st_ctime_ns, source.id))
+
+    def _take_back(self, away: Away) -> list[tuple[int, str]]:
+        """Let an entry have its place again that went to a backup, if a new file is there now.
+        Returns both names."""
+        rename = away.rename
+        folder = self._path(rename.folder)
+        part = None if folder is None else self._part_of(folder)
+        source = self._entry(rename.folder, rename.to_name)
+        if folder is None or part is None or source is None or source.id != away.entry:
+            self._saves.forget(away)
+            return []
+        fresh = self._entry(rename.folder, rename.name)
+        if not is_replaced(source.inode, _stat(folder, rename.name)):
+            return []
+        self._saves.forget(away)
+        if fresh is not None and fresh.id <= away.newest:
+            return []  # something that was known has been renamed to there
+        back = Rename(rename.folder, rename.to_name, rename.folder, rename.name)
+        old, new = join(folder, back.name), join(folder, back.to_name)
+        with transaction(self._db):
+            if fresh is not None:
+                self._give_way(part, fresh, rename.folder)
+            self._move(part, source, back, old, new)
+        return [back[:2], back[2:]]
 
     def _is_past(
         self,
@@ -248,6 +282,12 @@ class Replay:
     def _path(self, folder: int) -> str | None:
         row = self._db.execute("SELECT path FROM folders WHERE id = ?", (folder,)).fetchone()
         return None if row is None else loose(row[0])
+
+
+def last_entry(db: sqlite3.Connection) -> int:
+    """The highest id that an entry has had."""
+    row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'entries'").fetchone()
+    return int(row[0]) if row else 0
 
 
 def sources_of(renames: Iterable[Rename]) -> set[tuple[int, str | bytes]]:
