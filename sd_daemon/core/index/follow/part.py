@@ -36,7 +36,7 @@ _SAME_NUMBER = (
     " CROSS JOIN entries o ON o.id = v.entry"
     " CROSS JOIN entries n INDEXED BY entries_inode ON n.inode = o.inode"
     " JOIN folders f ON f.id = n.parent"
-    f" WHERE n.id >= ? AND v.scan = ? AND n.id <> o.id AND n.kind = {FILE} AND o.kind = {FILE}"
+    f" WHERE n.id >= ? AND v.scan = ? AND n.id > o.id AND n.kind = {FILE} AND o.kind = {FILE}"
     " AND f.device = v.device AND (n.size, n.mtime) IS NOT (o.size, o.mtime)"
     " AND NOT EXISTS (SELECT 1 FROM vanished w WHERE w.entry = n.id)"
 )
