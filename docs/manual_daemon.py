@@ -155,8 +155,9 @@ ABOUT_CONFIGURATION = (
     " or SIGHUP.",
 )
 PARTLY_HEEDED = {
-    "services": "The daemon of this version heeds fs_watcher_enabled and fs_scan_seconds, from its"
-    " start on. The others it keeps and shows, for clients that know them."
+    "services": "The daemon of this version heeds fs_watcher_enabled, fs_scan_seconds and"
+    " fs_answer_seconds, from its start on. The others it keeps and shows, for clients that know"
+    " them."
 }
 NOT_HEEDED = (
     "The daemon of this version keeps and shows the section, for clients that know it, and does"

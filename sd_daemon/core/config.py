@@ -37,6 +37,7 @@ TARGETS: dict[str, tuple[str, str, bool]] = {
     "volume_monitoring_enabled": ("services", "volume_monitoring_enabled", True),
     "fs_watcher_enabled": ("services", "fs_watcher_enabled", True),
     "fs_scan_seconds": ("services", "fs_scan_seconds", True),
+    "fs_answer_seconds": ("services", "fs_answer_seconds", True),
     "statistics_listener_enabled": ("services", "statistics_listener_enabled", True),
     "job_logging_enabled": ("job_logging", "enabled", False),
     "job_logging_include_debug": ("job_logging", "include_debug", False),

@@ -67,17 +67,20 @@ class Core:
         self.started_at = datetime.now(UTC)
         self.journal = journal
         self.bus = Bus(journal, device.id)
+        self.services = services = config.stored.services  # until the next start
         self.runner = JobRunner(
-            self.bus, file_operations=lambda: self.config.stored.limits.file_operations
+            self.bus,
+            file_operations=lambda: self.config.stored.limits.file_operations,
+            patience=services.fs_answer_seconds,
         )
         self.volumes = Volumes(device.id, self.bus)
-        self.services = services = config.stored.services  # until the next start
         self.watching = Watching(
             data_dir,
             self.bus,
             self.runner,
             enabled=services.fs_watcher_enabled,
             interval=services.fs_scan_seconds,
+            patience=services.fs_answer_seconds,
         )
         self.libraries = Libraries(data_dir, device, self.bus, self.runner, self.watching)
         self.log_file: str | None = None  # where the host writes its log, if it does

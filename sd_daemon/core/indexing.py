@@ -14,6 +14,7 @@ from sd_daemon.core.cursors import Cursors, Number, is_key, refused
 from sd_daemon.core.db.connection import DatabaseFailure
 from sd_daemon.core.files.announce import announce_rest
 from sd_daemon.core.index.catalogue import RULES
+from sd_daemon.core.index.distant import is_distant
 from sd_daemon.core.index.job_names import INDEXER, PURGE
 from sd_daemon.core.index.passes import abandon
 from sd_daemon.core.index.walk import loose
@@ -113,6 +114,7 @@ def as_wire(library: Library, location: StoredLocation, job: Job | None, omitted
         state = ScanState(location.scan_state) if known else ScanState.IDLE
     last = location.last_scan_at
     watched = library.watched.get(location.uuid.hex)
+    silent = library.silent.get(location.uuid.hex)
     return Location(
         id=location.uuid,
         library_id=library.id,
@@ -127,14 +129,20 @@ def as_wire(library: Library, location: StoredLocation, job: Job | None, omitted
         created_at=from_nanoseconds(location.created_at),
         updated_at=from_nanoseconds(location.updated_at),
         last_scan_at=None if last is None else from_nanoseconds(last),
-        is_available=os.access(location.path, os.R_OK | os.X_OK),
+        is_available=silent is None and _is_available(location.path),
         ignore_patterns=[],
         job_policies=location.job_policies,
         omitted_count=omitted,
         error_message=location.error,
         watching=_watching(watched),
-        watching_reason=None if watched is None else watched.reason,
+        watching_reason=silent or (None if watched is None else watched.reason),
     )
+
+
+def _is_available(path: str) -> bool:
+    """Whether a folder can be read. One on a filesystem that may hang is not touched here: it is
+    taken for available until it does not answer."""
+    return is_distant(path) or os.access(path, os.R_OK | os.X_OK)
 
 
 def _watching(watched: Watched | None) -> Watching:

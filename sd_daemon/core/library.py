@@ -78,6 +78,7 @@ class Library:
         self.device_slug = device_slug
         self.ids = EntryIds(config.id)
         self.watched: dict[str, Watched] = {}  # how its locations are, by uuid.hex
+        self.silent: dict[str, str] = {}  # those that do not answer: a sentence, by uuid.hex
         self.scan_interval: int | None = None  # seconds, where some are scanned again and again
         self._lock = lock
 

@@ -70,7 +70,7 @@ class Mount(NamedTuple):
     @property
     def may_hang(self) -> bool:
         """Whether somebody else has to answer before anything can be said of it."""
-        return self.kind in NETWORK or self.kind.startswith("fuse.")
+        return self.kind in NETWORK or self.kind == "fuse" or self.kind.startswith("fuse.")
 
 
 def parse_mountinfo(text: bytes) -> list[Mount]:

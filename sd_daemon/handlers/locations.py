@@ -11,6 +11,7 @@ import msgspec
 
 from sd_daemon.core import locations, suggestions, transfer
 from sd_daemon.core.current_state import locations_now
+from sd_daemon.core.index.distant import is_distant
 from sd_daemon.core.index.job_names import EXPORT, IMPORT, INDEXER, PURGE
 from sd_daemon.core.indexing import index_params, publish_changed, purge_params
 from sd_daemon.core.jobs.params import encoded_path
@@ -148,12 +149,18 @@ async def _start_scan(
     full: bool,
 ) -> UUID:
     """Start an index job of a whole location; its id. Raises LocationOffline."""
-    if not await asyncio.to_thread(os.path.isdir, location.path):
+    silent = location.uuid.hex in library.silent
+    if silent or not await asyncio.to_thread(_may_be_read, location.path):
         raise LocationOffline(path=shown(location.path))
     params = index_params(location, library.config.settings, full=full)
     job = await submit(context, library, INDEXER, params, request)
     context.core.bus.publish(IndexingStarted(location.uuid, library.id), context.correlation_id)
     return job.id
+
+
+def _may_be_read(path: str) -> bool:
+    """Whether a folder is there. Where that may take for ever to know, the job will see."""
+    return is_distant(path) or os.path.isdir(path)
 
 
 @handles(RescanLocation)

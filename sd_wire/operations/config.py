@@ -55,6 +55,9 @@ class ServiceConfig(msgspec.Struct):
     fs_scan_seconds: Annotated[  # ours
         Natural, doc("from one scan of what cannot be watched to the next; 0: it is not scanned")
     ] = 600
+    fs_answer_seconds: Annotated[  # ours
+        Positive, doc("how long a filesystem may take to answer, before others go on without it")
+    ] = 30
     statistics_listener_enabled: bool = True
 
 
@@ -157,6 +160,9 @@ class UpdateAppConfig(Request[AppConfigUpdated]):
     # ours
     fs_scan_seconds: Annotated[
         Natural | None, doc("from one scan of what cannot be watched to the next; 0: none")
+    ] = None
+    fs_answer_seconds: Annotated[
+        Positive | None, doc("how long a filesystem may take to answer")
     ] = None
     statistics_listener_enabled: Annotated[bool | None, doc("keep statistics current")] = None
     job_logging_enabled: Annotated[bool | None, doc("a log file per job")] = None

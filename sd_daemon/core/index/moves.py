@@ -1,8 +1,9 @@
 """Recognising a folder that was moved, at the moment it is met in its new place.
 
 A folder is the one the index knows by another path when device and inode number agree, that path
-leads to no folder any more, and either nothing in it has changed since or it still holds a child
-it held before. The last condition is there because a file system gives the inode number of a
+leads to no folder any more, and it is not younger than what is known of it (birth.py). Where the
+file system does not tell that, either nothing in it may have changed since or it must still hold a
+child it held before. The last condition is there because a file system gives the inode number of a
 deleted folder to the next new one: a person's tags must not jump from one to the other.
 
 Where the old path leads to another folder (two have changed places, say), the name decides: the
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from sd_daemon.core.db.connection import transaction
 from sd_daemon.core.index.announcements import Change
+from sd_daemon.core.index.birth import Proof, prove
 from sd_daemon.core.index.roots import adopt, roots_inside
 from sd_daemon.core.index.walk import GONE, Subtree, exact, join, loose, open_folder, stat_folder
 
@@ -101,11 +103,12 @@ class Moves:
 
     def _moved_here(self, path: str, found: FolderStat) -> int | None:
         rows = self._db.execute(
-            "SELECT f.id, f.path, e.mtime FROM folders f JOIN entries e ON e.id = f.id"
+            "SELECT f.id, f.path, e.mtime, e.ctime FROM folders f JOIN entries e ON e.id = f.id"
             " WHERE f.inode = ? AND f.device = ? AND e.parent != 0",
             (found.st_ino, found.st_dev),
         ).fetchall()
-        for entry, stored, mtime in rows:
+        above, _, name = path.rpartition("/")
+        for entry, stored, mtime, seen in rows:
             was = loose(stored)
             if (
                 entry in self._deleted
@@ -114,7 +117,14 @@ class Moves:
                 or Subtree(was).contains(path)
             ):
                 continue
-            if mtime == found.st_mtime_ns or self._shares_a_child(int(entry), path):
+            proof = prove(above or "/", name, inode=found.st_ino, seen=seen)
+            if proof is Proof.OTHER:
+                continue
+            if (
+                proof is Proof.SAME
+                or mtime == found.st_mtime_ns
+                or self._shares_a_child(int(entry), path)
+            ):
                 return int(entry)
         return None
 

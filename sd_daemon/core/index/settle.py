@@ -3,8 +3,8 @@
 Deciding needs the whole picture, so it is done when all folders have been visited:
 
 1. Everything inside a vanished folder vanishes with it.
-2. A new entry that is the same file as a vanished one (device, inode, kind, size and mtime) gives
-   its place to it: the old entry with its id, content and tags moves there.
+2. A new entry that is the same file as a vanished one (device, inode, kind, size and mtime, and not
+   born later) gives its place to it: the old entry with its id, content and tags moves there.
 3. The rest is deleted.
 
 Each step works in bounded transactions and finds its place again after an interruption, because
@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from sd_daemon.core.db.connection import transaction
 from sd_daemon.core.index.announcements import Change
+from sd_daemon.core.index.birth import Proof, prove
 from sd_daemon.core.index.roots import detach, detach_nested
 from sd_daemon.core.index.walk import DIRECTORY, FILE, Subtree, exact, join, loose, stat_in
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
 
     from sd_daemon.core.index.announcements import Announcements, Stored
     from sd_daemon.core.index.names import NameIndex
@@ -36,14 +37,16 @@ _VANISH_CHILDREN = (
     "INSERT OR IGNORE INTO vanished (entry, scan, parent, device, inode, inside, open)"
     f" SELECT id, ?1, ?3, ?2, inode, 1, kind = {DIRECTORY} FROM entries WHERE parent = ?3"
 )
+# Of two that may have been moved here, one that this pass has found itself was only on its way.
 _MATCHES = (
-    "SELECT n.id, v.entry FROM entries n CROSS JOIN vanished v ON v.inode = n.inode"
+    "SELECT n.id, v.entry, f.path, n.name, n.inode, o.ctime"
+    " FROM entries n CROSS JOIN vanished v ON v.inode = n.inode"
     " JOIN entries o ON o.id = v.entry JOIN folders f ON f.id = n.parent"
-    " WHERE n.id > ? AND n.id >= ? AND v.scan = ? AND n.id != v.entry AND f.device = v.device"
+    " WHERE n.id > ? AND n.id >= ? AND v.scan = ? AND n.id > v.entry AND f.device = v.device"
     f" AND n.kind = o.kind AND n.kind != {DIRECTORY}"
     " AND n.size = o.size AND n.mtime = o.mtime"
     " AND n.id NOT IN (SELECT entry FROM vanished)"
-    f" ORDER BY n.id, (n.name = o.name) DESC LIMIT {_ROWS}"
+    f" ORDER BY n.id, o.id >= ?, n.name = o.name DESC, o.id LIMIT {_ROWS}"
 )
 
 
@@ -104,6 +107,13 @@ class Settling:
         with transaction(self._db):
             self.put_off += self._db.execute(
                 f"UPDATE vanished SET scan = {NOBODY}, open = 0 WHERE scan = ?", (self._scan,)
+            ).rowcount
+
+    def leave(self, entries: Iterable[int]) -> None:
+        """Leave entries to the next pass that takes over: it may prove where they are."""
+        with transaction(self._db):
+            self.put_off += self._db.executemany(
+                f"UPDATE vanished SET scan = {NOBODY} WHERE entry = ?", [(one,) for one in entries]
             ).rowcount
 
     def decide(self) -> None:
@@ -182,13 +192,14 @@ class Settling:
         if self._db.execute("SELECT 1 FROM vanished LIMIT 1").fetchone() is None:
             return
         while True:
-            rows = self._db.execute(_MATCHES, (position, self._first_new_id, self._scan)).fetchall()
+            new_id = self._first_new_id
+            rows = self._db.execute(_MATCHES, (position, new_id, self._scan, new_id)).fetchall()
             if not rows:
                 return
             taken: set[int] = set()
             with transaction(self._db):
-                for new, old in rows:
-                    if new not in taken and old not in taken:
+                for new, old, folder, name, inode, seen in rows:
+                    if taken.isdisjoint((new, old)) and not _is_other(folder, name, inode, seen):
                         taken |= {new, old}
                         self._move(old, new)
                 self._note_moves()
@@ -289,6 +300,11 @@ def _old_place(parent: int, folder: Stored, name: str | bytes) -> Stored:
     if parent == 0:
         return name
     return None if folder is None else _place(folder, name)
+
+
+def _is_other(folder: str | bytes, name: str | bytes, inode: int, seen: int) -> bool:
+    """Say whether what is there is another file that was given a number which is free again."""
+    return prove(loose(folder), loose(name), inode=inode, seen=seen) is Proof.OTHER
 
 
 def _is_there(folder: str, name: str, inode: int) -> bool:

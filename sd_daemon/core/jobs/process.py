@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 import sd_daemon
+from sd_daemon.core.jobs.pulse import STUCK, stands_still
 from sd_daemon.core.jobs.reports import STOP, Broken, Completed, Interrupted, Order, Report
 from sd_daemon.core.log import get_log
 from sd_wire.messages import MAX_LINE
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 log = get_log(__name__)
 
 STDERR_KEPT = 16 * 1024  # bytes of what a worker had to say on standard error
+KILLED_S = 2.0  # from being killed to its end; one that waits for a dead filesystem has none
 STDERR_PATIENCE = 1.0  # seconds for the end of that; a process of the worker's own may hold it open
 PROGRAM = "sd_daemon.host.worker"  # run by name: this floor does not import that one
 LINE_LIMIT = 4 * MAX_LINE  # bytes of one report; the largest is a verification's result
@@ -49,15 +51,23 @@ def _command() -> list[str]:
 class WorkerProcess:
     """The real thing. Made by `start`."""
 
-    def __init__(self, process: asyncio.subprocess.Process, job_id: str) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, job_id: str, patience: float | None
+    ) -> None:
         self._process = process
         self._job_id = job_id
+        self._patience = patience
         self._complaints = b""
+        self._is_heard = False  # what it says is waited for
+        self._is_stuck = False
 
     @classmethod
-    async def start(cls, order: Order, descriptors: Iterable[int] = ()) -> WorkerProcess:
+    async def start(
+        cls, order: Order, descriptors: Iterable[int] = (), *, patience: float | None = None
+    ) -> WorkerProcess:
         """Start a process for this job, which has these descriptors under the numbers they have
-        here. Raises OSError when the system has no room for one."""
+        here. If it stands still for `patience` seconds it is killed, and left alone where that
+        does not end it. Raises OSError when the system has no room for one."""
         process = await asyncio.create_subprocess_exec(
             *_command(),
             stdin=asyncio.subprocess.PIPE,
@@ -66,7 +76,7 @@ class WorkerProcess:
             limit=LINE_LIMIT,
             pass_fds=tuple(descriptors),
         )
-        worker = cls(process, order.job_id)
+        worker = cls(process, order.job_id, patience)
         worker.tell(order)
         return worker
 
@@ -79,18 +89,23 @@ class WorkerProcess:
         """What the worker says, a last word included: where it ends without one, or speaks
         nonsense, that is of our own making. However this ends, the worker has ended with it."""
         complaints = asyncio.create_task(self._read_complaints())
+        guard = asyncio.create_task(self._guard())
         last: Report | None = None
         try:
             while not isinstance(last, LAST_WORDS):
                 last = await self._next()
-                if last is None:
+                if last is None and not self._is_stuck:
                     await complaints
                     last = self._lost(await self._process.wait())
-                yield last
+                yield last or Broken("it waited for a filesystem that does not answer", STUCK)
+                if last is None:
+                    return
         finally:
+            guard.cancel()
             if not isinstance(last, LAST_WORDS):
                 self.kill()
-            await self._process.wait()
+            if not self._is_stuck:
+                await self._process.wait()
             await asyncio.wait({complaints}, timeout=STDERR_PATIENCE)
             complaints.cancel()
             if self._complaints:
@@ -98,12 +113,26 @@ class WorkerProcess:
 
     async def _next(self) -> Report | None:
         assert self._process.stdout is not None
+        self._is_heard = True
         try:
             line = await self._process.stdout.readline()
             return _decode(line) if line else None
         except (ValueError, msgspec.MsgspecError) as error:
             self.kill()
             return Broken(f"its worker could not be understood: {error}", "defect")
+        finally:
+            self._is_heard = False
+
+    async def _guard(self) -> None:
+        """End the worker when it stands still; if it cannot be ended now, wait for it no more."""
+        if self._patience is None:
+            return
+        if await stands_still(self.pid, self._patience, lambda: self._is_heard):
+            self._is_stuck = True
+            self.kill()
+            await asyncio.wait({asyncio.ensure_future(self._process.wait())}, timeout=KILLED_S)
+            assert self._process.stdout is not None
+            self._process.stdout.feed_eof()
 
     def stop(self) -> None:
         """Ask the worker to stop at its next safe point."""

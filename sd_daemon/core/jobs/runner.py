@@ -23,7 +23,7 @@ import msgspec
 
 from sd_daemon.core.db.connection import DatabaseFailure
 from sd_daemon.core.jobs.job import FINAL, Job
-from sd_daemon.core.jobs.line import Line, Waiting
+from sd_daemon.core.jobs.line import Lane, Line, Waiting, lane_of
 from sd_daemon.core.jobs.news import JobNews
 from sd_daemon.core.jobs.process import WORKER_LOST, WorkerProcess
 from sd_daemon.core.jobs.progress import ProgressMeter
@@ -38,6 +38,7 @@ from sd_daemon.core.jobs.reports import (
     Progress,
     Report,
 )
+from sd_daemon.core.jobs.running import Running
 from sd_daemon.core.jobs.shelf import Shelf, Unstored
 from sd_daemon.core.log import get_log
 from sd_daemon.core.storage import library_error
@@ -57,29 +58,6 @@ CLOSE_PATIENCE_S = 0.8  # the same when the daemon ends, within its two seconds
 _BEGUN = (JobStatus.QUEUED, JobStatus.RUNNING)
 
 
-class Running(msgspec.Struct):
-    """A job that has a worker."""
-
-    job: Job
-    shelf: Shelf
-    meter: ProgressMeter
-    worker: WorkerProcess | None = None
-    heard: int = 0  # reports of the worker
-    held_up: bool = False  # we do not read them now
-    replaced: bool = False  # the worker was killed, and the job is to have another
-    wanted: JobStatus | None = None  # what it is to become when it has stopped
-    task: asyncio.Task[None] | None = None
-    deadline: asyncio.TimerHandle | None = None  # when it is killed if it has not stopped
-
-    def told_to_stop(self) -> bool:
-        """Whether it is on its way to another state."""
-        return self.wanted is not None
-
-    def may_end_so(self) -> bool:
-        """Whether its worker may end without a word: somebody here has killed it."""
-        return self.wanted is not None or self.replaced
-
-
 class JobRunner:
     """Runs the jobs of one core."""
 
@@ -88,14 +66,17 @@ class JobRunner:
         bus: Bus,
         *,
         indexing: int | None = None,
+        patience: float | None = None,
         file_operations: Callable[[], int] = lambda: 1,
     ) -> None:
         """So many jobs of each lane run at the same time; of the indexing ones half as many as
-        there are processors by default, at least one."""
+        there are processors by default, at least one. What indexes may stand still for
+        `patience` seconds: see WorkerProcess."""
         self._bus = bus
         self._news = JobNews(bus)
         indexing = indexing or max(1, (os.cpu_count() or 1) // 2)
         self._line = Line(indexing, file_operations)
+        self._patience = {Lane.INDEX: patience}
         self._running: dict[UUID, Running] = {}
         self._waiters: dict[UUID, list[asyncio.Future[Job]]] = {}
         self._at_rest = asyncio.Lock()  # held to change a job that neither waits nor runs
@@ -332,7 +313,8 @@ class JobRunner:
             return Interrupted()
         order = Order(str(job.id), job.name, shelf.library_dir, job.params, job.limits)
         try:
-            running.worker = await WorkerProcess.start(order)
+            patience = self._patience.get(lane_of(job))
+            running.worker = await WorkerProcess.start(order, patience=patience)
         except OSError as error:
             return Broken(f"no worker could be started: {error}", "no-worker")
         if running.told_to_stop():

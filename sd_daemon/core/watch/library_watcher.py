@@ -19,6 +19,7 @@ import msgspec
 from sd_daemon.core.files.announce import announce_rest
 from sd_daemon.core.index.follow.messages import FOLLOW, Started, Told
 from sd_daemon.core.jobs.process import WorkerProcess
+from sd_daemon.core.jobs.pulse import STUCK
 from sd_daemon.core.jobs.reports import (
     Broken,
     CaughtUp,
@@ -53,18 +54,23 @@ class LibraryWatcher:
         bus: Bus,
         changed: Callable[[Following], Awaitable[None]],
         *,
+        stuck: Callable[[], None],
         enabled: bool,
+        patience: float,
         own: Iterable[str] = (),
     ) -> None:
         """`own` are the folders in which the daemon writes. `changed` is told when locations are
-        watched in another way. Where it is not `enabled`, nothing is watched, and only what
-        somebody asks for is looked at."""
+        watched in another way, `stuck` when a follower has stood still for `patience` seconds and
+        was ended. Where it is not `enabled`, nothing is watched, and only what somebody asks for is
+        looked at."""
         self.trouble: str | None = None  # a sentence, when it does not work
         self._library = library
         self._bus = bus
         self._enabled = enabled
         self._own = [os.fsencode(path) for path in own]
         self._changed = changed
+        self._stuck = stuck
+        self._patience = patience
         self._loop = asyncio.get_running_loop()
         self._descriptors: tuple[int, ...] = ()  # inotify, table of watches
         self._all = True  # nobody knows what has happened
@@ -158,7 +164,9 @@ class LibraryWatcher:
         with ours, theirs:
             os.set_blocking(ours.fileno(), False)
             order, told = self._order(theirs), len(self._waiting)
-            worker = await WorkerProcess.start(order, (*self._descriptors, theirs.fileno()))
+            worker = await WorkerProcess.start(
+                order, (*self._descriptors, theirs.fileno()), patience=self._patience
+            )
             self._worker = worker
             for late in self._waiting[told:]:  # while it was being started
                 worker.tell(late)
@@ -176,6 +184,7 @@ class LibraryWatcher:
         rules: dict[str, bool] = msgspec.to_builtins(self._library.config.settings.indexer)
         started = Started(
             rules,
+            pulse=self._patience / 3,
             channel=channel.fileno(),
             watch=self._enabled,
             all=self._all,
@@ -216,6 +225,9 @@ class LibraryWatcher:
         self._all = True
         if self._closed:
             return False
+        if isinstance(last, Broken) and last.code == STUCK:
+            self._forget_where()
+            self._stuck()
         lived = self._loop.time() - self._started_at
         self._failures = 1 if lived > PATIENCE_S else self._failures + 1
         reason = last.message if isinstance(last, Broken) else "it was ended"
@@ -229,6 +241,12 @@ class LibraryWatcher:
         if self._failures >= TROUBLE:
             self.trouble = f"changes of files in {self._library.name} are not noticed: {reason}"
         return True
+
+    def _forget_where(self) -> None:
+        """Let no other follower go at once where one has been stuck. What is to be found there, and
+        anywhere else, is found by looking at everything."""
+        for told in self._waiting:
+            told.look = told.mounts = []
 
     # --- descriptors -----------------------------------------------------------------------------
 

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from sd_daemon.core import locations
 from sd_daemon.core.db.connection import DatabaseFailure
+from sd_daemon.core.index.distant import distant_points
 from sd_daemon.core.index.follow.messages import Told
 from sd_daemon.core.index.job_names import IMPORT, INDEXER, PURGE, VERIFY
 from sd_daemon.core.index.walk import Subtree
 from sd_daemon.core.indexing import index_params, publish_changed
 from sd_daemon.core.log import get_log
+from sd_daemon.core.watch.answers import Answers
 from sd_daemon.core.watch.library_watcher import LibraryWatcher
 from sd_daemon.core.watch.mounts import MountWatch
 from sd_wire.errors import LibraryNotFound, SdError
@@ -26,7 +28,7 @@ from sd_wire.types.jobs import JobStatus
 from sd_wire.types.locations import IndexMode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Coroutine, Iterable
     from uuid import UUID
 
     from sd_daemon.core.bus import Bus
@@ -57,16 +59,26 @@ class Watching:
     """Watches libraries while they are open."""
 
     def __init__(
-        self, data_dir: str, bus: Bus, runner: JobRunner, *, enabled: bool, interval: int
+        self,
+        data_dir: str,
+        bus: Bus,
+        runner: JobRunner,
+        *,
+        enabled: bool,
+        interval: int,
+        patience: float,
     ) -> None:
         """`data_dir` is the daemon's own. `interval`: seconds between two scans of what cannot be
-        watched; 0: it is not scanned. Where it is not `enabled`, nothing is watched or scanned,
-        and `look_at` works all the same."""
+        watched; 0: it is not scanned. `patience`: seconds until a filesystem is gone on without.
+        Where it is not `enabled`, nothing is watched or scanned, and `look_at` works all the same.
+        """
         self._data_dir = data_dir
         self._bus = bus
         self._runner = runner
         self._enabled = enabled
         self._interval = interval
+        self._patience = patience
+        self._answers = Answers(patience)
         self._watched: dict[UUID, Watched] = {}
         self._mounts: MountWatch | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -83,8 +95,19 @@ class Watching:
         async def changed(report: Following) -> None:
             await self._take_following(library, report)
 
+        def stuck() -> None:
+            self._begin(self._ask(library))
+
         own = [os.path.realpath(path) for path in (self._data_dir, library.path)]
-        watcher = LibraryWatcher(library, self._bus, changed, enabled=self._enabled, own=own)
+        watcher = LibraryWatcher(
+            library,
+            self._bus,
+            changed,
+            stuck=stuck,
+            enabled=self._enabled,
+            patience=self._patience,
+            own=own,
+        )
         self._watched[library.id] = Watched(library, shelf, watcher)
         if not self._enabled:
             return
@@ -97,6 +120,7 @@ class Watching:
             return
         if any(one.index_mode is not IndexMode.NONE for one in known):
             watcher.wake()
+        self._begin(self._ask(library))
 
     async def closed(self, library_id: UUID) -> None:
         """Watch a library no more, before it is closed."""
@@ -151,6 +175,8 @@ class Watching:
         ended = job.status in (JobStatus.COMPLETED, JobStatus.CANCELLED, JobStatus.FAILED)
         if watched is not None and self._enabled and ended and job.name in _OF_THE_INDEX:
             watched.watcher.wake(Told(jobs=True))
+            if job.status is JobStatus.FAILED:
+                self._begin(self._ask(watched.library))
 
     def rules_changed(self, library: Library) -> None:
         """Other rules may hold for what is found from now on."""
@@ -200,12 +226,14 @@ class Watching:
 
     def _scan_later(self, watched: Watched) -> None:
         def due() -> None:
-            task = loop.create_task(self._scan(watched))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._begin(self._scan(watched))
 
-        loop = asyncio.get_running_loop()
-        watched.timer = loop.call_later(self._interval, due)
+        watched.timer = asyncio.get_running_loop().call_later(self._interval, due)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _scan(self, watched: Watched) -> None:
         """Scan what is not watched, and see to the next time if there is anything."""
@@ -221,14 +249,44 @@ class Watching:
 
     async def _submit_scans(self, watched: Watched) -> None:
         library = watched.library
+        await self._ask(library)
         busy = {job.params.get("location_id") for job in await library.jobs.active()}
         watched.scans += 1
         full = watched.scans % SCANS_TO_FULL == 0
         for location in await library.database.read(locations.listed):
             how = library.watched.get(location.uuid.hex)
-            if how is not None and how.periodic and str(location.uuid) not in busy:
+            waits = str(location.uuid) in busy or location.uuid.hex in library.silent
+            if how is not None and how.periodic and not waits:
                 params = index_params(location, library.config.settings, full=full)
                 await self._runner.submit(watched.shelf, INDEXER, params)
+
+    # --- what does not answer --------------------------------------------------------------------
+
+    async def _ask(self, library: Library) -> None:
+        """See which locations of a library do not answer now, so that others go on without them,
+        until they do. They are asked again before each scan of them."""
+        try:
+            known = await library.database.read(locations.listed)
+        except (DatabaseFailure, LibraryNotFound):
+            return
+        points = {one.uuid.hex: distant_points(one.path) for one in known}
+        silent = await self._answers.silent({one for some in points.values() for one in some})
+        before, library.silent = library.silent, {}
+        for key, some in points.items():
+            if dead := silent.intersection(some):
+                point = os.fsdecode(min(dead))
+                library.silent[key] = f"the filesystem at {point!a} does not answer"
+        for location in known:
+            key = location.uuid.hex
+            now = library.silent.get(key)
+            if before.get(key) == now or library.id not in self._watched:
+                continue
+            await publish_changed(library, self._bus, location)
+            ids = {"library_id": library.id, "location_id": location.uuid}
+            if now is None:
+                log.info("a location answers again", **ids)
+            else:
+                log.warning("a location is not followed until it answers", reason=now, **ids)
 
 
 def _touches(point: str, path: str) -> bool:

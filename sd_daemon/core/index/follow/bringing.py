@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from sd_daemon.core.db.connection import transaction
 from sd_daemon.core.index.follow.hints import Hints
 from sd_daemon.core.index.follow.part import Part
-from sd_daemon.core.index.follow.replay import Replay, sources_of
+from sd_daemon.core.index.follow.replay import Replay, last_entry, sources_of
 from sd_daemon.core.index.listing import UNREADABLE
 from sd_daemon.core.index.names import NameIndex
 from sd_daemon.core.index.reading import MANY, NAMES_AT_ONCE, Folder
@@ -29,9 +29,10 @@ from sd_daemon.core.index.walk import FILE, exact, loose, open_folder, stat_fold
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Container, Iterable, Iterator
 
     from sd_daemon.core.index.follow.places import Place, Places
+    from sd_daemon.core.index.follow.saves import Saves
     from sd_daemon.core.index.follow.watches import Watches
 
 _COLUMNS = "id, path, device, mtime, ctime, inode, scan"
@@ -52,6 +53,7 @@ class Round:
         first_new_id: int,
         announce: Callable[[], None],
         hear: Callable[[], Hints],
+        saves: Saves,
     ) -> None:
         self._db = db
         self._places = places
@@ -62,20 +64,23 @@ class Round:
         self._hear = hear
         self._names = NameIndex(db)
         self._parts: dict[int, Part] = {}
-        self._replay = Replay(db, self._names, places, self._part_of, first_new_id)
-        self._first = _last_entry(db) + 1
+        self._replay = Replay(db, self._names, places, self._part_of, first_new_id, saves)
+        self._first = last_entry(db) + 1
         self._read: set[int] = set()  # folders that were read whole
         self.strays: set[int] = set()  # folders that were not where they were last seen
         self.left = False  # something is left to the next round
         self.again = Hints()  # what could not be looked at now
         self.unidentified: list[int] = []  # files, in locations where that matters
 
-    def run(self, hints: Hints, *, takes_over: bool, hold: bool) -> None:
+    def run(self, hints: Hints, *, takes_over: bool, hold: bool, lost: Container[int]) -> None:
         """Do all of it. `takes_over`: there may be something left of another round. `hold`: other
-        rounds have yet to see where what is gone from somewhere may be."""
+        rounds have yet to see where what is gone from somewhere may be. `lost`: folders that nobody
+        waits for any more."""
         self._hold = hold
+        self._lost = lost
         self._hints = hints
-        self._replay.run(hints.renames)
+        for folder, name in self._replay.run(hints.renames):
+            hints.mark(folder, name)
         if takes_over and (place := self._places.any()) is not None:
             self._part(place).take_over()
         for number in sorted(hints.folders):
@@ -113,7 +118,8 @@ class Round:
                 if not part.visitor.is_away(folder, found):
                     self._put_off(folder, names)
                 return
-            looks = part.reader.look(folder, fd, names, chosen=number in self._places.roots)
+            near = names - self._places.remote_in(folder.path)
+            looks = part.reader.look(folder, fd, near, chosen=number in self._places.roots)
             part.reader.take_stat(folder, found)
             if looks is not None:
                 part.looks.append((folder, looks))
@@ -192,15 +198,16 @@ class Round:
         self, part: Part, folder: Folder, fd: int, found: os.stat_result, *, chosen: bool
     ) -> None:
         """Read a folder whole. One that was read before is looked at name by name: what is being
-        renamed just now is put off there, too."""
+        renamed just now is put off there, too. So is one with names that must not be looked at."""
         names: set[str] | None = None
-        if folder.scan > 0:
+        remote = self._places.remote_in(folder.path)
+        if folder.scan > 0 or remote:
             names = self._names_in(folder, fd)
         if names is None:
             part.reader.read(folder, fd, found, chosen=chosen)
             return
         part.reader.batch.listed.append(folder.id)
-        looks = part.reader.look(folder, fd, names, chosen=chosen)
+        looks = part.reader.look(folder, fd, names - remote, chosen=chosen)
         whole = looks is None or all(one.kind != UNREADABLE for one in looks)
         part.reader.finish(folder, found, whole=whole)
         if looks is not None:
@@ -337,7 +344,7 @@ class Round:
         hints = self._hear()
         renamed, half = sources_of(hints.renames), hints.halves()
         for part in parts:
-            names, put_off = part.settle(renamed, half, hold=self._hold)
+            names, put_off = part.settle(renamed, half, hold=self._hold, lost=self._lost)
             self.left = self.left or put_off
             for parent, name in names:
                 self.again.mark(parent, loose(name))
@@ -396,11 +403,6 @@ def _leads_to(path: str, found: os.stat_result) -> bool:
         return same_folder(stat_folder(path), found.st_dev, found.st_ino)
     except OSError:
         return False
-
-
-def _last_entry(db: sqlite3.Connection) -> int:
-    row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'entries'").fetchone()
-    return int(row[0]) if row else 0
 
 
 def _slices(numbers: list[int]) -> Iterator[list[int]]:

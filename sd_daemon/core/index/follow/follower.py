@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import select
-import socket
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
@@ -30,12 +29,12 @@ from sd_daemon.core.index.alone import try_lock
 from sd_daemon.core.index.follow.bringing import Round
 from sd_daemon.core.index.follow.contents import Contents
 from sd_daemon.core.index.follow.hints import Hints
-from sd_daemon.core.index.follow.inotify import Inotify, NoWatches, open_inotify
 from sd_daemon.core.index.follow.messages import Started, Told
 from sd_daemon.core.index.follow.places import Place, Places
+from sd_daemon.core.index.follow.replay import last_entry
+from sd_daemon.core.index.follow.saves import Saves
 from sd_daemon.core.index.follow.sweep import Sweep
-from sd_daemon.core.index.follow.table import WatchTable
-from sd_daemon.core.index.follow.watches import Watches
+from sd_daemon.core.index.follow.watches import NO_WATCHES, open_watches
 from sd_daemon.core.index.job import check_names_are_utf8
 from sd_daemon.core.index.passes import abandon_followed
 from sd_daemon.core.index.totals import count
@@ -44,8 +43,6 @@ from sd_daemon.core.jobs.reports import Watched
 
 if TYPE_CHECKING:
     import sqlite3
-
-    from sd_daemon.core.index.reading import Folder
 
 QUIET_S = 0.05  # without an event, before what was told is looked at
 LATEST_S = 0.25  # after the first event
@@ -106,11 +103,13 @@ class Follower:
         self._db = db
         self._context = context
         self._rules = started.rules
-        self._watches, self._opened, self._obstacle = _watches(started)
+        self._pulse = started.pulse
+        self._watches, self._opened, self._obstacle = open_watches(started)
         self._hints = Hints()
         self._taken = Hints()  # what is being done
         self._sweeps: deque[Sweep] = deque()
         self._contents = Contents()
+        self._saves = Saves()
         self._told = list(started.told)
         self._all = started.all and started.watch
         self._prepared = False
@@ -173,7 +172,7 @@ class Follower:
     def _wait(self) -> None:
         due = self._due_at()
         until = self._busy_at + LINGER_S if due is None else due
-        seconds = max(0.0, until - time.monotonic())
+        seconds = min(max(0.0, until - time.monotonic()), self._pulse)
         poll = select.poll()
         poll.register(self._context.wake, select.POLLIN)
         if self._hints or self._watches is None:  # let some events come together
@@ -328,7 +327,7 @@ class Follower:
         is_sweeping = bool(self._sweeps) and began >= self._sweep_at
         if is_sweeping:  # also while much happens: else it would never come to an end
             sweep = self._sweeps[0]
-            if not sweep.step(self._db, places, self._watches or _NO_WATCHES, hints):
+            if not sweep.step(self._db, places, self._watches or NO_WATCHES, hints):
                 self._sweeps.popleft()
                 # The longer it took, the longer until it is done once more.
                 self._swept_at = began + SELDOM * (began - self._sweep_began)
@@ -341,14 +340,16 @@ class Follower:
         work = Round(
             self._db,
             places,
-            self._watches or _NO_WATCHES,
+            self._watches or NO_WATCHES,
             self._rules,
             first_new_id=self._recent_id(),
             announce=self._context.announce,
             hear=self._hear,
+            saves=self._saves,
         )
         hold = bool(self._sweeps)
-        work.run(hints, takes_over=self._left and not hold, hold=hold)
+        takes_over = self._left and not hold
+        work.run(hints, takes_over=takes_over, hold=hold, lost=self._given_up)
         self._left = work.left or (self._left and hold)
         self._strays = self._on_their_way(work.strays)
         self._calm(places, work)
@@ -411,8 +412,7 @@ class Follower:
     def _recent_id(self) -> int:
         """The lowest id that an entry may have that is not older than some seconds."""
         now = time.monotonic()
-        row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'entries'").fetchone()
-        self._recent.append((now, (row[0] if row else 0) + 1))
+        self._recent.append((now, last_entry(self._db) + 1))
         seconds = RECENT_S + (now - self._sweep_began if self._left else 0.0)
         while len(self._recent) > 1 and self._recent[1][0] < now - seconds:
             self._recent.popleft()
@@ -451,41 +451,3 @@ class Follower:
             return Watched(live=True, periodic=True, reason=reason)
         shortage = self._watches.shortage
         return Watched(live=True, periodic=shortage is not None, reason=shortage)
-
-
-class _NoWatches(Watches):
-    """Where there is no inotify."""
-
-    def __init__(self) -> None:
-        self.shortage = None
-
-    def add(self, folder: Folder, fd: int) -> int:
-        """Nothing can be watched."""
-        return 0
-
-    def knows(self, folder: Folder, fd: int) -> bool:
-        """Nothing is watched."""
-        return False
-
-    def end(self, watch: int, folder: int) -> None:
-        """Nothing is watched."""
-
-
-_NO_WATCHES = _NoWatches()
-
-
-def _watches(started: Started) -> tuple[Watches | None, bool, str | None]:
-    """The watches that were handed over, or new ones, which the daemon is given; and why not."""
-    if not started.watch:
-        return None, False, "files are not watched: that is switched off"
-    own = [os.fsdecode(path) for path in started.own]
-    if started.inotify >= 0:
-        return Watches(Inotify(started.inotify), WatchTable(started.table), own), False, None
-    try:
-        inotify = open_inotify()
-    except (NoWatches, OSError) as error:
-        return None, False, str(error)
-    table = WatchTable.create()
-    with socket.socket(fileno=started.channel) as channel:
-        socket.send_fds(channel, [b"!"], [inotify, table])
-    return Watches(Inotify(inotify), WatchTable(table), own), True, None

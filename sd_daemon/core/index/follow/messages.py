@@ -23,6 +23,7 @@ class Started(msgspec.Struct):
     rules: dict[str, bool]
     inotify: int = -1  # the descriptor to read; -1: open one
     table: int = -1  # that of the watches, likewise
+    pulse: float = 10.0  # seconds, at most, from one sign of life to the next: see jobs/pulse.py
     channel: int = -1  # a socket on which to hand over what was opened
     watch: bool = True  # false: only do what is told
     all: bool = True  # nobody knows what has changed: look at everything

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sd_daemon.core.db.connection import transaction
 from sd_daemon.core.index.announcements import Announcements
-from sd_daemon.core.index.follow.birth import born_at
+from sd_daemon.core.index.birth import Proof, prove
 from sd_daemon.core.index.moves import Moves
 from sd_daemon.core.index.passes import begin
 from sd_daemon.core.index.reading import Folder, FolderReader, Look
@@ -14,7 +14,7 @@ from sd_daemon.core.index.settle import Settling
 from sd_daemon.core.index.store import Store
 from sd_daemon.core.index.totals import lower_unidentified, update_totals
 from sd_daemon.core.index.visit import Visitor
-from sd_daemon.core.index.walk import DIRECTORY, FILE, join, loose
+from sd_daemon.core.index.walk import DIRECTORY, FILE, loose
 
 if TYPE_CHECKING:
     import sqlite3
@@ -32,11 +32,11 @@ _OTHER_NAMES = (
 )
 
 _SAME_NUMBER = (
-    "SELECT n.id, o.id, o.ctime, f.path, n.name, n.size, o.size FROM vanished v"
+    "SELECT n.id, n.parent, n.name, n.size, n.inode, f.path, o.id, o.size, o.ctime FROM vanished v"
     " CROSS JOIN entries o ON o.id = v.entry"
     " CROSS JOIN entries n INDEXED BY entries_inode ON n.inode = o.inode"
     " JOIN folders f ON f.id = n.parent"
-    f" WHERE n.id >= ? AND v.scan = ? AND n.id <> o.id AND n.kind = {FILE} AND o.kind = {FILE}"
+    f" WHERE n.id >= ? AND v.scan = ? AND n.id > o.id AND n.kind = {FILE} AND o.kind = {FILE}"
     " AND f.device = v.device AND (n.size, n.mtime) IS NOT (o.size, o.mtime)"
     " AND NOT EXISTS (SELECT 1 FROM vanished w WHERE w.entry = n.id)"
 )
@@ -121,12 +121,15 @@ class Part:
         half: set[tuple[int, str | bytes]],
         *,
         hold: bool,
+        lost: Container[int],
     ) -> tuple[list[tuple[int, str | bytes]], bool]:
         """Find what was moved, delete what is gone, but for what was `renamed` meanwhile, or is
-        `half` renamed. `hold`: leave all of that to a later round.
+        `half` renamed. `hold`: leave all of that to a later round. `lost`: folders that nobody
+        waits for any more.
 
-        Returns the other names, each with its folder, of files that have lost one, since they may
-        have been changed through it; and whether something was put off.
+        Returns names to look at again, each with its folder: the other ones of files that have lost
+        one, since they may have been changed through it, and those that may be something that is
+        gone from elsewhere; and whether something was put off.
         """
         settling = Settling(
             self._db,
@@ -144,31 +147,40 @@ class Part:
             settling.hold()
             return [], settling.put_off > 0
         settling.gather()
-        self._prove_moves()
+        unproven = self._prove_moves(settling, lost)
         rows = self._db.execute(_OTHER_NAMES, (self.current.id,)).fetchall()
         settling.decide()
-        return rows, settling.put_off > 0
+        return rows + unproven, settling.put_off > 0
 
-    def _prove_moves(self) -> None:
+    def _prove_moves(
+        self, settling: Settling, lost: Container[int]
+    ) -> list[tuple[int, str | bytes]]:
         """Let files be recognised that were changed after they were moved to where nobody watched.
-
-        A file that is older than what is known of another which had its inode number is that one:
-        the number was not free in between.
-        """
+        Those that are on their way again, so that nothing can be proven now, are left to a later
+        round; returns their names."""
         rows = self._db.execute(
             _SAME_NUMBER, (self.current.first_new_id, self.current.id)
         ).fetchall()
-        for new, old, ctime, folder, name, size, was in rows:
-            born = born_at(join(loose(folder), loose(name)))
-            if born is None or born > ctime:
-                continue
-            self.current.counts.delta_bytes += size - was
-            with transaction(self._db):
-                self._db.execute(
-                    "UPDATE entries SET (size, mtime, content) ="
-                    " (SELECT size, mtime, NULL FROM entries WHERE id = ?) WHERE id = ?",
-                    (new, old),
-                )
+        unproven, waiting, proven = [], set(), set()
+        for new, parent, name, size, inode, folder, old, was, seen in rows:
+            proof = prove(loose(folder), loose(name), inode=inode, seen=seen)
+            if proof is Proof.SAME:
+                self._let_be_same(new, old, size - was)
+                proven.add(old)
+            elif proof is Proof.NOT_THERE and parent not in lost:
+                waiting.add(old)
+                unproven.append((parent, name))
+        settling.leave(waiting - proven)
+        return unproven
+
+    def _let_be_same(self, new: int, old: int, grown: int) -> None:
+        self.current.counts.delta_bytes += grown
+        query = (
+            "UPDATE entries SET (size, mtime, content) ="
+            " (SELECT size, mtime, NULL FROM entries WHERE id = ?) WHERE id = ?"
+        )
+        with transaction(self._db):
+            self._db.execute(query, (new, old))
 
     def end(self) -> None:
         """Count, and forget the pass."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
+from sd_daemon.core.index.distant import mount_of, mounts_by_length
 from sd_daemon.core.index.passes import FOLLOWING
 from sd_daemon.core.index.walk import Subtree, loose
-from sd_daemon.core.mount_table import Mount, linux_mounts
 
 if TYPE_CHECKING:
     import sqlite3
+
+    from sd_daemon.core.mount_table import Mount
 
 
 class Place(NamedTuple):
@@ -39,7 +41,7 @@ class Places:
     """All locations of a library that are to be indexed, as they are now."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
-        mounts = sorted(linux_mounts(), key=lambda one: len(one.point))
+        mounts = mounts_by_length()
         rows = db.execute(
             "SELECT id, uuid, path, entry, index_mode, last_scan_at FROM locations"
             " WHERE index_mode <> 'None'"
@@ -52,7 +54,7 @@ class Places:
                 loose(path),
                 entry,
                 mode in ("Content", "Deep"),
-                _mount_of(loose(path), mounts),
+                mount_of(loose(path), mounts),
                 scanned is None or any(Subtree(loose(path)).contains(one) for one in busy),
             )
             for number, uuid, path, entry, mode, scanned in rows
@@ -77,6 +79,12 @@ class Places:
         """Whether others can change what is at a path, so that watching it is not enough."""
         return any(Subtree(point).contains(path) for point in self._remote)
 
+    def remote_in(self, path: str) -> set[str]:
+        """The names in a folder at which remote filesystems are mounted. Even to look at such a
+        name may take for ever, so only jobs do that, which are scans of what is not watched."""
+        places = (point.rpartition("/") for point in self._remote)
+        return {name for above, _, name in places if (above or "/") == path and name}
+
     def remote_inside(self, place: Place) -> str | None:
         """A remote filesystem that is mounted in a location, or at it."""
         inside = Subtree(place.path)
@@ -92,12 +100,3 @@ def _unfinished(db: sqlite3.Connection) -> list[str]:
         f" '{FOLLOWING}%'"
     )
     return [loose(path) for (path,) in rows]
-
-
-def _mount_of(path: str, mounts: list[Mount]) -> Mount | None:
-    """What the path is on; of several mounts at one place the last covers the others."""
-    found = None
-    for mount in mounts:
-        if Subtree(os.fsdecode(mount.point)).contains(path):
-            found = mount
-    return found

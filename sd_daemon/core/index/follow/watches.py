@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import socket
 from typing import TYPE_CHECKING
 
-from sd_daemon.core.index.follow.inotify import Inotify, NoWatches
+from sd_daemon.core.index.follow.inotify import Inotify, NoWatches, open_inotify
+from sd_daemon.core.index.follow.table import WatchTable
 from sd_daemon.core.index.walk import Subtree
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
-    from sd_daemon.core.index.follow.table import WatchTable
+    from sd_daemon.core.index.follow.messages import Started
     from sd_daemon.core.index.reading import Folder
 
 
@@ -83,3 +85,41 @@ class Watches:
         for watch, folder in list(self.table.watches()):
             if db.execute(query, (folder,)).fetchone() is None:
                 self.end(watch, folder)
+
+
+class Unwatched(Watches):
+    """Where there is no inotify."""
+
+    def __init__(self) -> None:
+        self.shortage = None
+
+    def add(self, folder: Folder, fd: int) -> int:
+        """Nothing can be watched."""
+        return 0
+
+    def knows(self, folder: Folder, fd: int) -> bool:
+        """Nothing is watched."""
+        return False
+
+    def end(self, watch: int, folder: int) -> None:
+        """Nothing is watched."""
+
+
+NO_WATCHES = Unwatched()
+
+
+def open_watches(started: Started) -> tuple[Watches | None, bool, str | None]:
+    """The watches that were handed over, or new ones, which the daemon is given; and why not."""
+    if not started.watch:
+        return None, False, "files are not watched: that is switched off"
+    own = [os.fsdecode(path) for path in started.own]
+    if started.inotify >= 0:
+        return Watches(Inotify(started.inotify), WatchTable(started.table), own), False, None
+    try:
+        inotify = open_inotify()
+    except (NoWatches, OSError) as error:
+        return None, False, str(error)
+    table = WatchTable.create()
+    with socket.socket(fileno=started.channel) as channel:
+        socket.send_fds(channel, [b"!"], [inotify, table])
+    return Watches(Inotify(inotify), WatchTable(table), own), True, None
