@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 NAME = "doc.txt"
 Step = tuple[str, ...]
 
-# What each does to the names, as strace(1) shows it: {} stands for the document.
+# What each is known to do to the names: {} stands for the document.
 EDITORS: dict[str, list[Step]] = {
     "vim": [
         ("write", ".{}.swp"),

@@ -44,7 +44,8 @@ def lower_unidentified(db: sqlite3.Connection, path: str, entry: int) -> None:
 
 
 def count(db: sqlite3.Connection, location: int, path: str) -> None:
-    """Count anew what the index has below the location at `path`."""
+    """Count anew what the index has below the location at `path`. What passes there that have not
+    ended would add is counted with it: they count anew at their end."""
     below = Subtree(path)
     files, folders, size = db.execute(
         f"SELECT ifnull(sum(e.kind != {DIRECTORY}), 0), ifnull(sum(e.kind = {DIRECTORY}), 0),"
@@ -55,4 +56,9 @@ def count(db: sqlite3.Connection, location: int, path: str) -> None:
     db.execute(
         "UPDATE locations SET file_count = ?, directory_count = ?, total_size = ? WHERE id = ?",
         (files, folders, size, location),
+    )
+    db.execute(
+        "UPDATE scans SET recount = 1 WHERE id IN (SELECT s.id FROM scans s JOIN folders f"
+        f" ON f.id = s.root WHERE {below.where('f.path')})",
+        below.params,
     )

@@ -188,6 +188,7 @@ class Round:
                 return
             if not self._places.is_remote(folder.path) and self._is_another(folder, fd, found):
                 return
+            found = os.fstat(fd)  # what came before it was watched nobody tells of
             self._read_all(part, folder, fd, found, chosen=is_root)
             part.reader.take_stat(folder, found)
             self._read.add(folder.id)
@@ -352,7 +353,7 @@ class Round:
             parts[0].news.note_new()  # of all parts
             with transaction(self._db):
                 self._names.add_next(_NAMES)
-        for part in parts:
+        for part in sorted(parts, key=Part.order):
             part.end()
         self.unidentified = self._files(parts)
 

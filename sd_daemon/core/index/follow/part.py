@@ -182,6 +182,11 @@ class Part:
         with transaction(self._db):
             self._db.execute(query, (new, old))
 
+    def order(self) -> tuple[bool, int]:
+        """By this parts end: first those that add to totals, then those that count them anew, with
+        all in them that the others would add."""
+        return self.current.must_recount(), -len(self.place.path)
+
     def end(self) -> None:
         """Count, and forget the pass."""
         current, path = self.current, self.place.path
