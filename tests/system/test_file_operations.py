@@ -41,6 +41,23 @@ def test_a_copy_is_all_that_the_original_is(home: Machine) -> None:
     assert home.output("cd work && stat -c %b copy/hole", user="alice") == "0"
 
 
+def test_a_tree_of_many_small_files_is_copied_by_two_processes(home: Machine) -> None:
+    home.run("cd work && mkdir many && seq 2000 | split -l 1 -a 4 - many/file", user="alice")
+    # there is a process of a worker's: the daemon's child's child
+    watch = (
+        "for i in $(seq 300); do"
+        " for w in $(pgrep -P $(systemctl --user show -P MainPID spacedrive.service));"
+        " do pgrep -P $w && exit; done; sleep 0.01; done"
+    )
+    script = f"cd work && ({watch}) > ../seen & cd work && sd cp --verify many again && wait"
+    home.run(script, user="alice")
+    assert home.output("cat seen", user="alice").strip(), "no second process was seen"
+    assert home.output("cd work && diff -r many again", user="alice") == ""
+    assert "complained" not in home.output(
+        "journalctl --user -u spacedrive.service --no-pager -o cat", user="alice"
+    )
+
+
 def test_what_goes_to_the_trash_comes_back(home: Machine) -> None:
     home.run("cd work && sd mv copy moved", user="alice")
     home.run("cd work && sd rm moved", user="alice")
