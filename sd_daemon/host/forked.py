@@ -70,10 +70,13 @@ class Forked:
         except (BrokenPipeError, ConnectionResetError):
             pass
 
-    def take(self, *, wait: bool) -> bytes | None:
-        """What it says next; None where it says nothing yet, no bytes where it has ended."""
+    def take(self, patience: float) -> bytes | None:
+        """What it says next; None where it says nothing for so many seconds, no bytes where it has
+        ended."""
+        if patience and not select.select([self._link], [], [], patience)[0]:
+            return None
         try:
-            return self._link.recv(_MESSAGE, 0 if wait else socket.MSG_DONTWAIT)
+            return self._link.recv(_MESSAGE, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return None
         except ConnectionResetError:

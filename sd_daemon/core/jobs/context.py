@@ -38,8 +38,9 @@ class SecondProcess(Protocol):
     def give(self, text: bytes, files: Sequence[int]) -> None:
         """Send it a message, and open files. Where it has ended `take` will tell."""
 
-    def take(self, *, wait: bool) -> bytes | None:
-        """What it says next; None where it says nothing yet, no bytes where it has ended."""
+    def take(self, patience: float) -> bytes | None:
+        """What it says next; None where it says nothing for so many seconds, no bytes where it has
+        ended."""
 
     def end(self) -> None:
         """End it, whatever it is at, and wait until it has ended."""

@@ -29,7 +29,7 @@ def live(link):
     while True:
         time.sleep(60)
 second = fork(live)
-print(second.take(wait=True).decode(), flush=True)
+print(second.take(60).decode(), flush=True)
 time.sleep(60)
 """
 
@@ -54,10 +54,10 @@ def test_it_has_no_files_of_the_worker() -> None:
     with open(os.devnull, "rb") as file:
         second = fork(live)
         assert second is not None
-        said = second.take(wait=True)
+        said = second.take(60)
         assert said is not None
         held = said.decode().split()
-        assert second.take(wait=True) == b""
+        assert second.take(60) == b""
         second.end()
         assert str(file.fileno()) not in held
         # its link, where complaints go, and the folder that is listed
@@ -70,7 +70,7 @@ def test_a_defect_is_complained_of(capfd: pytest.CaptureFixture[str]) -> None:
 
     second = fork(live)
     assert second is not None
-    assert second.take(wait=True) == b""
+    assert second.take(60) == b""
     second.end()
     assert "a defect of ours" in capfd.readouterr().err
 

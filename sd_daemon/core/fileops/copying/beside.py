@@ -91,10 +91,10 @@ class Beside(Generic[Owner]):
         self._with_it.append((owner, names, len(text)))
         self._bytes += len(text)
 
-    def outcomes(self, *, wait: bool) -> Iterator[tuple[Owner, Outcome]]:
-        """What came of what was handed over: what is known by now, or all of it (`wait`)."""
+    def outcomes(self, patience: float) -> Iterator[tuple[Owner, Outcome]]:
+        """What came of what was handed over, until nothing more is told for so many seconds."""
         while self._with_it:
-            outcome = self._receive(wait=wait)
+            outcome = self._receive(patience)
             if outcome is None:
                 return
             owner, names, size = self._with_it[0]
@@ -121,11 +121,11 @@ class Beside(Generic[Owner]):
         self._second = self._fork(partial(_live, how=self._copier.how))
         self._may = self._second is not None
 
-    def _receive(self, *, wait: bool) -> Outcome | tuple[()] | None:
+    def _receive(self, patience: float) -> Outcome | tuple[()] | None:
         """One outcome; None where it is not known yet, nothing where there will be none."""
         if self._second is None:
             return ()
-        text = self._second.take(wait=wait)
+        text = self._second.take(patience)
         if text is None:
             return None
         if text:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _HELD_OPEN = 200  # folders on the way down; above those they are opened again when needed
 _BETWEEN = 8  # files that are copied here between two questions what was done beside
+_PATIENCE_S = 0.2  # between two questions whether to go on, while others work
 _PRIVATE = 0o700  # of a folder until it is complete
 
 
@@ -103,7 +104,8 @@ class TreeCopier:
             while stack:
                 self._go_on(stack, base)
             while self._beside.is_busy:
-                self._collect(base, wait=True)
+                self._collect(base, _PATIENCE_S)
+                self._tally.tell(source)
             self._copier.flush()
         finally:
             stack += self._beside.recall()
@@ -186,10 +188,10 @@ class TreeCopier:
             if beside.is_busy:
                 self._collect(base)
 
-    def _collect(self, base: Base, *, wait: bool = False) -> None:
+    def _collect(self, base: Base, patience: float = 0) -> None:
         """Count what was copied beside, and do what was left."""
         tally = self._tally
-        for folder, outcome in self._beside.outcomes(wait=wait):
+        for folder, outcome in self._beside.outcomes(patience):
             folder.lent -= 1
             for name, reason, number in outcome.failed:
                 tally.fail(join(folder.source, name), Why(number) if number else reason)

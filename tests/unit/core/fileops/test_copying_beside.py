@@ -143,6 +143,25 @@ def test_an_interruption_ends_both_and_loses_nothing(
     assert differences(tree, to / "tree") == ""
 
 
+def test_a_second_process_that_stands_still_does_not_keep_the_job(
+    desk: Desk, tree: Path, to: Path
+) -> None:
+    """It may wait for a disk: meanwhile the job can be stopped, and is seen to be alive."""
+    context = desk.context()
+    points: list[int] = []
+
+    def stop(pid: int) -> None:
+        os.kill(pid, signal.SIGSTOP)
+        points.append(pid)
+        if len(points) > 300:
+            interrupt(0)
+
+    Seen(context, stop)
+    with pytest.raises(JobInterrupted):
+        desk.copy(tree, to=to, context=context)
+    assert second() == []
+
+
 def test_failures_and_warnings_name_the_file(desk: Desk, tree: Path, to: Path) -> None:
     too_large = [tree / f"{n % 7}" / f"{n}" / "too large" for n in range(20, FOLDERS)]
     for path in too_large:
