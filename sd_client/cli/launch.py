@@ -27,6 +27,8 @@ def main() -> None:
     root = __file__.rsplit("/", 3)[0]
     words = sys.argv[1:]
     gc.disable()  # there will be no time for garbage
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        _open_streams()
     begun = None
     try:
         if words and (words[0] in VIEWS or words[0] in CARRIERS or words == ["--version"]):
@@ -34,6 +36,21 @@ def main() -> None:
         _full(root, begun)
     except KeyboardInterrupt:  # also while all of this is still being read
         sys.modules["posix"]._exit(130)
+
+
+def _open_streams() -> None:
+    """Take the places of standard streams that are closed, before a socket gets one of them and the
+    daemon what is printed. The place of standard output cannot be written to: that is a failure."""
+    posix = sys.modules["posix"]
+    ways = {"stdin": posix.O_RDONLY, "stdout": posix.O_RDONLY, "stderr": posix.O_WRONLY}
+    for number, (name, way) in enumerate(ways.items()):
+        if getattr(sys, name) is None:
+            taken = posix.open("/dev/null", way)  # the lowest number that is free
+            if taken != number:
+                posix.dup2(taken, number)
+                posix.close(taken)
+            stream = open(number, "w" if number else "r", closefd=False)  # noqa: SIM115 - it stays
+            setattr(sys, name, stream)
 
 
 def _quick(root: str, words: list[str]) -> str | None:

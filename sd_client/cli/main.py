@@ -18,6 +18,7 @@ import click
 
 from sd_client.cli.command import global_options
 from sd_client.cli.lazy import load
+from sd_client.cli.output import OutputFailed, drop_output
 from sd_client.cli.session import Session
 from sd_wire.errors import ExitStatus, SdError
 
@@ -197,12 +198,28 @@ def run(arguments: Sequence[str], begun: str | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         return ExitStatus.INTERRUPTED
     except BrokenPipeError:
-        # The reader has seen enough. What is still in the buffer must not fail again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        drop_output()  # the reader has seen enough
         return ExitStatus.OK
+    except OSError as error:
+        if not _output_fails():
+            raise
+        failed = OutputFailed(reason=error.strerror or error)
+        session.output.problem(failed)
+        return failed.exit_status
     finally:
         session.close()
     return ExitStatus.OK
+
+
+def _output_fails() -> bool:
+    """Whether it is standard output that did not work: what it has not taken is still there. Click
+    prints help by itself, and all that it tells is an OSError."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        drop_output()
+        return True
+    return False
 
 
 def main(begun: str | None = None) -> NoReturn:

@@ -95,8 +95,7 @@ class Output:
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
         except OSError as error:
-            # What is still in the buffer must not fail again at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            drop_output()
             if isinstance(error, BrokenPipeError):
                 raise
             raise OutputFailed(reason=error.strerror or error) from error
@@ -174,8 +173,14 @@ class Output:
         try:
             sys.stderr.buffer.write(encoded(safe) + b"\n")
             sys.stderr.buffer.flush()
-        except BrokenPipeError:
-            pass
+        except OSError:
+            pass  # there is nowhere else to say it; the exit status does
+
+
+def drop_output() -> None:
+    """Let what is still in the buffer of standard output go nowhere, so that it does not fail again
+    at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _is_terminal(descriptor: int) -> bool:

@@ -22,5 +22,8 @@ def quick() -> None:
     """Print it and end the process, or return for the full command."""
     version = installed_version()
     if version is not None:
-        _write(1, f"sd {version}\n".encode())
+        try:
+            _write(1, f"sd {version}\n".encode())
+        except OSError:  # the full command says what is the matter
+            return
         _exit(0)

@@ -149,6 +149,8 @@ async def _start_scan(
     full: bool,
 ) -> UUID:
     """Start an index job of a whole location; its id. Raises LocationOffline."""
+    if location.uuid.hex in library.silent:
+        await context.core.watching.ask(library)  # it may answer again by now
     silent = location.uuid.hex in library.silent
     if silent or not await asyncio.to_thread(_may_be_read, location.path):
         raise LocationOffline(path=shown(location.path))

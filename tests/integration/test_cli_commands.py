@@ -163,7 +163,9 @@ def test_a_reader_that_has_seen_enough_ends_it_in_silence(sd: Sd) -> None:
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no full disk to write to")
 def test_a_result_that_cannot_be_written_is_a_failure(sd: Sd) -> None:
-    for words in (["status"], ["search", "sun"], ["library", "list"], ["describe", "--json"]):
+    answers = (["status"], ["search", "sun"], ["library", "list"], ["describe", "--json"])
+    helps = (["--help"], ["--version"], ["help", "search"], ["cp", "--help"])
+    for words in (*answers, *helps):
         with open("/dev/full", "wb") as full:
             ran = subprocess.run(
                 sd.command(*words),
@@ -175,6 +177,29 @@ def test_a_result_that_cannot_be_written_is_a_failure(sd: Sd) -> None:
         assert ran.returncode == 1
         assert b"the result could not be written: No space left on device" in ran.stderr
         assert b"Traceback" not in ran.stderr
+
+
+def test_closed_streams_are_not_taken_by_the_socket(sd: Sd) -> None:
+    """The next file that is opened gets the number of one that is closed: what was printed went to
+    the daemon, as a request."""
+    for words in (["status"], ["search", "sun"], ["library", "list"], ["--help"], ["--version"]):
+        ran = _with_closed(sd, ">&-", *words)
+        assert ran.returncode == 1
+        assert ran.stderr == b"sd: the result could not be written: Bad file descriptor\n"
+        assert _with_closed(sd, "<&-", *words).returncode == 0
+        assert _with_closed(sd, "<&- >&- 2>&-", *words).returncode == 1
+    for way in ("2>&-", "2>/dev/full"):
+        assert _with_closed(sd, way, "no-such-command").returncode == 2
+
+
+def _with_closed(sd: Sd, way: str, *words: str) -> subprocess.CompletedProcess[bytes]:
+    script = f'exec "$@" {way}'
+    return subprocess.run(
+        ["/bin/sh", "-c", script, "sh", *sd.command(*words)],
+        capture_output=True,
+        env=sd.environment(),
+        check=False,
+    )
 
 
 def test_a_folder_is_listed_folders_first(sd: Sd, folder: Path) -> None:

@@ -149,6 +149,11 @@ def test_a_scan_that_hangs_is_given_up(patient: Daemon, slow: SlowMount, tmp_pat
     in_time(lambda: not person.locations()[distant]["is_available"])
     refusal = person.refused("locations.rescan!", {"location_id": distant})
     assert refusal.code == "location-offline"
+    slow.answer()
+    (slow.source / "later").write_text("when it is back")
+    person.ask("locations.rescan!", {"location_id": distant})  # and not only after an hour
+    in_time(lambda: f"{slow.folder}/later" in watched.ids())
+    assert person.locations()[distant]["is_available"]
 
 
 def test_a_follower_that_stands_still_is_replaced(patient: Daemon, tmp_path: Path) -> None:

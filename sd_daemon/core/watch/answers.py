@@ -30,6 +30,12 @@ class Answers:
         return {point for point, one in zip(asked, answers, strict=True) if not one}
 
     async def _answers(self, point: bytes) -> bool:
+        earlier = self._open.get(point)
+        if earlier is not None and not earlier.done():
+            await asyncio.wait({earlier}, timeout=self._patience)
+            if not earlier.done() or earlier.result():
+                return earlier.done()
+            # It has waited since before it was our turn, and says nothing of now.
         question = self._open.get(point)
         if question is None or question.done():
             question = self._open[point] = asyncio.create_task(_ask(point, self._patience))

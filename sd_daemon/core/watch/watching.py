@@ -96,7 +96,7 @@ class Watching:
             await self._take_following(library, report)
 
         def stuck() -> None:
-            self._begin(self._ask(library))
+            self._begin(self.ask(library))
 
         own = [os.path.realpath(path) for path in (self._data_dir, library.path)]
         watcher = LibraryWatcher(
@@ -120,7 +120,7 @@ class Watching:
             return
         if any(one.index_mode is not IndexMode.NONE for one in known):
             watcher.wake()
-        self._begin(self._ask(library))
+        self._begin(self.ask(library))
 
     async def closed(self, library_id: UUID) -> None:
         """Watch a library no more, before it is closed."""
@@ -176,7 +176,7 @@ class Watching:
         if watched is not None and self._enabled and ended and job.name in _OF_THE_INDEX:
             watched.watcher.wake(Told(jobs=True))
             if job.status is JobStatus.FAILED:
-                self._begin(self._ask(watched.library))
+                self._begin(self.ask(watched.library))
 
     def rules_changed(self, library: Library) -> None:
         """Other rules may hold for what is found from now on."""
@@ -249,7 +249,7 @@ class Watching:
 
     async def _submit_scans(self, watched: Watched) -> None:
         library = watched.library
-        await self._ask(library)
+        await self.ask(library)
         busy = {job.params.get("location_id") for job in await library.jobs.active()}
         watched.scans += 1
         full = watched.scans % SCANS_TO_FULL == 0
@@ -262,9 +262,9 @@ class Watching:
 
     # --- what does not answer --------------------------------------------------------------------
 
-    async def _ask(self, library: Library) -> None:
+    async def ask(self, library: Library) -> None:
         """See which locations of a library do not answer now, so that others go on without them,
-        until they do. They are asked again before each scan of them."""
+        until they do. They are asked again before each scan of them, planned or asked for."""
         try:
             known = await library.database.read(locations.listed)
         except (DatabaseFailure, LibraryNotFound):
