@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from sd_client.client import CoreClient
 from sd_client.graphql import contents, metrics, pages
@@ -65,6 +66,7 @@ class Server:
             self._application(),
             keepalive_timeout=settings.limits.seconds,
             access_log=None,
+            logger=_log_of_requests(),
             shutdown_timeout=1.0,
             handler_cancellation=True,
         )
@@ -206,3 +208,15 @@ async def serve(settings: Settings, listeners: Sequence[socket.socket]) -> Async
         yield server
     finally:
         await server.stop()
+
+
+def _is_of_ours(record: logging.LogRecord) -> bool:
+    """Whether it is no malformed request: who sends one has its answer, and must not fill a log."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not (isinstance(error, HttpProcessingError) and error.code < 500)
+
+
+def _log_of_requests() -> logging.Logger:
+    requests = logging.getLogger("sd_client.graphql.requests")
+    requests.addFilter(_is_of_ours)
+    return requests

@@ -73,6 +73,7 @@ class GraphQLServer:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
+        self.said = b""  # on standard error, when it has ended
 
     @property
     def pictures(self) -> Path:
@@ -160,6 +161,7 @@ class GraphQLServer:
         self.process.terminate()
         status = self.process.wait(PATIENCE)
         if self.process.stderr is not None:
+            self.said = self.process.stderr.read()
             self.process.stderr.close()
         return status
 

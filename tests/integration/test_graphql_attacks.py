@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from running import Daemon
+
 STATUS = "{ coreStatus { version } }"
 FORM = "application/x-www-form-urlencoded"
 JSON = {"Content-Type": "application/json"}
@@ -321,6 +323,20 @@ def test_garbage_is_the_fault_of_who_sends_it(graphql: GraphQLServer, name: str)
     sent = {**graphql.bearer, **JSON, **headers}
     answer = graphql.ask(method, f"/graphql{query}", body() if method == "POST" else None, sent)
     assert (answer.status, answer.code) == (status, code)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [b"GET /graphql HTTP/1.1\r\nHost:\r\nHost: a\r\n", b"G?T / HTTP/1.1\r\n", b"GET / HTTP/9\r\n"],
+)
+def test_a_malformed_request_is_answered_and_leaves_no_trace(daemon: Daemon, lines: bytes) -> None:
+    server = GraphQLServer(daemon)
+    server.wait()
+    with socket.create_connection(("127.0.0.1", server.port)) as sock:
+        sock.sendall(lines + b"\r\n")
+        assert b" 400 " in sock.recv(4096).split(b"\n")[0]
+    assert server.stop() == 0
+    assert b"Traceback" not in server.said
 
 
 def test_a_cursor_that_is_no_text_is_refused(graphql: GraphQLServer) -> None:
