@@ -314,7 +314,7 @@ class Carrier:
 
     def _erase(self, path: str) -> None:
         if look(path) is not None:
-            Eraser(self._unstoppable).erase(path)
+            Eraser(self._unstoppable, unlock=True).erase(path)
 
 
 class Unstoppable:

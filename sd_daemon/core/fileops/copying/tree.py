@@ -89,10 +89,7 @@ class TreeCopier:
             try:
                 found = os.fstat(source_fd)
                 target_fd = _make(base.path, None)
-                strip_access_lists(target_fd)
-                with suppress(PermissionError):  # where nobody may change groups, it keeps that
-                    os.fchown(target_fd, -1, os.getegid())  # and what it inherited besides
-                os.fchmod(target_fd, _PRIVATE)
+                _make_private(target_fd)
             except BaseException:
                 os.close(source_fd)
                 raise
@@ -236,12 +233,27 @@ def _place(folder: _Folder, name: str, base: Base) -> Place:
 
 
 def _make(name: str, above: int | None) -> int:
-    """Make a folder, unless it is there, and open it."""
+    """Make a folder and open it. One that is there was complete, maybe, before the job was
+    interrupted: what it has then must not keep anything out, nor be inherited."""
     try:
         os.mkdir(name, _PRIVATE, dir_fd=above)
     except FileExistsError:
-        pass
+        fd = os.open(name, _OPEN, dir_fd=above)
+        try:
+            _make_private(fd)
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
     return os.open(name, _OPEN, dir_fd=above)
+
+
+def _make_private(fd: int) -> None:
+    """Let a folder be as it is until it is complete."""
+    strip_access_lists(fd)
+    with suppress(PermissionError):  # where nobody may change groups, it keeps that
+        os.fchown(fd, -1, os.getegid())  # and what it inherited besides
+    os.fchmod(fd, _PRIVATE)
 
 
 def copy_thing(
