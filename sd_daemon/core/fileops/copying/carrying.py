@@ -28,6 +28,8 @@ from sd_daemon.core.fileops.rename import flush_filesystem, flush_folder, rename
 from sd_daemon.core.fileops.trash import is_border
 from sd_daemon.core.index.walk import open_folder
 from sd_daemon.core.jobs.context import JobInterrupted
+from sd_daemon.core.paths import shown
+from sd_wire.errors import FileConflict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -224,6 +226,11 @@ class Carrier:
                 self._replacer.replace(work)
             else:
                 rename_new(work.comes_from, work.target)
+        except FileExistsError:  # somebody was faster
+            taken = FileConflict(path=shown(work.target), count=1)
+            work.failed = taken.text
+            self._tally.fail_as(work.target, taken)
+            return
         except OSError as error:
             if not is_border(error) or work.is_copy:
                 raise

@@ -235,7 +235,7 @@ def test_a_name_that_is_taken_meanwhile_stays(desk: Desk, tree: Path, to: Path) 
         (to / "file").write_text("first")
 
     context.at_safe_point = take
-    with pytest.raises(SdError):
+    with pytest.raises(FileConflict, match=f"{to}/file already exists"):
         desk.copy(tree / "file", to=to, context=context)
     assert (to / "file").read_text() == "first"
     assert temporaries(to) == []
