@@ -238,6 +238,7 @@ class Carrier:
             work.again = True
             return
         work.published = True
+        work.base.appear(work.target)
         if not work.is_copy:
             self._tally.done(os.path.dirname(work.source), os.path.basename(work.source), 0)
 

@@ -207,7 +207,7 @@ class Run:
                 self.tally.size += detail.bytes if step.kind is not StepKind.TRASH else 0
                 if step.kind is StepKind.CREATE and step.target is not None:
                     device = step.proof.device if step.proof else 0
-                    recall(self._carrier.copier, Base(step.target, device), step)
+                    recall(self._carrier.copier, Base(step.target, device, has_appeared=True), step)
             elif boot != this_boot() and step.target is not None:
                 distrust(Work(self._operation, step, None).hidden, flushed_at)
         if boot != this_boot():

@@ -124,6 +124,37 @@ def test_names_of_one_file_stay_together_between_sources(desk: Desk, tree: Path,
     assert os.stat(to / "one").st_ino == os.stat(to / "other").st_ino
 
 
+def test_names_of_one_file_stay_together_between_folders(desk: Desk, tree: Path, to: Path) -> None:
+    sources = [tree / "one", tree / "other", tree / "name"]
+    for folder in sources[:2]:
+        folder.mkdir()
+    (sources[0] / "file").write_text("x")
+    os.link(sources[0] / "file", sources[1] / "file")
+    os.link(sources[0] / "file", sources[2])
+    os.mkfifo(sources[0] / "pipe")
+    os.link(sources[0] / "pipe", sources[1] / "pipe")
+    desk.copy(*sources, to=to)
+    assert differences(tree, to) == ""
+
+
+def test_what_others_have_changed_gets_no_other_name(desk: Desk, tree: Path, to: Path) -> None:
+    sources = [tree / "one", tree / "other"]
+    for folder in sources:
+        folder.mkdir()
+    (sources[0] / "file").write_text("x")
+    os.link(sources[0] / "file", sources[1] / "file")
+    context = desk.context()
+
+    def change(_number: int) -> None:
+        if (to / "one").exists():
+            (to / "one" / "file").write_text("mine")
+
+    context.at_safe_point = change
+    desk.copy(*sources, to=to, context=context)
+    assert (to / "one" / "file").read_text() == "mine"
+    assert (to / "other" / "file").read_text() == "x"
+
+
 def test_an_interrupted_copy_goes_on_and_repeats_nothing(desk: Desk, tree: Path, to: Path) -> None:
     for number in range(300):
         (tree / f"{number}").write_text(f"{number}")
