@@ -50,7 +50,7 @@ class Carrier:
         self._context = context
         self._tally = tally
         self.copier = Copier(tally, how)
-        self._tree = TreeCopier(self.copier, context.fork)
+        self._tree = TreeCopier(self.copier, context)
         self._replacer = Replacer(operation, context.home_trash)
         self._unstoppable = Unstoppable(context)
         self._removal = SourceRemoval(operation, context, self.copier.metadata)

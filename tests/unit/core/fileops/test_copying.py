@@ -177,6 +177,37 @@ def test_an_interrupted_copy_goes_on_and_repeats_nothing(desk: Desk, tree: Path,
             assert (found.st_ino, found.st_ctime_ns) == known, f"{name} was copied again"
 
 
+def test_what_is_something_else_when_it_goes_on(desk: Desk, tree: Path, to: Path) -> None:
+    """Folders that are files and links by then, files that are folders, and what is gone."""
+    for number in range(60):
+        (tree / f"{number}" / "inner").mkdir(parents=True)
+        (tree / f"{number}" / "inner" / "file").write_text("inner")
+        (tree / f"file {number}").write_text("file")
+    context, again = desk.context(), desk.context()
+
+    def stop(_number: int) -> None:
+        if len(list(to.glob(".spacedrive-*/*/inner/file"))) > 30:
+            interrupt(0)
+
+    context.at_safe_point = stop
+    with pytest.raises(JobInterrupted):
+        desk.copy(tree, to=to, context=context)
+    for number in range(60):
+        folder, file = tree / f"{number}", tree / f"file {number}"
+        subprocess.run(["rm", "-r", folder, file], check=True)
+        if number % 3 == 0:
+            folder.write_text("file")
+            file.mkdir()
+            (file / "new").write_text("new")
+        elif number % 3 == 1:
+            folder.symlink_to("elsewhere")
+    again.job_id = context.job_id
+    out = desk.copy(tree, to=to, context=again)
+    assert out["failures"] == []
+    assert differences(tree, to / "tree") == ""
+    assert temporaries(to) == []
+
+
 def test_a_cancelled_copy_leaves_nothing(desk: Desk, tree: Path, to: Path) -> None:
     for number in range(100):
         (tree / f"{number}").write_text(f"{number}")
