@@ -369,6 +369,15 @@ def test_a_folder_that_a_move_emptied_comes_back_as_it_was(
     assert (tree / "file").read_text() == "x"
 
 
+def test_an_undo_says_how_much_there_is(desk: Desk, tree: Path, to: Path) -> None:
+    (tree / "one").touch()
+    (tree / "other").touch()
+    context, own = desk.context(), desk.context()
+    desk.copy(tree / "one", tree / "other", to=to, context=context)
+    desk.undo(context, own)
+    assert [more["message"] for *_, more in own.reports][-1] == "2 of 2 deleted"
+
+
 def test_undo_leaves_alone_what_was_changed(desk: Desk, tree: Path, to: Path) -> None:
     for name in ("one", "two"):
         (tree / name).write_text(name)
