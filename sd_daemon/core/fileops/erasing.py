@@ -71,12 +71,15 @@ class Eraser:
         context: JobContext,
         *,
         secure: bool = False,
+        unlock: bool = False,
         tell: Callable[[Eraser], None] | None = None,
     ) -> None:
-        """`secure`: overwrite each file first, where nothing else has the same inode; `tell` hears
-        now and then how far it is."""
+        """`secure`: overwrite each file first, where nothing else has the same inode; `unlock`:
+        take what is in folders of this user, too, whose mode does not let anything go; `tell`
+        hears now and then how far it is."""
         self._context = context
         self._secure = secure
+        self._unlock = unlock
         self._tell = tell or (lambda _: None)
         self.files = 0
         self.bytes = 0
@@ -171,6 +174,8 @@ class Eraser:
     def _empty(self, fd: int) -> list[str]:
         """Destroy what a folder holds; the names of the folders in it, which are left."""
         folders: list[str] = []
+        if self._unlock:
+            _open_up(fd)
         while True:
             before = self.files
             try:
@@ -226,6 +231,14 @@ class Eraser:
         bandwidth = self._context.limits.bandwidth
         if bandwidth:
             time.sleep(min(written / bandwidth, 1.0))
+
+
+def _open_up(fd: int) -> None:
+    """Let things go from a folder of this user."""
+    found = os.fstat(fd)
+    if found.st_mode & stat.S_IRWXU != stat.S_IRWXU and found.st_uid == os.geteuid():
+        with suppress(OSError):  # then what is in it says why it stays
+            os.fchmod(fd, stat.S_IMODE(found.st_mode) | stat.S_IRWXU)
 
 
 def caveats(path: str) -> list[str]:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from sd_daemon.core.jobs.context import JobContext
 
 _GONE = "it is not there any more"
+_ONLY = "some of what it was copied from is gone, and it is left alone"
 _CHANGED = "it was changed since, and is left alone"
 _TAKEN = "something else has its old name now"
 
@@ -121,7 +122,9 @@ class Reverse:
 
     def _of(self, step: Step) -> Iterator[Step]:
         detail = Detail.of(step)
-        if step.kind is StepKind.CREATE or (step.kind is StepKind.MOVE and detail.stays):
+        if detail.partly:
+            self._tally.fail(step.target or "", _ONLY)
+        elif step.kind is StepKind.CREATE or (step.kind is StepKind.MOVE and detail.stays):
             yield from self._unmake(step)
         elif step.kind is StepKind.MOVE or (step.kind is StepKind.TRASH and not detail.kept):
             yield from self._back(step)

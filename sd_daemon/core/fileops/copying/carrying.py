@@ -28,6 +28,8 @@ from sd_daemon.core.fileops.rename import flush_filesystem, flush_folder, rename
 from sd_daemon.core.fileops.trash import is_border
 from sd_daemon.core.index.walk import open_folder
 from sd_daemon.core.jobs.context import JobInterrupted
+from sd_daemon.core.paths import shown
+from sd_wire.errors import FileConflict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +50,7 @@ class Carrier:
         self._context = context
         self._tally = tally
         self.copier = Copier(tally, how)
-        self._tree = TreeCopier(self.copier, context.fork)
+        self._tree = TreeCopier(self.copier, context)
         self._replacer = Replacer(operation, context.home_trash)
         self._unstoppable = Unstoppable(context)
         self._removal = SourceRemoval(operation, context, self.copier.metadata)
@@ -224,6 +226,11 @@ class Carrier:
                 self._replacer.replace(work)
             else:
                 rename_new(work.comes_from, work.target)
+        except FileExistsError:  # somebody was faster
+            taken = FileConflict(path=shown(work.target), count=1)
+            work.failed = taken.text
+            self._tally.fail_as(work.target, taken)
+            return
         except OSError as error:
             if not is_border(error) or work.is_copy:
                 raise
@@ -231,6 +238,7 @@ class Carrier:
             work.again = True
             return
         work.published = True
+        work.base.appear(work.target)
         if not work.is_copy:
             self._tally.done(os.path.dirname(work.source), os.path.basename(work.source), 0)
 
@@ -314,7 +322,7 @@ class Carrier:
 
     def _erase(self, path: str) -> None:
         if look(path) is not None:
-            Eraser(self._unstoppable).erase(path)
+            Eraser(self._unstoppable, unlock=True).erase(path)
 
 
 class Unstoppable:

@@ -46,9 +46,15 @@ class How(NamedTuple):
 class Base:
     """Where a thing that is copied lies now. It has another name until it is whole."""
 
-    def __init__(self, path: str, device: int) -> None:
+    def __init__(self, path: str, device: int, *, has_appeared: bool = False) -> None:
         self.path = path
         self.device = device  # st_dev of where it is made
+        self.has_appeared = has_appeared  # so others can change it
+
+    def appear(self, path: str) -> None:
+        """It has its own name now; other names of files in it are linked to it there."""
+        self.path = path
+        self.has_appeared = True
 
 
 class Place(NamedTuple):
@@ -217,9 +223,9 @@ class Copier:
             return os.open(place.target_name, _MAKE, mode, dir_fd=place.target)
 
     def is_complete(self, place: Place, found: os.stat_result) -> bool:
-        """Whether the copy of a file was finished when it was begun before."""
+        """Whether a copy that is there is finished, as far as its size and time tell."""
         there = os.stat(place.target_name, dir_fd=place.target, follow_symlinks=False)
-        wanted = (stat.S_IFREG, found.st_size, self.metadata.mark(found))
+        wanted = (stat.S_IFMT(found.st_mode), found.st_size, self.metadata.mark(found))
         return (stat.S_IFMT(there.st_mode), there.st_size, there.st_mtime_ns) == wanted
 
     def _link(self, place: Place, found: os.stat_result) -> bool:
@@ -236,6 +242,9 @@ class Copier:
             if error.errno in LACKING or error.errno in (errno.EMLINK, errno.EPERM, errno.ENOENT):
                 return False
             raise
+        if known[0].has_appeared and not self.is_complete(place, found):
+            self._remove(place)  # somebody has changed it since
+            return False
         if self._verifier is not None:
             self._linked.setdefault(known[0].path + known[1], []).append(place)
         return True

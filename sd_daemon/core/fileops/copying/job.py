@@ -6,6 +6,7 @@ Its params are those of `order.CopyOrder`.
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sd_daemon.core.boot import this_boot
@@ -134,9 +135,13 @@ class Run:
         self.tally = Tally(context, verb, verb, moves=verb != _COPYING)
         self._carrier = Carrier(operation, context, self.tally, how)
         self._leavings = Leavings(operation, context)
-        self._trashing = TrashingInOrder(operation, context, self.tally)
         self._carrier.copier.note_flush = self._note_flush
         os.umask(0)  # modes are given as they are meant
+
+    @cached_property
+    def _trashing(self) -> TrashingInOrder:
+        """Made when it is known how many steps there are."""
+        return TrashingInOrder(self._operation, self._context, self.tally)
 
     def prepare(self, plan: Callable[[], list[Step]]) -> None:
         """Plan a new operation, or find out where one stands that was interrupted."""
@@ -207,7 +212,7 @@ class Run:
                 self.tally.size += detail.bytes if step.kind is not StepKind.TRASH else 0
                 if step.kind is StepKind.CREATE and step.target is not None:
                     device = step.proof.device if step.proof else 0
-                    recall(self._carrier.copier, Base(step.target, device), step)
+                    recall(self._carrier.copier, Base(step.target, device, has_appeared=True), step)
             elif boot != this_boot() and step.target is not None:
                 distrust(Work(self._operation, step, None).hidden, flushed_at)
         if boot != this_boot():

@@ -56,13 +56,20 @@ class Leavings:
             if Detail.of(step).erase:
                 if look(hidden) is None and look(source) is not None:
                     rename_new(source, hidden)
-                Eraser(self._context).erase(hidden)
+                self._erase(hidden, source)
             elif (found := look(source)) is not None and stat.S_ISDIR(found.st_mode):
                 os.rmdir(source)
         except OSError as error:
             step.detail = why(error)
             return False
         return True
+
+    def _erase(self, hidden: str, source: str) -> None:
+        eraser = Eraser(self._context, unlock=True)
+        eraser.erase(hidden)
+        if eraser.error is not None:  # what cannot be removed must not stay hidden
+            rename_new(hidden, source)
+            raise eraser.error
 
 
 class TrashingInOrder(Trashing):

@@ -17,12 +17,13 @@ from sd_daemon.core.fileops.copying.file import Base, Copier, Place
 from sd_daemon.core.fileops.copying.kernel import FULL
 from sd_daemon.core.fileops.copying.metadata import strip_access_lists
 from sd_daemon.core.fileops.copying.tally import Why, why
+from sd_daemon.core.fileops.erasing import Eraser
 from sd_daemon.core.index.walk import join, open_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sd_daemon.core.jobs.context import Fork
+    from sd_daemon.core.jobs.context import JobContext
 
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _HELD_OPEN = 200  # folders on the way down; above those they are opened again when needed
@@ -34,11 +35,14 @@ _PRIVATE = 0o700  # of a folder until it is complete
 class _Folder:
     """A folder that is being copied, and how far that is."""
 
-    def __init__(self, source: str, target: str, inner: str, found: os.stat_result) -> None:
+    def __init__(
+        self, source: str, target: str, inner: str, found: os.stat_result, *, was_there: bool
+    ) -> None:
         self.source = source
         self.target = target
         self.inner = inner  # the path below the base: empty, or /a/b
         self.found = found
+        self.was_there = was_there  # an earlier run has made it
         self.below: Iterator[str] = iter(())  # names of folders in it that are still to do
         self.lent = 0  # batches of its files that a second process has
         self.is_passed = False  # all below it is done, but for what is lent
@@ -71,11 +75,12 @@ class _Folder:
 class TreeCopier:
     """Copies folders."""
 
-    def __init__(self, copier: Copier, fork: Fork) -> None:
+    def __init__(self, copier: Copier, context: JobContext) -> None:
         self._copier = copier
+        self._context = context
         self._tally = copier.tally
         self._metadata = copier.metadata
-        self._beside: Beside[_Folder] = Beside(copier, fork)
+        self._beside: Beside[_Folder] = Beside(copier, context.fork)
 
     def end(self) -> None:
         """Be done: nothing is written any more."""
@@ -89,15 +94,12 @@ class TreeCopier:
             source_fd = open_folder(source)
             try:
                 found = os.fstat(source_fd)
-                target_fd = _make(base.path, None)
-                strip_access_lists(target_fd)
-                with suppress(PermissionError):  # where nobody may change groups, it keeps that
-                    os.fchown(target_fd, -1, os.getegid())  # and what it inherited besides
-                os.fchmod(target_fd, _PRIVATE)
+                target_fd, was_there = _make(base.path, None)
+                _make_private(target_fd)
             except BaseException:
                 os.close(source_fd)
                 raise
-            top = _Folder(source, base.path, "", found)
+            top = _Folder(source, base.path, "", found, was_there=was_there)
             top.opened(source_fd, target_fd)
             stack.append(top)
             self._copy_things(top, base)
@@ -141,14 +143,15 @@ class TreeCopier:
             return None
         try:
             found = os.fstat(source)
-            target = _make(name, target_above)
+            target, was_there = _make(name, target_above)
         except OSError as error:
             os.close(source)
             if error.errno in FULL:
                 raise
             self._tally.fail(path, why(error))
             return None
-        folder = _Folder(path, f"{above.target}/{name}", f"{above.inner}/{name}", found)
+        written, inner = f"{above.target}/{name}", f"{above.inner}/{name}"
+        folder = _Folder(path, written, inner, found, was_there=was_there)
         folder.opened(source, target)
         return folder
 
@@ -162,6 +165,9 @@ class TreeCopier:
         except OSError as error:
             self._tally.fail(folder.source, why(error))
             listed = []
+        else:
+            if folder.was_there:
+                self._clear(folder, listed)
         files = []
         for entry in listed:
             if entry.is_dir(follow_symlinks=False):
@@ -172,6 +178,19 @@ class TreeCopier:
                 self._copier.copy(_place(folder, entry.name, base), is_file=False)
         self._copy_files(folder, files, base)
         folder.below = iter(below)
+
+    def _clear(self, folder: _Folder, listed: list[os.DirEntry[str]]) -> None:
+        """Be rid of what an earlier run made of a name that is gone by now, or that was a folder
+        and is none, or became one."""
+        kinds = {entry.name: entry.is_dir(follow_symlinks=False) for entry in listed}
+        with os.scandir(folder.fds[1]) as entries:
+            stale = [
+                entry.name
+                for entry in entries
+                if kinds.get(entry.name) is not entry.is_dir(follow_symlinks=False)
+            ]
+        for name in stale:
+            Eraser(self._context, unlock=True).erase(f"{folder.target}/{name}")
 
     def _copy_files(self, folder: _Folder, names: list[str], base: Base) -> None:
         """Copy files here, or have them copied beside."""
@@ -237,13 +256,31 @@ def _place(folder: _Folder, name: str, base: Base) -> Place:
     return Place(name, source, folder.source, name, target, base, f"{folder.inner}/{name}")
 
 
-def _make(name: str, above: int | None) -> int:
-    """Make a folder, unless it is there, and open it."""
+def _make(name: str, above: int | None) -> tuple[int, bool]:
+    """Make a folder and open it; whether it was there.
+
+    One that was there may have been complete before the job was interrupted: what it has then must
+    not keep anything out, nor be inherited.
+    """
     try:
         os.mkdir(name, _PRIVATE, dir_fd=above)
     except FileExistsError:
-        pass
-    return os.open(name, _OPEN, dir_fd=above)
+        fd = os.open(name, _OPEN, dir_fd=above)
+        try:
+            _make_private(fd)
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd, True
+    return os.open(name, _OPEN, dir_fd=above), False
+
+
+def _make_private(fd: int) -> None:
+    """Let a folder be as it is until it is complete."""
+    strip_access_lists(fd)
+    with suppress(PermissionError):  # where nobody may change groups, it keeps that
+        os.fchown(fd, -1, os.getegid())  # and what it inherited besides
+    os.fchmod(fd, _PRIVATE)
 
 
 def copy_thing(

@@ -25,6 +25,7 @@ class Detail(msgspec.Struct, omit_defaults=True):
     across: bool = False  # a move between two filesystems: a copy, and then the source goes
     removing: bool = False  # ... and this is where it is
     stays: bool = False  # ... but the source stayed, since not all of it could be copied
+    partly: bool = False  # ... and what could be removed of it is gone
     kept: bool = False  # there was no trash: it is kept beside its place until all is done
     erase: bool = False  # whatever it is, with all that is in it
     folder: list[int] | None = None  # mode, owner, group and time (ns) of a folder that goes

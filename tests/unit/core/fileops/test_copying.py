@@ -124,6 +124,37 @@ def test_names_of_one_file_stay_together_between_sources(desk: Desk, tree: Path,
     assert os.stat(to / "one").st_ino == os.stat(to / "other").st_ino
 
 
+def test_names_of_one_file_stay_together_between_folders(desk: Desk, tree: Path, to: Path) -> None:
+    sources = [tree / "one", tree / "other", tree / "name"]
+    for folder in sources[:2]:
+        folder.mkdir()
+    (sources[0] / "file").write_text("x")
+    os.link(sources[0] / "file", sources[1] / "file")
+    os.link(sources[0] / "file", sources[2])
+    os.mkfifo(sources[0] / "pipe")
+    os.link(sources[0] / "pipe", sources[1] / "pipe")
+    desk.copy(*sources, to=to)
+    assert differences(tree, to) == ""
+
+
+def test_what_others_have_changed_gets_no_other_name(desk: Desk, tree: Path, to: Path) -> None:
+    sources = [tree / "one", tree / "other"]
+    for folder in sources:
+        folder.mkdir()
+    (sources[0] / "file").write_text("x")
+    os.link(sources[0] / "file", sources[1] / "file")
+    context = desk.context()
+
+    def change(_number: int) -> None:
+        if (to / "one").exists():
+            (to / "one" / "file").write_text("mine")
+
+    context.at_safe_point = change
+    desk.copy(*sources, to=to, context=context)
+    assert (to / "one" / "file").read_text() == "mine"
+    assert (to / "other" / "file").read_text() == "x"
+
+
 def test_an_interrupted_copy_goes_on_and_repeats_nothing(desk: Desk, tree: Path, to: Path) -> None:
     for number in range(300):
         (tree / f"{number}").write_text(f"{number}")
@@ -144,6 +175,37 @@ def test_an_interrupted_copy_goes_on_and_repeats_nothing(desk: Desk, tree: Path,
         found = os.stat(to / "tree" / name)
         if found.st_nlink == 1 and name not in sorted(written)[-1:]:
             assert (found.st_ino, found.st_ctime_ns) == known, f"{name} was copied again"
+
+
+def test_what_is_something_else_when_it_goes_on(desk: Desk, tree: Path, to: Path) -> None:
+    """Folders that are files and links by then, files that are folders, and what is gone."""
+    for number in range(60):
+        (tree / f"{number}" / "inner").mkdir(parents=True)
+        (tree / f"{number}" / "inner" / "file").write_text("inner")
+        (tree / f"file {number}").write_text("file")
+    context, again = desk.context(), desk.context()
+
+    def stop(_number: int) -> None:
+        if len(list(to.glob(".spacedrive-*/*/inner/file"))) > 30:
+            interrupt(0)
+
+    context.at_safe_point = stop
+    with pytest.raises(JobInterrupted):
+        desk.copy(tree, to=to, context=context)
+    for number in range(60):
+        folder, file = tree / f"{number}", tree / f"file {number}"
+        subprocess.run(["rm", "-r", folder, file], check=True)
+        if number % 3 == 0:
+            folder.write_text("file")
+            file.mkdir()
+            (file / "new").write_text("new")
+        elif number % 3 == 1:
+            folder.symlink_to("elsewhere")
+    again.job_id = context.job_id
+    out = desk.copy(tree, to=to, context=again)
+    assert out["failures"] == []
+    assert differences(tree, to / "tree") == ""
+    assert temporaries(to) == []
 
 
 def test_a_cancelled_copy_leaves_nothing(desk: Desk, tree: Path, to: Path) -> None:
@@ -235,7 +297,7 @@ def test_a_name_that_is_taken_meanwhile_stays(desk: Desk, tree: Path, to: Path) 
         (to / "file").write_text("first")
 
     context.at_safe_point = take
-    with pytest.raises(SdError):
+    with pytest.raises(FileConflict, match=f"{to}/file already exists"):
         desk.copy(tree / "file", to=to, context=context)
     assert (to / "file").read_text() == "first"
     assert temporaries(to) == []
@@ -305,6 +367,15 @@ def test_a_folder_that_a_move_emptied_comes_back_as_it_was(
     assert desk.undo(context)["failures"] == []
     assert stat.S_IMODE(tree.stat().st_mode) == 0o2750
     assert (tree / "file").read_text() == "x"
+
+
+def test_an_undo_says_how_much_there_is(desk: Desk, tree: Path, to: Path) -> None:
+    (tree / "one").touch()
+    (tree / "other").touch()
+    context, own = desk.context(), desk.context()
+    desk.copy(tree / "one", tree / "other", to=to, context=context)
+    desk.undo(context, own)
+    assert [more["message"] for *_, more in own.reports][-1] == "2 of 2 deleted"
 
 
 def test_undo_leaves_alone_what_was_changed(desk: Desk, tree: Path, to: Path) -> None:
