@@ -45,7 +45,8 @@ def person(daemon_with_bin: Daemon) -> Person:
 def campaign(
     person: Person, tmp_path: Path, other: Path, request: pytest.FixtureRequest
 ) -> Campaign:
-    files = 40 if request.node.get_closest_marker("soak") else 8
+    # more than 200 in all: two processes copy them
+    files = 40 if request.node.get_closest_marker("soak") else 12
     campaign = Campaign(person, tmp_path, other, Bin(tmp_path / "share" / "Trash"), SEED, files)
     campaign.measure()
     return campaign
