@@ -70,10 +70,24 @@ def tree(tmp_path: Path) -> Path:
     return tree
 
 
-def second() -> list[int]:
+def children() -> set[int]:
     """The processes of this one."""
     with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
-        return [int(one) for one in file.read().split()]
+        return {int(one) for one in file.read().split()}
+
+
+OTHERS: set[int] = set()  # that were there before: those of other tests
+
+
+@pytest.fixture(autouse=True)
+def others() -> None:
+    OTHERS.clear()
+    OTHERS.update(children())
+
+
+def second() -> set[int]:
+    """The processes that a copy has begun."""
+    return children() - OTHERS
 
 
 class Seen:
@@ -96,7 +110,7 @@ def test_the_copy_is_the_same(desk: Desk, tree: Path, to: Path, *, verify: bool)
     seen = Seen(context)
     out = desk.copy(tree, to=to, context=context, verify=verify)
     assert len(seen.pids) == 1
-    assert second() == []
+    assert second() == set()
     assert out["failures"] == []
     assert differences(tree, to / "tree") == ""
     files = sum(len(names) for _folder, _dirs, names in os.walk(tree))
@@ -136,7 +150,7 @@ def test_an_interruption_ends_both_and_loses_nothing(
     with pytest.raises(JobInterrupted):
         desk.copy(tree, to=to, context=context)
     assert len(seen.pids) == 1
-    assert second() == []
+    assert second() == set()
     assert not (to / "tree").exists()
     context.at_safe_point = lambda _: None
     assert desk.copy(tree, to=to, context=context)["failed_count"] == 0
@@ -159,7 +173,7 @@ def test_a_second_process_that_stands_still_does_not_keep_the_job(
     Seen(context, stop)
     with pytest.raises(JobInterrupted):
         desk.copy(tree, to=to, context=context)
-    assert second() == []
+    assert second() == set()
 
 
 def test_failures_and_warnings_name_the_file(desk: Desk, tree: Path, to: Path) -> None:
@@ -192,7 +206,7 @@ def test_a_full_disk_ends_both(desk: Desk, tree: Path, to: Path) -> None:
         with pytest.raises(SdError, match=f"holds {to}"):
             desk.copy(tree, to=to, context=context)
         assert len(seen.pids) == 1
-        assert second() == []
+        assert second() == set()
         assert os.listdir(to) == []
     finally:
         subprocess.run(["umount", to], check=True)
