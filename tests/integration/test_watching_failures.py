@@ -84,14 +84,14 @@ def test_the_limit_of_watches_is_named_and_the_rest_is_scanned(
     daemon.start()
     with limit("max_user_watches", 4):
         watched = Watched(daemon, plant(tmp_path / "tree", folders=8, files=1))
-        state = watched.state()
-        assert state["watching"] == "periodic"
+        states = watched.person.listen("ResourceChanged", library=watched.library)
+        while (state := watched.state())["watching"] != "periodic":  # the fifth is reached later
+            states.until("ResourceChanged", resource_type="location")
         assert state["scan_interval"] == {"secs": 1, "nanos": 0}
         assert "sysctl -w fs.inotify.max_user_watches=" in state["watching_reason"]
         (watched.tree / "0007" / "new").write_text("nobody tells of this")
         watched.agrees()
     # With the next job it is noticed that there may be more.
-    states = watched.person.listen("ResourceChanged", library=watched.library)
     watched.person.ask("locations.rescan!", {"location_id": watched.location})
     while watched.state()["watching"] != "live":
         states.until("ResourceChanged", resource_type="location")
