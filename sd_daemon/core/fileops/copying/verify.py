@@ -258,7 +258,9 @@ class Verifier:
             views = memoryview(one)[:count], memoryview(other)[:count]
             read = os.preadv(check.target, [views[0]], start)
             again = os.preadv(check.source, [views[1]], start)
-            if not read or read != again or one[:read] != other[:read]:
+            is_whole = read == _BUFFER  # and need not be copied to be compared
+            same = one == other if is_whole else one[:read] == other[:read]
+            if not read or read != again or not same:
                 now = os.fstat(check.source)
                 is_same = now.st_ctime_ns == check.found.st_ctime_ns
                 check.reason = ROTTEN if is_same else CHANGED
