@@ -54,20 +54,6 @@ def sd(folder: Path) -> Iterator[Sd]:
     made.good("stop")
 
 
-@pytest.fixture
-def terminal(sd: Sd) -> Iterator[Callable[..., Terminal]]:
-    """Start a command on a terminal."""
-    opened: list[Terminal] = []
-
-    def start(*words: str, **environment: str) -> Terminal:
-        opened.append(Terminal(sd, *words, **environment))
-        return opened[-1]
-
-    yield start
-    for one in opened:
-        one.close()
-
-
 # --- finding -------------------------------------------------------------------------------------
 
 

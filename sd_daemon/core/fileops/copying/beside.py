@@ -131,8 +131,7 @@ class Beside(Generic[Owner]):
         if text:
             return Outcome(*marshal.loads(text))
         self._may = False
-        self._second.end()
-        self._second = None
+        self.end()
         return ()
 
 

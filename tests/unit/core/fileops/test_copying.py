@@ -18,39 +18,10 @@ from sd_wire.operations.files import ConflictResolution, CopyMethod
 from sd_wire.types.jobs import JobLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 ROOT = os.geteuid() == 0
 MIB = 1024 * 1024
-
-
-@pytest.fixture(autouse=True)
-def umask() -> Iterator[None]:
-    """A worker sets it for itself alone."""
-    before = os.umask(0o022)
-    yield
-    os.umask(before)
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Iterator[Path]:
-    tree = tmp_path / "tree"
-    tree.mkdir()
-    yield tree
-    subprocess.run(["rm", "-rf", tree, tmp_path / "to"], check=True)  # too deep for Python
-
-
-@pytest.fixture
-def to(tmp_path: Path) -> Path:
-    to = tmp_path / "to"
-    to.mkdir()
-    return to
 
 
 def dress(tree: Path) -> None:

@@ -19,7 +19,7 @@ from sd_wire.errors import SdError
 from sd_wire.types.jobs import JobLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 FOLDERS, FILES = 40, 30
@@ -28,26 +28,6 @@ pytestmark = pytest.mark.skipif(
     not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2,
     reason="there is one processor, or no kernel that ends a process with its parent",
 )
-
-
-@pytest.fixture(autouse=True)
-def umask() -> Iterator[None]:
-    """A worker sets it for itself alone."""
-    before = os.umask(0o022)
-    yield
-    os.umask(before)
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
-
-
-@pytest.fixture
-def to(tmp_path: Path) -> Path:
-    to = tmp_path / "to"
-    to.mkdir()
-    return to
 
 
 @pytest.fixture

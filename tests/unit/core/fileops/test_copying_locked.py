@@ -23,16 +23,8 @@ FOLDERS = 20
 
 @pytest.fixture(autouse=True)
 def respectful() -> Iterator[None]:
-    """A worker sets the umask for itself alone."""
-    before = os.umask(0o022)
     with unprivileged():
         yield
-    os.umask(before)
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
 
 
 @pytest.fixture
@@ -53,13 +45,6 @@ def tree(tmp_path: Path) -> Iterator[Path]:
     for place in (tree, tmp_path / "to", tmp_path / "home"):
         if place.exists():
             subprocess.run(["chmod", "-R", "u+w", place], check=True)
-
-
-@pytest.fixture
-def to(tmp_path: Path) -> Path:
-    to = tmp_path / "to"
-    to.mkdir()
-    return to
 
 
 @pytest.fixture

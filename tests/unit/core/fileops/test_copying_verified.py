@@ -15,38 +15,11 @@ from sd_daemon.core.jobs.context import JobInterrupted
 from sd_wire.errors import SdError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 LARGE = 3 * STEP + 17
 ROTTEN = "what the disk gives back is not what was written"
-
-
-@pytest.fixture(autouse=True)
-def umask() -> Iterator[None]:
-    """A worker sets it for itself alone."""
-    before = os.umask(0o022)
-    yield
-    os.umask(before)
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    tree = tmp_path / "tree"
-    tree.mkdir()
-    return tree
-
-
-@pytest.fixture
-def to(tmp_path: Path) -> Path:
-    to = tmp_path / "to"
-    to.mkdir()
-    return to
 
 
 @pytest.fixture

@@ -26,19 +26,6 @@ MIB = 1024 * 1024
 RUNS = 50
 
 
-@pytest.fixture(autouse=True)
-def umask() -> Iterator[None]:
-    """A worker sets it for itself alone."""
-    before = os.umask(0o022)
-    yield
-    os.umask(before)
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
-
-
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A small tree."""
@@ -50,13 +37,6 @@ def tree(tmp_path: Path) -> Path:
     os.link(tree / "1", tree / "inner" / "one")
     os.symlink("1", tree / "link")
     return tree
-
-
-@pytest.fixture
-def to(tmp_path: Path) -> Path:
-    to = tmp_path / "to"
-    to.mkdir()
-    return to
 
 
 @pytest.fixture
